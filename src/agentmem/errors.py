@@ -1,0 +1,119 @@
+"""Every error agentmem raises, under one root.
+
+A message says what happened, to which memory, actor and session where there is one, and what to do next.
+Errors never carry message text: a traceback ends up in logs that more people read than the conversation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from strands.types.exceptions import ContextWindowOverflowException
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentmem.compaction.checkpoint import Checkpoint
+
+__all__ = [
+    "AgentMemError",
+    "CheckpointConflictError",
+    "CheckpointStoreError",
+    "CompactionError",
+    "ConfigurationError",
+    "HistoryUnavailableError",
+    "IdentityError",
+    "MemoryWaitTimeout",
+    "UnsentMessagesError",
+]
+
+
+class AgentMemError(Exception):
+    """The root of everything agentmem raises on purpose."""
+
+
+class ConfigurationError(AgentMemError, ValueError):
+    """A setting is missing, malformed or contradicts another; the message names it, its value and the remedy."""
+
+
+class IdentityError(AgentMemError, ValueError):
+    """An actor or session id is missing or one that AgentCore Memory (or agentmem, for safety) refuses."""
+
+
+class HistoryUnavailableError(AgentMemError):
+    """The session's history could not be read, which is not the same as there being none.
+
+    Raised instead of starting with an empty history, so that an agent never forgets in silence.
+    """
+
+
+class CheckpointStoreError(AgentMemError):
+    """A checkpoint store could not be reached, or answered something that is no checkpoint."""
+
+
+class CheckpointConflictError(AgentMemError):
+    """Another writer saved a checkpoint first.
+
+    Attributes:
+        winner: The checkpoint that is in the store now, to be adopted; None when the store could not tell.
+    """
+
+    def __init__(self, message: str, winner: Checkpoint | None = None) -> None:
+        """Keep the winner beside the message."""
+        super().__init__(message)
+        self.winner = winner
+
+
+class CompactionError(AgentMemError, ContextWindowOverflowException):
+    """The context cannot be made to fit; says what is too big.
+
+    It is also a Strands ``ContextWindowOverflowException``, so code that handles those handles this.
+
+    Attributes:
+        largest: Descriptions of the largest blocks that had to stay, largest first.
+    """
+
+    def __init__(self, message: str, largest: Sequence[str] = ()) -> None:
+        """Keep the descriptions beside the message."""
+        super().__init__(message)
+        self.largest = tuple(largest)
+
+
+class MemoryWaitTimeout(AgentMemError, TimeoutError):  # noqa: N818 - the name is part of the public API
+    """The awaited long-term memories did not appear in time.
+
+    Attributes:
+        polls: How often the namespace was looked at.
+        elapsed: Seconds waited.
+        last_count: Matching records seen by the last poll that was answered.
+        last_error: The last error a poll met and retried, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        polls: int = 0,
+        elapsed: float = 0.0,
+        last_count: int = 0,
+        last_error: Exception | None = None,
+    ) -> None:
+        """Keep what was seen beside the message."""
+        super().__init__(message)
+        self.polls = polls
+        self.elapsed = elapsed
+        self.last_count = last_count
+        self.last_error = last_error
+
+
+class UnsentMessagesError(AgentMemError):
+    """Closing left messages that the memory service has not acknowledged.
+
+    Attributes:
+        count: How many messages are unsent.
+    """
+
+    def __init__(self, message: str, count: int) -> None:
+        """Keep the count beside the message."""
+        super().__init__(message)
+        self.count = count

@@ -1,0 +1,46 @@
+"""Where a message stands in the log."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["Position"]
+
+_EVENT_ID = re.compile(r"(\d+)#([0-9A-Fa-f]+)")
+
+
+@dataclass(frozen=True, order=False)
+class Position:
+    """One payload item of one event.
+
+    Positions are ordered as the log is: by the event's time, then by the event id's suffix, then by the item.
+    An ``eventId`` is the event's time in milliseconds, zero-padded, ``#`` and hex digits, so it orders by itself;
+    the numbers are compared as numbers, in case a service pads differently.
+
+    Attributes:
+        event_id: The ``eventId`` of the event.
+        item: Index into the event's ``payload``, from 0.
+    """
+
+    event_id: str
+    item: int = 0
+
+    def _key(self) -> tuple[int, str, int]:
+        match = _EVENT_ID.fullmatch(self.event_id)
+        if match is None:
+            return (-1, self.event_id, self.item)
+        return (int(match[1]), match[2].lower(), self.item)
+
+    def __lt__(self, other: Position) -> bool:
+        """Whether this item stands before the other in the log."""
+        return self._key() < other._key()
+
+    def __le__(self, other: Position) -> bool:
+        """Whether this item stands before the other or is it."""
+        return self._key() <= other._key()
+
+    @property
+    def milliseconds(self) -> int:
+        """The event's time in milliseconds since the epoch, or -1 when the id is not of the known form."""
+        return self._key()[0]
