@@ -1,0 +1,361 @@
+"""A model for tests: it answers from a script and keeps the requests it was given.
+
+model = ScriptedModel([ToolCall("weather", {"city": "Oslo"}), "It rains in Oslo."])
+agent = Agent(model=model, tools=[weather])
+agent("Do I need an umbrella?")
+assert model.requests[-1].texts()[-1] == "Do I need an umbrella?"
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+
+from pydantic import BaseModel
+from strands.models.model import Model
+from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
+
+from agentmem.errors import AgentMemError
+from agentmem.modelstream import stream_events
+
+if TYPE_CHECKING:
+    from strands.types.content import ContentBlock, Message, Messages, SystemContentBlock
+    from strands.types.event_loop import StopReason, Usage
+    from strands.types.streaming import StreamEvent
+    from strands.types.tools import ToolSpec
+
+__all__ = [
+    "ModelRequest",
+    "Overflow",
+    "Reply",
+    "ScriptExhaustedError",
+    "ScriptItem",
+    "ScriptedModel",
+    "Throttle",
+    "ToolCall",
+]
+
+T = TypeVar("T", bound=BaseModel)
+
+_OVERFLOW_TEXT = "Input is too long for requested model."
+_THROTTLE_TEXT = "Too many requests, please wait before trying again."
+
+
+class ScriptExhaustedError(AgentMemError):
+    """The model was called more often than its script has answers."""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """One tool call of a scripted reply.
+
+    Args:
+        name: The tool's name.
+        input: The arguments, a JSON object.
+        id: The tool use id; without it one that is free in the request is made.
+    """
+
+    name: str
+    input: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One scripted answer of the model.
+
+    Args:
+        text: The text; empty for none.
+        tool_calls: The tools to call, in order.
+        reasoning: The reasoning shown before the text; empty for none.
+        input_tokens: The prompt size the model reports, in tokens; without it the request is counted (tiktoken).
+        output_tokens: The answer's size it reports, in tokens; without it the answer is counted.
+        usage: Further usage to report, such as `cacheReadInputTokens`.
+        stop_reason: Why the model stopped; without it `tool_use` or `end_turn`.
+    """
+
+    text: str = ""
+    tool_calls: Sequence[ToolCall] = ()
+    reasoning: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)
+    stop_reason: StopReason | None = None
+
+
+@dataclass(frozen=True)
+class Overflow:
+    """The model answers that the context is too long (`ContextWindowOverflowException`)."""
+
+    message: str = _OVERFLOW_TEXT
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """The model is throttled (`ModelThrottledException`).
+
+    Strands waits four seconds before its first retry; give the agent
+    `retry_strategy=ModelRetryStrategy(initial_delay=0)` to keep a test quick.
+    """
+
+    message: str = _THROTTLE_TEXT
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """One request as the model got it: copies, which later changes to the agent do not reach.
+
+    Attributes:
+        messages: The messages, roles and content only.
+        system: The system prompt as text, or None.
+        system_content: The system prompt as blocks, or None.
+        tools: The tool specifications.
+        tool_choice: The tool choice, or None.
+        tokens: The size of the request in tokens, counted with tiktoken.
+    """
+
+    messages: Messages
+    system: str | None
+    system_content: list[SystemContentBlock] | None
+    tools: list[ToolSpec]
+    tool_choice: Mapping[str, Any] | None
+    tokens: int
+
+    def texts(self, role: str | None = None) -> list[str]:
+        """Return every text block in order.
+
+        Args:
+            role: Only of messages of this role, `user` or `assistant`.
+
+        Returns:
+            The texts; tool results and system prompt not included.
+        """
+        return [
+            block["text"]
+            for message in self.messages
+            if role is None or message["role"] == role
+            for block in message["content"]
+            if "text" in block
+        ]
+
+    def tool_results(self) -> dict[str, str]:
+        """Return the text of every tool result by its tool use id; JSON content is left out."""
+        return {
+            block["toolResult"]["toolUseId"]: "\n".join(
+                item["text"] for item in block["toolResult"]["content"] if "text" in item
+            )
+            for message in self.messages
+            for block in message["content"]
+            if "toolResult" in block
+        }
+
+
+ScriptItem: TypeAlias = (
+    "str | ToolCall | Reply | Overflow | Throttle | Exception | Callable[[ModelRequest], ScriptItem]"
+)
+"""A text, a tool call, a whole reply, an error, or a function that makes one of these from the request."""
+
+
+class ScriptedModel(Model):
+    """A Strands model that answers from a script, in order, and keeps every request.
+
+    Args:
+        script: The answers, one a model call. An error takes its place in the order like an answer.
+        default: The answer to every call after the last of the script; without it such a call raises
+            `ScriptExhaustedError`.
+        context_window_limit: The model's window in tokens, or None for unknown.
+        overflow_at: A request of more tokens than this (counted with tiktoken) is answered with
+            `ContextWindowOverflowException`, and the script does not advance; None for never.
+        chunk_size: Characters per streamed text delta; None for one delta.
+
+    Attributes:
+        requests: The requests so far, also those that were answered with an error.
+    """
+
+    def __init__(
+        self,
+        script: Iterable[ScriptItem] = (),
+        *,
+        default: ScriptItem | None = None,
+        context_window_limit: int | None = None,
+        overflow_at: int | None = None,
+        chunk_size: int | None = None,
+    ) -> None:
+        self.requests: list[ModelRequest] = []
+        self.config: dict[str, Any] = {"model_id": "scripted", "context_window_limit": context_window_limit}
+        self._script = list(script)
+        self._next = 0
+        self._default = default
+        self._overflow_at = overflow_at
+        self._chunk_size = chunk_size
+
+    @property
+    def remaining(self) -> int:
+        """How many answers of the script were not used yet."""
+        return len(self._script) - self._next
+
+    def update_config(self, **model_config: Any) -> None:
+        """Change the configuration.
+
+        Args:
+            **model_config: `model_id`, `context_window_limit`.
+        """
+        self.config.update(model_config)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the configuration: `model_id` and `context_window_limit`."""
+        return self.config
+
+    async def stream(
+        self,
+        messages: Messages,
+        tool_specs: list[ToolSpec] | None = None,
+        system_prompt: str | None = None,
+        *,
+        tool_choice: Any = None,
+        system_prompt_content: list[SystemContentBlock] | None = None,
+        **kwargs: Any,
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """Answer one request with the script's next item.
+
+        Args:
+            messages: The conversation.
+            tool_specs: The tools on offer.
+            system_prompt: The system prompt as text.
+            tool_choice: Which tool the model must call.
+            system_prompt_content: The system prompt as blocks.
+            **kwargs: Ignored.
+
+        Yields:
+            The stream events of the answer.
+
+        Raises:
+            ContextWindowOverflowException: The script says so, or the request is over `overflow_at`.
+            ModelThrottledException: The script says so.
+            ScriptExhaustedError: The script has no answer left and there is no default.
+        """
+        request = _keep(messages, tool_specs, system_prompt, tool_choice, system_prompt_content)
+        self.requests.append(request)
+        if self._overflow_at is not None and request.tokens > self._overflow_at:
+            raise ContextWindowOverflowException(
+                f"{_OVERFLOW_TEXT} ({request.tokens} tokens, limit {self._overflow_at})"
+            )
+        reply = _resolve(self._take(), request)
+        content = _content(reply, request.messages)
+        for event in stream_events(
+            content, usage=_usage(reply, content, request), stop_reason=reply.stop_reason, chunk_size=self._chunk_size
+        ):
+            yield event
+
+    async def structured_output(
+        self, output_model: type[T], prompt: Messages, system_prompt: str | None = None, **kwargs: Any
+    ) -> AsyncGenerator[dict[str, T | Any], None]:
+        """Answer with the arguments of the next scripted tool call, or with the next text read as JSON.
+
+        Args:
+            output_model: The pydantic model to fill.
+            prompt: The messages.
+            system_prompt: The system prompt.
+            **kwargs: Ignored.
+
+        Yields:
+            One event `{"output": <output_model>}`.
+
+        Raises:
+            ValidationError: The scripted values do not fit `output_model` (pydantic's).
+        """
+        request = _keep(prompt, None, system_prompt, None, None)
+        self.requests.append(request)
+        reply = _resolve(self._take(), request)
+        if reply.tool_calls:
+            yield {"output": output_model.model_validate(dict(reply.tool_calls[0].input))}
+        else:
+            yield {"output": output_model.model_validate_json(reply.text)}
+
+    def _take(self) -> ScriptItem:
+        if self._next < len(self._script):
+            self._next += 1
+            return self._script[self._next - 1]
+        if self._default is None:
+            raise ScriptExhaustedError(
+                f"ScriptedModel got call {len(self.requests)}, but its script has {len(self._script)} answer(s). "
+                "Add an answer to the script or pass default=."
+            )
+        return self._default
+
+
+def _keep(
+    messages: Messages,
+    tools: list[ToolSpec] | None,
+    system: str | None,
+    tool_choice: Any,
+    system_content: list[SystemContentBlock] | None,
+) -> ModelRequest:
+    """Copy a request so that nothing the agent does later can change it."""
+    from agentmem.compaction.tokens import count_request
+
+    kept = copy.deepcopy(list(messages))
+    specs = copy.deepcopy(list(tools or []))
+    return ModelRequest(
+        messages=kept,
+        system=system,
+        system_content=copy.deepcopy(system_content),
+        tools=specs,
+        tool_choice=copy.deepcopy(tool_choice),
+        tokens=count_request(kept, system, specs),
+    )
+
+
+def _resolve(item: ScriptItem, request: ModelRequest) -> Reply:
+    """Turn a script item into a reply, or raise the error it stands for."""
+    if isinstance(item, str):
+        return Reply(text=item)
+    if isinstance(item, ToolCall):
+        return Reply(tool_calls=(item,))
+    if isinstance(item, Reply):
+        return item
+    if isinstance(item, Overflow):
+        raise ContextWindowOverflowException(item.message)
+    if isinstance(item, Throttle):
+        raise ModelThrottledException(item.message)
+    if isinstance(item, Exception):
+        raise item
+    if callable(item):
+        return _resolve(item(request), request)
+    raise TypeError(f"A script item must be a text, ToolCall, Reply, error or function, not {type(item).__name__}.")
+
+
+def _content(reply: Reply, messages: Messages) -> list[ContentBlock]:
+    """Build the assistant's content blocks; tool use ids are free in the request."""
+    content: list[ContentBlock] = []
+    if reply.reasoning:
+        content.append({"reasoningContent": {"reasoningText": {"text": reply.reasoning}}})
+    if reply.text:
+        content.append({"text": reply.text})
+    taken = {
+        block["toolUse"]["toolUseId"] for message in messages for block in message["content"] if "toolUse" in block
+    }
+    for call in reply.tool_calls:
+        tool_use_id = call.id
+        number = len(taken)
+        while tool_use_id is None or (call.id is None and tool_use_id in taken):
+            number += 1
+            tool_use_id = f"call-{number}"
+        taken.add(tool_use_id)
+        content.append(
+            {"toolUse": {"toolUseId": tool_use_id, "name": call.name, "input": copy.deepcopy(dict(call.input))}}
+        )
+    return content
+
+
+def _usage(reply: Reply, content: list[ContentBlock], request: ModelRequest) -> Usage:
+    """Report the scripted usage, or the counted one."""
+    from agentmem.compaction.tokens import count_message
+
+    answer = cast("Message", {"role": "assistant", "content": content})
+    inputs = request.tokens if reply.input_tokens is None else reply.input_tokens
+    outputs = count_message(answer) if reply.output_tokens is None else reply.output_tokens
+    usage = {"inputTokens": inputs, "outputTokens": outputs, "totalTokens": inputs + outputs, **reply.usage}
+    return cast("Usage", usage)
