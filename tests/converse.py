@@ -1,0 +1,186 @@
+"""What Amazon Bedrock's Converse API accepts, as the test suite understands it.
+
+Shapes, required fields and types come from botocore's own model of `bedrock-runtime`; the rules between messages are
+those of the Converse and Anthropic documentation. Nothing here is shared with the package under test.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import botocore.loaders
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
+
+ALLOWED = {
+    "user": {"text", "image", "document", "video", "audio", "toolResult", "guardContent", "cachePoint"},
+    "assistant": {"text", "toolUse", "reasoningContent", "citationsContent", "cachePoint"},
+}
+RESULT_KINDS = {"text", "json", "image", "document", "video"}
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def validate_request(
+    messages: Sequence[Mapping[str, Any]],
+    system: str | Sequence[Mapping[str, Any]] | None = None,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
+    """Check one request as Converse would.
+
+    Args:
+        messages: Converse messages.
+        system: The system prompt, as text or as blocks; None for none.
+        tools: The tool specifications; None when they are not known and not checked.
+
+    Raises:
+        AssertionError: Names the first rule broken, the message's index and the block's.
+    """
+    assert messages, "the request has no messages"
+    for index, message in enumerate(messages):
+        _check_message(index, message)
+    assert messages[0]["role"] == "user", "message 0: a conversation must start with a user message"
+    assert messages[-1]["role"] == "user", f"message {len(messages) - 1}: a request must end with a user message"
+    for index in range(1, len(messages)):
+        role = messages[index]["role"]
+        assert role != messages[index - 1]["role"], f"message {index}: two {role} messages follow each other"
+    _check_pairs(messages)
+    _check_system(system)
+    _check_tools(messages, tools)
+    _check_shapes(messages, system, tools)
+
+
+def tool_use_ids(message: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the tools this message calls, in order."""
+    return [block["toolUse"]["toolUseId"] for block in message["content"] if "toolUse" in block]
+
+
+def tool_result_ids(message: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the tool calls this message answers, in order."""
+    return [block["toolResult"]["toolUseId"] for block in message["content"] if "toolResult" in block]
+
+
+def _check_message(index: int, message: Mapping[str, Any]) -> None:
+    where = f"message {index}"
+    assert set(message) == {"role", "content"}, f"{where}: fields are {sorted(message)}, not role and content"
+    role = message["role"]
+    assert role in ALLOWED, f"{where}: role is {role!r}"
+    content = message["content"]
+    assert isinstance(content, list), f"{where}: content is {type(content).__name__}, not a list"
+    assert content, f"{where}: content is empty"
+    for number, block in enumerate(content):
+        _check_block(f"{where} block {number}", role, block)
+    kinds = [next(iter(block)) for block in content]
+    assert set(kinds) != {"cachePoint"}, f"{where}: nothing but a cache point"
+    if "document" in kinds:
+        assert "text" in kinds, f"{where}: a document without a text beside it"
+    results = [number for number, kind in enumerate(kinds) if kind == "toolResult"]
+    assert results == list(range(len(results))), f"{where}: tool results must come before everything else"
+
+
+def _check_block(where: str, role: str, block: Any) -> None:
+    assert isinstance(block, dict), f"{where}: is {type(block).__name__}, not an object"
+    assert len(block) == 1, f"{where}: must hold exactly one kind of content, holds {sorted(block)}"
+    kind = next(iter(block))
+    assert kind in ALLOWED[role], f"{where}: {kind} is forbidden in a {role} message"
+    if kind == "text":
+        _check_text(where, block["text"])
+    elif kind == "toolUse":
+        _check_tool_use(where, block["toolUse"])
+    elif kind == "toolResult":
+        _check_tool_result(where, block["toolResult"])
+
+
+def _check_text(where: str, text: Any) -> None:
+    assert isinstance(text, str), f"{where}: text is {type(text).__name__}"
+    assert text.strip(), f"{where}: text is empty or blank"
+
+
+def _check_id(where: str, value: Any) -> None:
+    assert isinstance(value, str) and _NAME.fullmatch(value), (
+        f"{where}: toolUseId {value!r} is not 1-64 of [a-zA-Z0-9_-]"
+    )
+
+
+def _check_tool_use(where: str, use: Mapping[str, Any]) -> None:
+    _check_id(where, use.get("toolUseId"))
+    name = use.get("name")
+    assert isinstance(name, str) and _NAME.fullmatch(name), f"{where}: tool name {name!r} is not 1-64 of [a-zA-Z0-9_-]"
+    assert isinstance(use.get("input"), dict), (
+        f"{where}: tool input is {type(use.get('input')).__name__}, not an object"
+    )
+
+
+def _check_tool_result(where: str, result: Mapping[str, Any]) -> None:
+    _check_id(where, result.get("toolUseId"))
+    status = result.get("status", "success")
+    assert status in ("success", "error"), f"{where}: tool result status is {status!r}"
+    content = result.get("content")
+    assert isinstance(content, list) and content, f"{where}: tool result content is empty"
+    for number, item in enumerate(content):
+        inner = f"{where} result item {number}"
+        assert isinstance(item, dict) and len(item) == 1, f"{inner}: must hold exactly one kind of content"
+        kind = next(iter(item))
+        assert kind in RESULT_KINDS, f"{inner}: {kind} is not allowed in a tool result"
+        if kind == "text":
+            _check_text(inner, item["text"])
+
+
+def _check_pairs(messages: Sequence[Mapping[str, Any]]) -> None:
+    seen: set[str] = set()
+    awaited: list[str] = []
+    for index, message in enumerate(messages):
+        results = tool_result_ids(message)
+        assert len(set(results)) == len(results), f"message {index}: one tool call answered twice: {sorted(results)}"
+        missing, orphans = set(awaited) - set(results), set(results) - set(awaited)
+        assert not missing, f"message {index}: no result for the tool calls {sorted(missing)} of the message before"
+        assert not orphans, f"message {index}: results without a call in the message before: {sorted(orphans)}"
+        awaited = tool_use_ids(message)
+        for used in awaited:
+            assert used not in seen, f"message {index}: tool use id {used!r} is not unique in the request"
+            seen.add(used)
+
+
+def _check_system(system: str | Sequence[Mapping[str, Any]] | None) -> None:
+    if isinstance(system, str):
+        _check_text("system prompt", system)
+        return
+    for number, block in enumerate(system or ()):
+        if "text" in block:
+            _check_text(f"system prompt block {number}", block["text"])
+
+
+def _check_tools(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None) -> None:
+    if tools is None:
+        return
+    names = [tool.get("name") for tool in tools]
+    for name in names:
+        assert isinstance(name, str) and _NAME.fullmatch(name), f"tool name {name!r} is not 1-64 of [a-zA-Z0-9_-]"
+    assert len(set(names)) == len(names), f"two tools of one name: {sorted(names)}"
+    if not tools:
+        uses = any(tool_use_ids(message) or tool_result_ids(message) for message in messages)
+        assert not uses, "the messages use tools, but the request offers none"
+
+
+@functools.cache
+def _converse_shape() -> Any:
+    document = botocore.loaders.Loader().load_service_model("bedrock-runtime", "service-2")
+    return ServiceModel(document, "bedrock-runtime").operation_model("Converse").input_shape
+
+
+def _check_shapes(
+    messages: Sequence[Mapping[str, Any]],
+    system: str | Sequence[Mapping[str, Any]] | None,
+    tools: Sequence[Mapping[str, Any]] | None,
+) -> None:
+    request: dict[str, Any] = {"modelId": "anthropic.claude", "messages": list(messages)}
+    if system:
+        request["system"] = [{"text": system}] if isinstance(system, str) else list(system)
+    if tools:
+        known = ("name", "description", "inputSchema")
+        specs = [{key: value for key, value in tool.items() if key in known} for tool in tools]
+        request["toolConfig"] = {"tools": [{"toolSpec": spec} for spec in specs]}
+    report = ParamValidator().validate(request, _converse_shape())
+    assert not report.has_errors(), report.generate_report()
