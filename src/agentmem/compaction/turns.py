@@ -1,0 +1,91 @@
+"""What a turn is, and the tool cycles inside one.
+
+A turn begins with a user's own message: one of role ``user`` that carries no tool result. It ends where the next one
+begins. Neighbouring messages of the user belong to one turn (the model is shown them as one message). Inside a turn,
+a cycle is an assistant message with tool uses and the tool results that answer it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from strands.types.content import Message
+
+__all__ = ["Cycle", "Turn", "cycles_of", "has_tool_use", "is_own_message", "is_tool_traffic", "turns_of"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """``messages[start:end]``; the user's own opening messages are ``messages[start:opening_end]``."""
+
+    start: int
+    opening_end: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """``messages[start:end]``: a tool use, its results, and nothing after them before the next assistant message."""
+
+    start: int
+    end: int
+
+
+def is_own_message(message: Message) -> bool:
+    """Whether a message is the user's own: role user, and no tool result in it."""
+    return message["role"] == "user" and not any("toolResult" in block for block in message["content"])
+
+
+def has_tool_use(message: Message) -> bool:
+    """Whether a message asks for tools."""
+    return any("toolUse" in block for block in message["content"])
+
+
+def is_tool_traffic(message: Message) -> bool:
+    """Whether a message asks for tools or carries their results."""
+    return any("toolUse" in block or "toolResult" in block for block in message["content"])
+
+
+def turns_of(messages: Sequence[Message]) -> list[Turn]:
+    """Divide a history into turns.
+
+    Args:
+        messages: A history, oldest first; it may begin or end anywhere.
+
+    Returns:
+        Turns that cover it without gaps. What stands before the first message of a user is a turn with no opening.
+    """
+    turns: list[Turn] = []
+    start = opening_end = index = 0
+    while index < len(messages):
+        if not is_own_message(messages[index]):
+            index += 1
+            continue
+        if index > start:
+            turns.append(Turn(start, opening_end, index))
+        start = index
+        while index < len(messages) and is_own_message(messages[index]):
+            index += 1
+        opening_end = index
+    if start < len(messages):
+        turns.append(Turn(start, opening_end, len(messages)))
+    return turns
+
+
+def cycles_of(messages: Sequence[Message], turn: Turn) -> list[Cycle]:
+    """Return a turn's completed tool cycles, oldest first; a tool use still waiting for its results is none."""
+    cycles: list[Cycle] = []
+    index = turn.opening_end
+    while index < turn.end:
+        start = index
+        index += 1
+        if messages[start]["role"] != "assistant" or not has_tool_use(messages[start]):
+            continue
+        while index < turn.end and messages[index]["role"] == "user":
+            index += 1
+        if index > start + 1:
+            cycles.append(Cycle(start, index))
+    return cycles

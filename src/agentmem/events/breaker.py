@@ -1,0 +1,62 @@
+"""A circuit breaker: after enough failures in a row, stop asking for a while."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal
+
+__all__ = ["CircuitBreaker"]
+
+
+class CircuitBreaker:
+    """Counts failures in a row and says whether to try.
+
+    Closed, it lets everything through. After ``failures`` in a row it opens for ``reset_seconds``; then it is half
+    open and lets one probe through, whose outcome closes or opens it again. Safe to share between threads.
+    """
+
+    def __init__(self, failures: int, reset_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start closed.
+
+        Args:
+            failures: Failures in a row that open it, at least 1.
+            reset_seconds: Seconds it stays open.
+            clock: Seconds, never going back.
+        """
+        self._limit = failures
+        self._reset_seconds = reset_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._opened_at: float | None = None
+        self._probing = False
+
+    @property
+    def state(self) -> Literal["closed", "open", "half-open"]:
+        """What a call to ``allow`` would meet now."""
+        if self._opened_at is None:
+            return "closed"
+        return "half-open" if self._clock() - self._opened_at >= self._reset_seconds else "open"
+
+    def allow(self) -> bool:
+        """Whether to try; while half open only the first caller is told yes."""
+        with self._lock:
+            state = self.state
+            if state == "half-open" and not self._probing:
+                self._probing = True
+                return True
+            return state == "closed"
+
+    def succeeded(self) -> None:
+        """Note a success: closes it."""
+        with self._lock:
+            self._failures, self._opened_at, self._probing = 0, None, False
+
+    def failed(self) -> None:
+        """Note a failure: opens it when it was the last allowed in a row, or the probe."""
+        with self._lock:
+            self._failures += 1
+            if self._probing or self._failures >= self._limit:
+                self._opened_at, self._probing = self._clock(), False

@@ -1,0 +1,279 @@
+"""Strands messages to event payloads and back.
+
+Written is the form of the SDK's own session manager, so that it can read our sessions: a conversational item holds
+the JSON of a ``SessionMessage``, a text too long for one is a ``[json, role]`` blob, and the agent's state is the
+last blob of an event marked ``stateType=AGENT``. Read is every form found in the wild: those, the SDK's OpenAI
+converter, and plain text written by hooks or by hand. What is none of them is counted and passed over, never fatal.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from bedrock_agentcore.memory.integrations.strands.converters import OpenAIConverseConverter
+from strands.types.session import SessionMessage, decode_bytes_values, encode_bytes_values
+
+from agentmem.events.position import Position
+
+if TYPE_CHECKING:
+    from strands.types.content import Message
+
+__all__ = [
+    "MAX_TEXT",
+    "DecodedEvent",
+    "LoggedMessage",
+    "Origin",
+    "agentmem_item",
+    "decode_event",
+    "encode_message",
+    "encode_text",
+    "has_conversation",
+]
+
+MAX_TEXT = 100_000
+"""Most characters of a conversational item's text (botocore's model of the service: ``ContentTextString``)."""
+
+MAX_ITEM_BYTES = 4_000_000
+"""Most bytes of one message in an event; a larger one has its largest parts replaced. Below the 5 MB an event of
+ours may have, which is half of what the service takes."""
+
+Origin = Literal["sdk", "openai", "text"]
+"""Which form a message was stored in."""
+
+_MARK = "agentmem"
+_TRACKING = uuid.UUID("6f1de9bd-9a3c-4a94-8c4e-0b0f3a3f2d5e")
+_ROLES = {"USER": "user", "ASSISTANT": "assistant"}
+_MIN_PART = 1_000
+
+
+@dataclass(frozen=True)
+class LoggedMessage:
+    """One message as it stands in the log.
+
+    Attributes:
+        message: The Strands message, always with a ``tracking_id``.
+        position: Its event and item.
+        at: The event's time, UTC.
+        origin: The form it was stored in.
+    """
+
+    message: Message
+    position: Position
+    at: datetime
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class DecodedEvent:
+    """What one event holds.
+
+    Attributes:
+        event_id: The event's id.
+        at: The event's time, UTC.
+        messages: Its messages, in order.
+        agent_id: The agent whose state it carries, from the event's metadata.
+        agent_state: That state, the JSON form of a Strands ``SessionAgent``.
+        is_session_marker: Whether it is the SDK's mark that the session exists.
+        ours: Items of agentmem's own, by kind.
+        unknown: How many items were in no known form.
+    """
+
+    event_id: str
+    at: datetime
+    messages: tuple[LoggedMessage, ...] = ()
+    agent_id: str | None = None
+    agent_state: Mapping[str, Any] | None = None
+    is_session_marker: bool = False
+    ours: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unknown: int = 0
+
+
+def encode_message(message: Message) -> dict[str, Any] | None:
+    """Encode a message as one payload item, in the SDK's form.
+
+    Args:
+        message: A Strands message.
+
+    Returns:
+        The payload item, or None when nothing is left of the message without its blank texts, which the Converse API
+        refuses and the SDK does not store either.
+    """
+    content = [block for block in message["content"] if "text" not in block or str(block["text"]).strip()]
+    if not content:
+        return None
+    stored = encode_bytes_values({**message, "content": content})
+    text = _session_message(stored)
+    if len(text) > MAX_ITEM_BYTES // 4 and len(text.encode("utf-8", "surrogatepass")) > MAX_ITEM_BYTES:
+        text = _session_message(_bounded(stored))
+    role = message["role"]
+    if len(text) + len(role) >= MAX_TEXT:  # the SDK's own test, which it applies to text and role together
+        return {"blob": json.dumps([text, role])}
+    return {"conversational": {"content": {"text": text}, "role": role.upper()}}
+
+
+def encode_text(text: str, role: str) -> dict[str, Any]:
+    """Encode plain text as one payload item, as hooks store it; a text too long for one becomes a blob."""
+    if len(text) > MAX_TEXT:
+        return {"blob": json.dumps([text, role])}
+    return {"conversational": {"content": {"text": text}, "role": role.upper()}}
+
+
+def agentmem_item(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Encode something of agentmem's own as a payload item that every other reader passes over."""
+    return {"blob": json.dumps({_MARK: kind, **value}, separators=(",", ":"))}
+
+
+def has_conversation(message: Message) -> bool:
+    """Whether a message holds a user's or an assistant's own text, which is what extraction is for."""
+    return any(str(block.get("text", "")).strip() for block in message["content"])
+
+
+def decode_event(event: Mapping[str, Any]) -> DecodedEvent:
+    """Decode an event as ListEvents or GetEvent returns it. Never raises for what is inside a payload."""
+    event_id = str(event["eventId"])
+    at = _utc(event.get("eventTimestamp"))
+    messages: list[LoggedMessage] = []
+    state: Mapping[str, Any] | None = None
+    marker = False
+    ours: dict[str, Mapping[str, Any]] = {}
+    unknown = 0
+    for item, payload in enumerate(event.get("payload") or ()):
+        found = _decode_item(payload)
+        match found:
+            case None:
+                unknown += 1
+            case ("state", value):
+                state = value
+            case ("session", _):
+                marker = True
+            case ("ours", value):
+                ours[str(value[_MARK])] = value
+            case (origin, value):
+                message = _cleaned(value, event_id, item)
+                if message is not None:
+                    messages.append(LoggedMessage(message, Position(event_id, item), at, cast("Origin", origin)))
+    metadata = event.get("metadata") or {}
+    agent_id = metadata.get("agentId", {}).get("stringValue")
+    return DecodedEvent(event_id, at, tuple(messages), agent_id, state, marker, ours, unknown)
+
+
+def _decode_item(payload: Mapping[str, Any]) -> tuple[str, Any] | None:
+    if "conversational" in payload:
+        conversational = payload["conversational"]
+        return _decode_text(str(conversational["content"].get("text", "")), str(conversational.get("role", "")))
+    if "blob" not in payload:
+        return None
+    blob = _json(payload["blob"]) if isinstance(payload["blob"], str) else payload["blob"]
+    if isinstance(blob, list) and len(blob) == 2 and all(isinstance(part, str) for part in blob):  # noqa: PLR2004
+        return _decode_text(blob[0], blob[1])
+    if not isinstance(blob, Mapping):
+        return None
+    if _MARK in blob:
+        return "ours", blob
+    if "agent_id" in blob and "state" in blob:
+        return "state", blob
+    if "session_id" in blob and "session_type" in blob:
+        return "session", blob
+    return None
+
+
+def _decode_text(text: str, role: str) -> tuple[Origin, Any] | None:
+    value = _json(text) if text.startswith("{") else None
+    if isinstance(value, Mapping):
+        if _is_message(value.get("message")):
+            redacted = value.get("redact_message")
+            return "sdk", decode_bytes_values(redacted if _is_message(redacted) else value["message"])
+        if value.get("role") in {"user", "assistant", "tool", "system"} and _is_openai(value):
+            found = OpenAIConverseConverter.events_to_messages([{"payload": [_conversational(text, role)]}])
+            return ("openai", found[0].message) if found else None
+    name = _ROLES.get(role.upper())
+    return ("text", {"role": name, "content": [{"text": text}]}) if name else None
+
+
+def _is_message(value: object) -> bool:
+    return isinstance(value, Mapping) and value.get("role") in _ROLES.values() and isinstance(value.get("content"), list)
+
+
+def _is_openai(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("content"), (str, type(None))) and (value["role"] != "tool" or "tool_call_id" in value)
+
+
+def _conversational(text: str, role: str) -> dict[str, Any]:
+    return {"conversational": {"content": {"text": text}, "role": role}}
+
+
+def _cleaned(value: Mapping[str, Any], event_id: str, item: int) -> Message | None:
+    content = [block for block in value["content"] if isinstance(block, Mapping) and _says_something(block)]
+    if not content:
+        return None
+    # A message stored without a tracking id gets one that is the same at every reading.
+    tracking_id = value.get("tracking_id") or str(uuid.uuid5(_TRACKING, f"{event_id}/{item}"))
+    return cast("Message", {**value, "content": content, "tracking_id": tracking_id})
+
+
+def _says_something(block: Mapping[str, Any]) -> bool:
+    return bool(block) and ("text" not in block or bool(str(block["text"]).strip()))
+
+
+def _session_message(message: Mapping[str, Any]) -> str:
+    stored = SessionMessage(cast("Message", {}), 0)
+    return json.dumps(
+        {
+            "message": message,
+            "message_id": 0,
+            "redact_message": None,
+            "created_at": stored.created_at,
+            "updated_at": stored.updated_at,
+        }
+    )
+
+
+def _bounded(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the largest parts of an encoded message by a note of what was there until it fits an event."""
+    bounded = json.loads(json.dumps(message))
+    while True:
+        excess = len(json.dumps(bounded)) - MAX_ITEM_BYTES
+        parts = sorted(_strings(bounded["content"]), key=lambda part: -len(part[2]))
+        if excess <= 0 or not parts or len(parts[0][2]) < _MIN_PART:
+            return cast("dict[str, Any]", bounded)
+        owner, key, text = parts[0]
+        note = f"[{len(text):,} characters were too large for the event log and are not stored]"
+        if isinstance(owner, dict) and owner.get("__bytes_encoded__"):
+            owner["data"] = ""
+        else:
+            owner[key] = text[: _MIN_PART // 2] + note
+
+
+def _strings(value: Any) -> list[tuple[Any, Any, str]]:
+    found: list[tuple[Any, Any, str]] = []
+    items: Sequence[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    for key, item in items:
+        if isinstance(item, str):
+            found.append((value, key, item))
+        else:
+            found.extend(_strings(item))
+    return found
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _utc(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    if isinstance(value, (int, float)):
+        return datetime.fromtimestamp(value, UTC)
+    return datetime.fromtimestamp(0, UTC)

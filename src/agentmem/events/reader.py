@@ -1,0 +1,116 @@
+"""Reading the event log, newest first, no further back than asked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from agentmem.errors import HistoryUnavailableError
+from agentmem.events.codec import DecodedEvent, LoggedMessage, decode_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agentmem.events.address import SessionAddress
+
+__all__ = ["PAGE_SIZE", "EventReader", "in_order"]
+
+PAGE_SIZE = 100
+"""Events a page; the service's maximum. Its default of 20 would take five times the calls."""
+
+_MAIN = "main"
+_log = logging.getLogger(__name__)
+
+
+class EventReader:
+    """Reads one session's events.
+
+    Reads are unfiltered: the service filters after scanning, so a filtered read costs the whole past, and it may lag
+    behind a write. Events of branches other than main are passed over here instead.
+    """
+
+    def __init__(self, client: Any, address: SessionAddress) -> None:
+        """Read through a boto3 ``bedrock-agentcore`` client."""
+        self._client = client
+        self._address = address
+        self._told_unknown = False
+
+    def pages(self, *, page_size: int = PAGE_SIZE) -> Iterator[list[DecodedEvent]]:
+        """Yield pages of events, newest event first; each page costs one call, made when it is asked for.
+
+        Args:
+            page_size: Events a page, 1 to 100.
+
+        Yields:
+            Decoded events of the main branch; a page may be empty.
+
+        Raises:
+            HistoryUnavailableError: The service did not answer; nothing is known of the history.
+        """
+        token: str | None = None
+        while True:
+            more = {"nextToken": token} if token else {}
+            answer = self._call("list_events", maxResults=page_size, includePayloads=True, **more)
+            yield [self._decode(event) for event in answer.get("events") or () if _on_main(event)]
+            token = answer.get("nextToken")
+            if not token:
+                return
+
+    def get(self, event_id: str) -> DecodedEvent | None:
+        """Return one event, or None when it is gone: expired, forgotten, or replaced by a redaction.
+
+        Raises:
+            HistoryUnavailableError: The service did not answer.
+        """
+        try:
+            return self._decode(self._call("get_event", eventId=event_id)["event"])
+        except HistoryUnavailableError as error:
+            cause = error.__cause__
+            if isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ResourceNotFoundException":
+                return None
+            raise
+
+    def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(**self._address.parameters(), **parameters)
+        except (ClientError, BotoCoreError) as error:
+            raise HistoryUnavailableError(
+                f"the history of {self._address} could not be read ({type(error).__name__}: {error}). It is not "
+                "known to be empty, so nothing is restored; check the memory's status, region and permissions "
+                "(bedrock-agentcore:ListEvents and GetEvent) and try again."
+            ) from error
+        return answer
+
+    def _decode(self, event: dict[str, Any]) -> DecodedEvent:
+        decoded = decode_event(event)
+        if decoded.unknown and not self._told_unknown:
+            self._told_unknown = True
+            _log.warning(
+                "event_id=<%s>, unknown_items=<%d> | items in an unknown form are passed over; said once a reader",
+                decoded.event_id,
+                decoded.unknown,
+            )
+        return decoded
+
+
+def in_order(events: Iterable[DecodedEvent]) -> list[LoggedMessage]:
+    """Return the messages of events given newest first, oldest first and each once.
+
+    What was written twice keeps the place of its first writing and the content of its last.
+    """
+    newest: dict[str, LoggedMessage] = {}
+    for event in events:
+        for logged in reversed(event.messages):
+            tracking_id = logged.message["tracking_id"]
+            known = newest.pop(tracking_id, None)
+            if known is not None:
+                logged = LoggedMessage(known.message, logged.position, logged.at, known.origin)  # noqa: PLW2901
+            newest[tracking_id] = logged
+    return list(reversed(newest.values()))
+
+
+def _on_main(event: dict[str, Any]) -> bool:
+    return (event.get("branch") or {}).get("name", _MAIN) == _MAIN
