@@ -33,8 +33,6 @@ from agentmem.errors import ConfigurationError
 _MEDIA = ("image", "document", "video", "audio")
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
-# A document this small (bytes) costs less than the placeholder that would replace it.
-_SMALL_DOCUMENT = 256
 _REST_KEY = "…"
 
 
@@ -343,8 +341,6 @@ def _without_media(block: Any, name: str) -> Any:
         source = media.get("source")
         data = source.get("bytes") if isinstance(source, dict) else None
         size = len(data) if isinstance(data, bytes | bytearray | str) else None
-        if kind == "document" and size is not None and size <= _SMALL_DOCUMENT:
-            return block
         about = [str(media[key])[:100] for key in ("name", "format") if media.get(key)]
         if size is not None:
             about.append(f"{size:,} bytes")
