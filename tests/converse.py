@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.loaders
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ALLOWED = {
     "user": {"text", "image", "document", "video", "audio", "toolResult", "guardContent", "cachePoint"},
@@ -98,16 +100,18 @@ def _check_text(where: str, text: Any) -> None:
     assert text.strip(), f"{where}: text is empty or blank"
 
 
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
 def _check_id(where: str, value: Any) -> None:
-    assert isinstance(value, str) and _NAME.fullmatch(value), (
-        f"{where}: toolUseId {value!r} is not 1-64 of [a-zA-Z0-9_-]"
-    )
+    assert _is_name(value), f"{where}: toolUseId {value!r} is not 1-64 of [a-zA-Z0-9_-]"
 
 
 def _check_tool_use(where: str, use: Mapping[str, Any]) -> None:
     _check_id(where, use.get("toolUseId"))
     name = use.get("name")
-    assert isinstance(name, str) and _NAME.fullmatch(name), f"{where}: tool name {name!r} is not 1-64 of [a-zA-Z0-9_-]"
+    assert _is_name(name), f"{where}: tool name {name!r} is not 1-64 of [a-zA-Z0-9_-]"
     assert isinstance(use.get("input"), dict), (
         f"{where}: tool input is {type(use.get('input')).__name__}, not an object"
     )
@@ -118,10 +122,12 @@ def _check_tool_result(where: str, result: Mapping[str, Any]) -> None:
     status = result.get("status", "success")
     assert status in ("success", "error"), f"{where}: tool result status is {status!r}"
     content = result.get("content")
-    assert isinstance(content, list) and content, f"{where}: tool result content is empty"
+    assert isinstance(content, list), f"{where}: tool result content is {type(content).__name__}, not a list"
+    assert content, f"{where}: tool result content is empty"
     for number, item in enumerate(content):
         inner = f"{where} result item {number}"
-        assert isinstance(item, dict) and len(item) == 1, f"{inner}: must hold exactly one kind of content"
+        assert isinstance(item, dict), f"{inner}: is {type(item).__name__}, not an object"
+        assert len(item) == 1, f"{inner}: must hold exactly one kind of content"
         kind = next(iter(item))
         assert kind in RESULT_KINDS, f"{inner}: {kind} is not allowed in a tool result"
         if kind == "text":
@@ -157,7 +163,7 @@ def _check_tools(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[
         return
     names = [tool.get("name") for tool in tools]
     for name in names:
-        assert isinstance(name, str) and _NAME.fullmatch(name), f"tool name {name!r} is not 1-64 of [a-zA-Z0-9_-]"
+        assert _is_name(name), f"tool name {name!r} is not 1-64 of [a-zA-Z0-9_-]"
     assert len(set(names)) == len(names), f"two tools of one name: {sorted(names)}"
     if not tools:
         uses = any(tool_use_ids(message) or tool_result_ids(message) for message in messages)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from converse import validate_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TOOLS = [{"name": "find", "description": "Find.", "inputSchema": {"json": {"type": "object"}}}]
 Messages = list[dict[str, Any]]

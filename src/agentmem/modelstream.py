@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from strands.types.content import ContentBlock
     from strands.types.event_loop import StopReason, Usage
     from strands.types.streaming import StreamEvent
@@ -58,14 +59,7 @@ def _deltas(block: Mapping[str, Any], chunk_size: int | None) -> Iterator[dict[s
     elif "toolUse" in block:
         yield {"toolUse": {"input": json.dumps(block["toolUse"]["input"], ensure_ascii=False)}}
     elif "reasoningContent" in block:
-        reasoning = block["reasoningContent"]
-        if "redactedContent" in reasoning:
-            yield {"reasoningContent": {"redactedContent": reasoning["redactedContent"]}}
-            return
-        for piece in _pieces(reasoning["reasoningText"].get("text", ""), chunk_size):
-            yield {"reasoningContent": {"text": piece}}
-        if reasoning["reasoningText"].get("signature") is not None:
-            yield {"reasoningContent": {"signature": reasoning["reasoningText"]["signature"]}}
+        yield from _reasoning(block["reasoningContent"], chunk_size)
     elif "citationsContent" in block:
         for item in block["citationsContent"].get("content", []):
             yield {"text": item.get("text", "")}
@@ -73,6 +67,17 @@ def _deltas(block: Mapping[str, Any], chunk_size: int | None) -> Iterator[dict[s
             yield {"citation": citation}
     else:
         raise ValueError(f"A model cannot stream a content block of kind {'/'.join(sorted(block)) or '(empty)'}.")
+
+
+def _reasoning(reasoning: Mapping[str, Any], chunk_size: int | None) -> Iterator[dict[str, Any]]:
+    """Yield the deltas of a reasoning block."""
+    if "redactedContent" in reasoning:
+        yield {"reasoningContent": {"redactedContent": reasoning["redactedContent"]}}
+        return
+    for piece in _pieces(reasoning["reasoningText"].get("text", ""), chunk_size):
+        yield {"reasoningContent": {"text": piece}}
+    if reasoning["reasoningText"].get("signature") is not None:
+        yield {"reasoningContent": {"signature": reasoning["reasoningText"]["signature"]}}
 
 
 def _pieces(text: str, chunk_size: int | None) -> Iterator[str]:

@@ -9,7 +9,6 @@ assert model.requests[-1].texts()[-1] == "Do I need an umbrella?"
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -21,6 +20,8 @@ from agentmem.errors import AgentMemError
 from agentmem.modelstream import stream_events
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+
     from strands.types.content import ContentBlock, Message, Messages, SystemContentBlock
     from strands.types.event_loop import StopReason, Usage
     from strands.types.streaming import StreamEvent
@@ -183,6 +184,7 @@ class ScriptedModel(Model):
         overflow_at: int | None = None,
         chunk_size: int | None = None,
     ) -> None:
+        """Keep the script; nothing is checked before it is its turn."""
         self.requests: list[ModelRequest] = []
         self.config: dict[str, Any] = {"model_id": "scripted", "context_window_limit": context_window_limit}
         self._script = list(script)
@@ -216,7 +218,7 @@ class ScriptedModel(Model):
         *,
         tool_choice: Any = None,
         system_prompt_content: list[SystemContentBlock] | None = None,
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ARG002 - Strands passes more than a script needs
     ) -> AsyncGenerator[StreamEvent, None]:
         """Answer one request with the script's next item.
 
@@ -250,7 +252,11 @@ class ScriptedModel(Model):
             yield event
 
     async def structured_output(
-        self, output_model: type[T], prompt: Messages, system_prompt: str | None = None, **kwargs: Any
+        self,
+        output_model: type[T],
+        prompt: Messages,
+        system_prompt: str | None = None,
+        **kwargs: Any,  # noqa: ARG002 - Strands passes more than a script needs
     ) -> AsyncGenerator[dict[str, T | Any], None]:
         """Answer with the arguments of the next scripted tool call, or with the next text read as JSON.
 
