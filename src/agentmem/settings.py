@@ -1,0 +1,163 @@
+"""The base of every settings model: frozen, closed to unknown fields, and clear about what is wrong.
+
+pydantic checks; this module only turns what pydantic found into one `ConfigurationError` that names the field, the
+value and the remedy. The remedy is the field's own description, so that documentation and error cannot disagree.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agentmem.errors import ConfigurationError
+
+_SHOWN_LENGTH = 120
+
+
+class Settings(BaseModel):
+    """A frozen group of settings whose every violation is a `ConfigurationError`."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        hide_input_in_errors=True,
+    )
+
+    def __init__(self, **values: Any) -> None:
+        """Check the values.
+
+        Args:
+            **values: The fields by name.
+
+        Raises:
+            ConfigurationError: A value is missing, malformed, unknown or contradicts another.
+        """
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise explain(type(self), error) from None
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Check a dictionary or an instance, as `BaseModel.model_validate` does.
+
+        Args:
+            obj: What to check.
+            **options: pydantic's own options.
+
+        Returns:
+            The checked settings.
+
+        Raises:
+            ConfigurationError: A value is missing, malformed, unknown or contradicts another.
+        """
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            raise explain(cls, error) from None
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed, checked like a new one.
+
+        Args:
+            **changes: The fields to change, by name.
+
+        Returns:
+            The new settings; `self` is left alone.
+
+        Raises:
+            ConfigurationError: A changed value is malformed, unknown or contradicts another.
+        """
+        kept = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self)(**{**kept, **changes})
+
+
+def explain(model: type[BaseModel], error: ValidationError) -> ConfigurationError:
+    """Word what pydantic found as one error.
+
+    Args:
+        model: The settings model that was being built.
+        error: What pydantic found.
+
+    Returns:
+        An error with one line for each problem: the field, the value and the remedy.
+    """
+    problems = error.errors(include_url=False)
+    # A sequence whose item is wrong is reported as too short as well; the item says more.
+    inner = {problem["loc"][:-1] for problem in problems}
+    told = [problem for problem in problems if not problem["loc"] or problem["loc"] not in inner]
+    return ConfigurationError("\n".join(_line(model, dict(problem)) for problem in told))
+
+
+def _line(model: type[BaseModel], problem: dict[str, Any]) -> str:
+    location = tuple(problem["loc"])
+    path, owner, description = _walk(model, location)
+    field = model.__name__ + "".join(step if step.startswith("[") else f".{step}" for step in path)
+    if problem["type"] == "extra_forbidden":
+        return f"{field} is not a setting{_nearest(str(location[-1]), owner)}"
+    if problem["type"] == "missing":
+        return f"{field} is missing. {description}".rstrip()
+    reason = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
+    if not path:
+        return f"{field}: {reason}."
+    return f"{field} = {_shown(problem.get('input'))}: {reason}. {description}".rstrip()
+
+
+def _walk(model: type[BaseModel], location: tuple[Any, ...]) -> tuple[list[str], type[BaseModel], str]:
+    """Follow a location into nested settings.
+
+    Returns:
+        The steps a user would name (a union's member is none), the settings model the last step is in, and the
+        description of the last field on the way.
+    """
+    path: list[str] = []
+    owner, description = model, ""
+    candidates = [model]
+    for step in location:
+        if isinstance(step, int):
+            path.append(f"[{step}]")
+            continue
+        found = next((one for one in candidates if step in one.model_fields), None)
+        if found is not None:
+            field = found.model_fields[step]
+            path.append(step)
+            description = field.description or ""
+            owner, candidates = found, _models_in(field.annotation)
+            continue
+        tagged = next((one for one in candidates if _kind(one) == step), None)
+        if tagged is not None:
+            owner, candidates = tagged, [tagged]
+        elif step == location[-1]:
+            path.append(str(step))
+            owner = candidates[0] if candidates else owner
+    return path, owner, description
+
+
+def _kind(model: type[BaseModel]) -> object:
+    return model.model_fields["kind"].default if "kind" in model.model_fields else None
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in getattr(annotation, "__args__", ()) for found in _models_in(part)]
+
+
+def _nearest(name: str, owner: type[BaseModel]) -> str:
+    near = difflib.get_close_matches(name, owner.model_fields, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f". {owner.__name__} has: {', '.join(owner.model_fields)}."
+
+
+def _shown(value: object) -> str:
+    """Show a value short enough to read; objects that are no plain data only by their type."""
+    if value is None or isinstance(value, str | int | float | bool | list | tuple | dict):
+        text = repr(value)
+        return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}… ({len(text)} characters)"
+    return f"<{type(value).__name__}>"
