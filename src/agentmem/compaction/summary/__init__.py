@@ -1,0 +1,1 @@
+"""What a summary is made of: statements taken word for word, kept up to date, and chosen under a budget."""
