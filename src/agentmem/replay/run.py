@@ -1,0 +1,208 @@
+"""Driving a recorded conversation through a real agent and measuring what happens."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import IO, TYPE_CHECKING, Any
+
+from strands import Agent
+from strands.agent.conversation_manager import NullConversationManager
+from strands.hooks import BeforeToolsEvent, HookRegistry
+
+from agentmem.compaction.tokens import MESSAGE_OVERHEAD, count_message, count_request
+from agentmem.replay.calls import ApiCalls
+from agentmem.replay.model import Playback, ReplayModel, Request, recorded_tools
+from agentmem.replay.report import ReplayReport, RequestSize, Restore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from agentmem.compaction.manager import CompactingSessionManager
+    from strands.types.tools import ToolSpec
+
+    from agentmem.replay.conversation import Conversation, Invocation
+
+__all__ = ["Replay", "write_request"]
+
+
+class Replay:
+    """Replays a conversation.
+
+    Args:
+        conversation: The recorded conversation.
+        open_manager: Makes the session manager of a fresh agent: the same session each time, new objects each time.
+            None replays without a session manager, that is without memory and compaction.
+        restart_every: After so many calls of the agent, and at the end, agent and manager are thrown away and made
+            again from what is stored; 0 for never.
+        on_request: Called with every request before it is answered.
+        on_progress: Called after each call of the agent with how many are done.
+        calls: Counts API calls; attach it to the boto3 session before replaying.
+
+    Attributes:
+        manager: The manager in use, after the replay the last one.
+        agent: The agent in use, after the replay the last one.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        open_manager: Callable[[], CompactingSessionManager] | None = None,
+        *,
+        restart_every: int = 0,
+        on_request: Callable[[Request], None] | None = None,
+        on_progress: Callable[[int], None] | None = None,
+        calls: ApiCalls | None = None,
+    ) -> None:
+        """Keep the settings; nothing is opened before `run`."""
+        self.conversation = conversation
+        self.manager: CompactingSessionManager | None = None
+        self.agent: Agent | None = None
+        self._open_manager = open_manager
+        self._restart_every = restart_every
+        self._on_request = on_request
+        self._on_progress = on_progress
+        self._calls = calls or ApiCalls()
+        self._playback = Playback()
+        self._tools = recorded_tools(conversation, self._playback)
+        self._uncompacted = _uncompacted_sizes(conversation, [tool.tool_spec for tool in self._tools])
+        self._sizes: list[RequestSize] = []
+        self._restores: list[Restore] = []
+        self._compactions = 0
+        self._last_compaction: object = None
+        self._restored = False
+
+    def run(self, details: Mapping[str, Any] | None = None) -> ReplayReport:
+        """Replay the whole conversation.
+
+        Args:
+            details: Facts to carry in the report.
+
+        Returns:
+            What happened.
+
+        Raises:
+            CompactionError: A request cannot be made to fit.
+        """
+        started = time.perf_counter()
+        invocations = self.conversation.invocations()
+        agent = self._open()
+        for done, invocation in enumerate(invocations, 1):
+            self._invoke(agent, invocation)
+            if self._on_progress is not None:
+                self._on_progress(done)
+            if self._restart_every and (done % self._restart_every == 0 or done == len(invocations)):
+                if done == len(invocations):
+                    self._record_unanswered(agent)
+                agent = self._restore(done)
+        if not self._restart_every:
+            self._record_unanswered(agent)
+        return ReplayReport(
+            requests=tuple(self._sizes),
+            invocations=len(invocations),
+            messages=len(self.conversation.messages),
+            restores=tuple(self._restores),
+            compactions=self._compactions,
+            api_calls=dict(self._calls.by_operation),
+            seconds=time.perf_counter() - started,
+            details=details or {},
+        )
+
+    def close(self) -> None:
+        """Close the manager in use."""
+        if self.manager is not None:
+            self.manager.close()
+
+    def _open(self) -> Agent:
+        self.manager = self._open_manager() if self._open_manager is not None else None
+        self.agent = Agent(
+            model=ReplayModel(self._playback, self._take),
+            tools=list(self._tools),
+            system_prompt=self.conversation.system,
+            session_manager=self.manager,
+            conversation_manager=NullConversationManager(),
+            hooks=[_StopAfterTools(self._playback)],
+            callback_handler=None,
+        )
+        return self.agent
+
+    def _invoke(self, agent: Agent, invocation: Invocation) -> None:
+        self._playback.begin(invocation)
+        # A list of blocks: Strands makes the message, so that the recording's own stays as it is.
+        agent(list(invocation.prompt["content"]))
+
+    def _restore(self, done: int) -> Agent:
+        """Throw agent and manager away and make them again from what is stored."""
+        self.close()
+        before, started = self._calls.total, time.perf_counter()
+        agent = self._open()
+        seconds = time.perf_counter() - started
+        self._restores.append(Restore(done, self._calls.total - before, seconds, len(agent.messages)))
+        self._restored = True
+        return agent
+
+    def _take(self, request: Request) -> None:
+        """Take note of a request the agent sends."""
+        latest = self.manager.last_compaction if self.manager is not None else None
+        compacted = latest is not None and latest is not self._last_compaction
+        self._last_compaction = latest
+        self._compactions += compacted
+        uncompacted = self._uncompacted[len(self._sizes)]
+        self._sizes.append(RequestSize(request.tokens, uncompacted, compacted, self._restored))
+        self._restored = False
+        if self._on_request is not None:
+            self._on_request(request)
+
+    def _record_unanswered(self, agent: Agent) -> None:
+        """Store a last user message that the recording has no reply to; it is not sent to the model."""
+        message = self.conversation.unanswered()
+        if message is None or self.manager is None:
+            return
+        self.manager.append_message({"role": "user", "content": list(message["content"])}, agent)
+        self.manager.flush()
+
+
+class _StopAfterTools:
+    """Ends an invocation after its tools where the recording goes on with the next user message."""
+
+    def __init__(self, playback: Playback) -> None:
+        self._playback = playback
+
+    def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
+        registry.add_callback(BeforeToolsEvent, self._before_tools)
+
+    def _before_tools(self, event: BeforeToolsEvent) -> None:
+        if self._playback.stops_after_tools:
+            event.agent.cancel(after_current_tools=True)
+
+
+def write_request(request: Request, file: IO[str]) -> None:
+    """Write a request as one line of JSON; bytes are written as base64.
+
+    Args:
+        request: The request.
+        file: Where to.
+    """
+    value = {"messages": request.messages, "system": request.system, "tools": request.tools}
+    file.write(json.dumps(value, ensure_ascii=False, default=_base64) + "\n")
+
+
+def _base64(value: object) -> str:
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(value).decode("ascii")
+    raise TypeError(f"A request cannot be written: it holds a {type(value).__name__}.")
+
+
+def _uncompacted_sizes(conversation: Conversation, tools: list[ToolSpec]) -> list[int]:
+    """Count, for every recorded reply, the request that would have asked for it with the whole history."""
+    sizes = []
+    total = count_request([], conversation.system, tools)
+    role = None
+    for message in conversation.messages:
+        if message["role"] == "assistant":
+            sizes.append(total)
+        # Neighbouring messages of one role are sent as one.
+        total += count_message(message) - (MESSAGE_OVERHEAD if message["role"] == role else 0)
+        role = message["role"]
+    return sizes
