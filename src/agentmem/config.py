@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from agentmem.settings import Settings
+from agentmem.settings import Count, Names, Seconds, Settings, no_bool, one_or_many
 
 __all__ = [
     "CheckpointLocation",
@@ -31,26 +31,11 @@ _RESERVED_METADATA = frozenset({"agentId", "stateType"})
 """Keys the AgentCore SDK's session manager writes for itself and refuses from anyone else."""
 
 
-def _no_bool(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, not true or false")  # noqa: TRY004 - pydantic collects ValueErrors
-    return value
-
-
-def _one_or_many(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-Count = Annotated[int, BeforeValidator(_no_bool)]
-Seconds = Annotated[float, BeforeValidator(_no_bool)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
-
-
 def _threshold(value: object) -> object:
     if value == "auto":
         return value
     try:
-        number = int(_no_bool(value))  # type: ignore[call-overload]  # what int() refuses is refused below
+        number = int(no_bool(value))  # type: ignore[call-overload]  # what int() refuses is refused below
     except (TypeError, ValueError):
         raise ValueError("it is neither a whole number nor 'auto'") from None
     if number != float(value) or number < 1_000:  # type: ignore[arg-type]
@@ -163,7 +148,7 @@ class HookConfig(Settings):
         ge=0,
         description="Give the tokens that retrieved records may take, 0 or more.",
     )
-    roles: Annotated[tuple[Literal["user", "assistant"], ...], BeforeValidator(_one_or_many)] = Field(
+    roles: Annotated[tuple[Literal["user", "assistant"], ...], BeforeValidator(one_or_many)] = Field(
         default=("user", "assistant"),
         min_length=1,
         description="Give the roles whose text is saved: 'user', 'assistant' or both.",

@@ -7,13 +7,30 @@ value and the remedy. The remedy is the field's own description, so that documen
 from __future__ import annotations
 
 import difflib
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from agentmem.errors import ConfigurationError
 
 _SHOWN_LENGTH = 120
+
+
+def no_bool(value: object) -> object:
+    """Refuse true and false where a number is meant; pydantic would take them for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")  # noqa: TRY004 - pydantic collects ValueErrors
+    return value
+
+
+def one_or_many(value: object) -> object:
+    """Take a single text for a sequence of one; otherwise it would be a sequence of its letters."""
+    return (value,) if isinstance(value, str) else value
+
+
+Count = Annotated[int, BeforeValidator(no_bool)]
+Seconds = Annotated[float, BeforeValidator(no_bool)]
+Names = Annotated[tuple[str, ...], BeforeValidator(one_or_many)]
 
 
 class Settings(BaseModel):
