@@ -1,0 +1,20 @@
+"""Amazon Bedrock AgentCore Memory, embedded: the service's contract, in this process or over HTTP."""
+
+from __future__ import annotations
+
+from .embedding import Embedder
+from .errors import MissingExtraError
+from .extraction.extractor import Change, Extractor, Known, RuleExtractor
+from .extraction.messages import Message
+from .local_memory import LocalMemory
+
+__all__ = [
+    "Change",
+    "Embedder",
+    "Extractor",
+    "Known",
+    "LocalMemory",
+    "Message",
+    "MissingExtraError",
+    "RuleExtractor",
+]

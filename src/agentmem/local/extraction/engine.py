@@ -1,0 +1,306 @@
+"""When records are made: whatever is due is extracted before anybody is shown records.
+
+An event is due ``extraction_delay`` seconds after it was written, by the service's clock. A record made from it is
+dated to that moment, whenever it is really made, so what a caller sees does not depend on who looked when.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import record_table
+from ..calls import MemoryResource, find_memory
+from ..namespaces import resolve
+from ..record_table import NewRecord
+from ..storage import Store
+from ..strategies import kind_of
+from .extractor import Change, Extractor, Known
+from .messages import Message, read_payload
+
+logger = logging.getLogger(__name__)
+
+CLAIM_SECONDS = 120.0  # wall time after which another process may take over work that was begun and not finished
+BATCH = 64  # pending events taken at a time
+MAX_RECORD = 16_000  # characters of a record, by the service model
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What was said in one session and is to be read by the strategies together.
+
+    Attributes:
+        memory: The memory resource.
+        sid: Key of the session.
+        actor_id: The session's actor.
+        session_id: The session.
+        variables: Namespace variables of the events.
+        metadata: Event metadata, for keys that are passed through to records.
+        due_at: When the last of it became due, epoch seconds; the date of the records made.
+        said_at: Time of the last event, epoch seconds.
+        parts: ``(event id, messages)`` in order.
+    """
+
+    memory: MemoryResource
+    sid: int
+    actor_id: str
+    session_id: str
+    variables: Mapping[str, str]
+    metadata: Mapping[str, str]
+    due_at: float
+    said_at: float
+    parts: tuple[tuple[str, tuple[Message, ...]], ...]
+
+    @property
+    def messages(self) -> list[Message]:
+        """All messages in order."""
+        return [message for _, messages in self.parts for message in messages]
+
+
+class ExtractionEngine:
+    """Runs extraction for a store.
+
+    Args:
+        store: The database.
+        extractor: Makes the records.
+    """
+
+    def __init__(self, store: Store, extractor: Extractor) -> None:
+        self._store = store
+        self._extractor = extractor
+        self._running = threading.Lock()  # a second looker waits, so that both see the same records
+
+    def run_due(self, memory_id: str, now: float) -> int:
+        """Extract what is due in a memory.
+
+        Args:
+            memory_id: The memory.
+            now: The service's clock.
+
+        Returns:
+            How many pending events were dealt with.
+        """
+        with self._store.read() as connection:
+            if not self._any_due(connection, memory_id, now):
+                return 0
+        done = 0
+        with self._running:
+            while claimed := self._claim(memory_id, now):
+                for task in self._tasks(memory_id, claimed):
+                    self.run(task)
+                with self._store.write() as connection:
+                    marks = ",".join("?" * len(claimed))
+                    connection.execute(f"DELETE FROM pending WHERE seq IN ({marks})", [row["seq"] for row in claimed])
+                done += len(claimed)
+        return done
+
+    def run_all_due(self, now: float) -> int:
+        """Extract what is due in every memory; for servers that work ahead of those who look."""
+        with self._store.read() as connection:
+            rows = connection.execute("SELECT DISTINCT memory_id FROM pending WHERE due_at <= ?", (now,)).fetchall()
+        return sum(self.run_due(row["memory_id"], now) for row in rows)
+
+    def run(self, task: Task, *, only_strategy: str | None = None) -> list[str]:
+        """Let the strategies read a task.
+
+        Args:
+            task: What was said.
+            only_strategy: Leave out all other strategies.
+
+        Returns:
+            Ids of the strategies that failed; each failure is kept as a FAILED extraction job.
+        """
+        failed = []
+        if not task.messages:
+            return failed
+        for strategy in task.memory.strategies:
+            if kind_of(strategy) is None or only_strategy not in (None, strategy["strategyId"]):
+                continue
+            try:
+                self._apply(task, strategy)
+            except Exception as error:
+                logger.warning(
+                    "extraction failed: memory=%s strategy=%s session=%s error=%s",
+                    task.memory.memory_id, strategy["strategyId"], task.session_id, type(error).__name__,
+                )  # fmt: skip
+                self._keep_failure(task, strategy["strategyId"], error)
+                failed.append(strategy["strategyId"])
+        return failed
+
+    def _any_due(self, connection: sqlite3.Connection, memory_id: str, now: float) -> bool:
+        query = "SELECT 1 FROM pending WHERE memory_id = ? AND due_at <= ? LIMIT 1"
+        return connection.execute(query, (memory_id, now)).fetchone() is not None
+
+    def _claim(self, memory_id: str, now: float) -> list[sqlite3.Row]:
+        """Take the oldest due events, for some wall time, so that no other process extracts them too."""
+        wall = time.time()
+        with self._store.write() as connection:
+            rows = connection.execute(
+                "SELECT seq, sid, event_id, due_at, content FROM pending"
+                " WHERE memory_id = ? AND due_at <= ? AND claimed_until < ? ORDER BY due_at, seq LIMIT ?",
+                (memory_id, now, wall, BATCH),
+            ).fetchall()
+            connection.executemany(
+                "UPDATE pending SET claimed_until = ? WHERE seq = ?", [(wall + CLAIM_SECONDS, row["seq"]) for row in rows]
+            )
+        return rows
+
+    def _tasks(self, memory_id: str, rows: Sequence[sqlite3.Row]) -> Iterator[Task]:
+        """Group pending events by session and variables, keeping their order."""
+        groups: dict[tuple[int, str], list[sqlite3.Row]] = {}
+        for row in rows:
+            content = json.loads(row["content"])
+            groups.setdefault((row["sid"], json.dumps(content.get("variables", {}), sort_keys=True)), []).append(row)
+        with self._store.read() as connection:
+            memory = find_memory(connection, memory_id)
+            for (sid, variables), group in groups.items():
+                session = connection.execute("SELECT actor_id, session_id FROM sessions WHERE sid = ?", (sid,)).fetchone()
+                parts, metadata = [], {}
+                for row in group:
+                    content = json.loads(row["content"])
+                    metadata.update(content.get("metadata", {}))
+                    payload = content.get("payload")
+                    if payload is None:
+                        event = connection.execute(
+                            "SELECT payload FROM events WHERE sid = ? AND event_id = ?", (sid, row["event_id"])
+                        ).fetchone()
+                        payload = json.loads(event["payload"]) if event else []
+                    parts.append((row["event_id"], tuple(read_payload(payload))))
+                yield Task(
+                    memory,
+                    sid,
+                    session["actor_id"],
+                    session["session_id"],
+                    json.loads(variables),
+                    metadata,
+                    due_at=group[-1]["due_at"],
+                    said_at=int(group[-1]["event_id"].split("#")[0]) / 1000,
+                    parts=tuple(parts),
+                )
+
+    def _apply(self, task: Task, strategy: Mapping[str, Any]) -> None:
+        kind = kind_of(strategy)
+        if kind is None:
+            raise ValueError(f"strategy {strategy['strategyId']} is self-managed")
+        values = {
+            "actorId": task.actor_id,
+            "sessionId": task.session_id,
+            "memoryStrategyId": strategy["strategyId"],
+            **task.variables,
+        }
+        namespace = resolve(strategy["namespaceTemplates"][0], values)
+        if namespace is None:
+            raise ValueError(
+                f"namespace template {strategy['namespaceTemplates'][0]} has a variable that the event gave no value for"
+            )
+        with self._store.read() as connection:
+            known = self._known(connection, task.memory.memory_id, namespace, strategy["strategyId"], kind, task.session_id)
+        changes = self._extractor.extract(kind, task.messages, known)
+        with self._store.write() as connection:
+            made: dict[str, int] = {}
+            for change in changes:
+                self._write(connection, task, strategy, namespace, change, made)
+
+    def _known(
+        self, connection: sqlite3.Connection, memory_id: str, namespace: str, strategy_id: str, kind: str, session_id: str
+    ) -> list[Known]:
+        rows = connection.execute(
+            "SELECT record_id, text, subject FROM records"
+            " WHERE memory_id = ? AND namespace = ? AND strategy_id = ? AND deleted = 0 ORDER BY seq",
+            (memory_id, namespace, strategy_id),
+        ).fetchall()
+        if kind == "summary":
+            # One summary a session, also where the template puts several sessions in one namespace.
+            rows = [row for row in rows if row["subject"] == f"summary:{session_id}"]
+        return [Known(row["record_id"], row["text"], row["subject"]) for row in rows]
+
+    def _write(
+        self,
+        connection: sqlite3.Connection,
+        task: Task,
+        strategy: Mapping[str, Any],
+        namespace: str,
+        change: Change,
+        made: dict[str, int],
+    ) -> None:
+        subject = f"summary:{task.session_id}" if kind_of(strategy) == "summary" else change.subject
+        before = None
+        if change.replaces:
+            before = connection.execute(
+                "SELECT seq FROM records WHERE record_id = ? AND deleted = 0", (change.replaces,)
+            ).fetchone()
+        seq = before["seq"] if before else made.get(subject or "")
+        if change.text is None:
+            if seq is not None:
+                record_table.update(connection, seq, timestamp=task.said_at)
+            return
+        if seq is not None:
+            record_table.delete(connection, seq)
+        days = strategy.get("recordExpiryDurationDays")
+        record_id = record_table.insert(
+            connection,
+            NewRecord(
+                memory_id=task.memory.memory_id,
+                namespace=namespace,
+                strategy_id=strategy["strategyId"],
+                text=change.text[:MAX_RECORD],
+                created_at=task.due_at,
+                timestamp=task.said_at,
+                expires_at=task.due_at + days * DAY if days else None,
+                metadata=_passed_through(task, strategy),
+                subject=subject,
+            ),
+        )
+        if subject:
+            made[subject] = connection.execute("SELECT seq FROM records WHERE record_id = ?", (record_id,)).fetchone()[0]
+
+    def _keep_failure(self, task: Task, strategy_id: str, error: Exception) -> None:
+        content = {
+            "variables": task.variables,
+            "metadata": task.metadata,
+            "saidAt": task.said_at,
+            "parts": [
+                [event_id, [[message.index, message.role, message.text] for message in messages]]
+                for event_id, messages in task.parts
+            ],
+        }
+        with self._store.write() as connection:
+            connection.execute(
+                "INSERT INTO jobs (job_id, memory_id, sid, strategy_id, reason, content) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    f"job-{uuid.uuid4()}",
+                    task.memory.memory_id,
+                    task.sid,
+                    strategy_id,
+                    f"{type(error).__name__}: {error}"[:1000],
+                    json.dumps(content),
+                ),
+            )
+
+
+def _passed_through(task: Task, strategy: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Record metadata that the strategy's schema takes over from event metadata as it is."""
+    schema = strategy.get("memoryRecordSchema", {}).get("metadataSchema", [])
+    taken: dict[str, Any] = {}
+    for entry in schema:
+        value = task.metadata.get(entry["key"])
+        if value is None or entry.get("extractionType") == "LLM_INFERRED":
+            continue
+        if entry.get("type") == "NUMBER":
+            try:
+                taken[entry["key"]] = {"numberValue": float(value)}
+            except ValueError:
+                logger.warning("event metadata %s is not the number its schema says; left out", entry["key"])
+        elif entry.get("type") == "STRINGLIST":
+            taken[entry["key"]] = {"stringListValue": [part.strip() for part in value.split(",") if part.strip()][:5]}
+        else:
+            taken[entry["key"]] = {"stringValue": value}
+    return taken or None

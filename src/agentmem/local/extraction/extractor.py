@@ -1,0 +1,104 @@
+"""What an extractor is, and the one that works by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from .facts import Fact, facts, is_negated, stems
+from .messages import Message
+from .preferences import preferences
+from .summary import roll
+
+Kind = Literal["semantic", "preference", "summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A record that the strategy has made already in the namespace at hand.
+
+    Attributes:
+        record_id: Its id.
+        text: Its content.
+        subject: What it is the latest word on; None when whoever wrote it did not say.
+    """
+
+    record_id: str
+    text: str
+    subject: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an extractor wants done.
+
+    Attributes:
+        text: Content of a new record; None only confirms `replaces` as still so.
+        subject: What the record is the latest word on.
+        replaces: Id of the record this stands in for, or confirms.
+    """
+
+    text: str | None
+    subject: str | None = None
+    replaces: str | None = None
+
+
+class Extractor(Protocol):
+    """Makes long-term records out of what was said."""
+
+    def extract(self, kind: Kind, messages: Sequence[Message], known: Sequence[Known]) -> list[Change]:
+        """Read messages and say what to remember.
+
+        Args:
+            kind: What the strategy is after.
+            messages: What was said, in order.
+            known: Records of the same strategy and namespace: those that may concern the same thing, newest last.
+
+        Returns:
+            Changes, in the order to apply.
+
+        Raises:
+            Exception: Any failure; it becomes a FAILED extraction job with the exception's text as its reason.
+        """
+        ...
+
+
+class RuleExtractor:
+    """Extraction by rule: no model, no cost, the same result every time; English only."""
+
+    def extract(self, kind: Kind, messages: Sequence[Message], known: Sequence[Known]) -> list[Change]:
+        """See `Extractor.extract`. Facts and preferences come from what users say; summaries from everybody."""
+        if kind == "summary":
+            return self._summary(messages, known)
+        read = facts if kind == "semantic" else preferences
+        said = [fact for message in messages if message.role == "USER" for fact in read(message.text)]
+        by_subject = {record.subject: record for record in known if record.subject}
+        changes = []
+        for fact in said:
+            before = by_subject.get(fact.subject)
+            change = Change(fact.text, fact.subject)
+            if before is not None:
+                change = Change(None, fact.subject, before.record_id) if _same(before.text, fact.text) else Change(
+                    fact.text, fact.subject, before.record_id
+                )
+            if change.text is not None:
+                # A record made in this batch has no id yet: `replaces` then names the subject's earlier change.
+                by_subject[fact.subject] = Known(before.record_id if before else "", fact.text, fact.subject)
+            changes.append(change)
+        return changes
+
+    def _summary(self, messages: Sequence[Message], known: Sequence[Known]) -> list[Change]:
+        before = known[-1] if known else None
+        text = roll(before.text if before else None, messages)
+        if text is None or (before and text == before.text):
+            return []
+        return [Change(text, "summary", before.record_id if before else None)]
+
+
+def _same(before: str, after: str) -> bool:
+    """Whether two statements on one subject say the same: same meaning-bearing words, same polarity."""
+    return set(stems(before)) == set(stems(after)) and is_negated(before) == is_negated(after)
+
+
+__all__ = ["Change", "Extractor", "Fact", "Kind", "Known", "RuleExtractor"]

@@ -1,0 +1,89 @@
+"""`LocalMemory`: Amazon Bedrock AgentCore Memory inside the process."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import boto3
+
+from .embedding import Embedder, PackagedEmbedder
+from .extraction.extractor import Extractor, RuleExtractor
+from .service import Service
+from .storage import Store
+from .transport import boto_session
+
+DEFAULT_REGION = "us-east-1"
+
+
+class LocalMemory:
+    """The embedded service: AgentCore Memory's two APIs over one SQLite database.
+
+    Code that uses boto3 or any of the official clients runs on it unchanged; see docs/embedded-service.md for what is
+    faithful and what is not known about the live service.
+
+    Args:
+        path: File of the database, shared by any number of processes, or ``":memory:"``.
+        extraction_delay: Seconds, by the service's clock, from an event to the records made of it. On AWS it takes
+            10 to 90 seconds.
+        extractor: Makes long-term records; by rule, without a model, unless given (such as `ModelExtractor`).
+        embedder: Makes vectors for search; the packaged model unless given.
+        clock: Returns the time in epoch seconds; ``time.time`` unless given. Tests may step it instead of sleeping.
+        activation_delay: Seconds a new memory resource stays in status CREATING.
+
+    Raises:
+        ValueError: A negative delay, or a file of another format.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] = ":memory:",
+        *,
+        extraction_delay: float = 0.0,
+        extractor: Extractor | None = None,
+        embedder: Embedder | None = None,
+        clock: Callable[[], float] | None = None,
+        activation_delay: float = 0.0,
+    ) -> None:
+        for name, value in (("extraction_delay", extraction_delay), ("activation_delay", activation_delay)):
+            if value < 0:
+                raise ValueError(f"{name} must not be negative, got {value}: give seconds, 0 for none")
+        self.path = os.fspath(path)
+        self._service = Service(
+            Store(path),
+            clock=clock or _wall_clock,
+            extraction_delay=extraction_delay,
+            activation_delay=activation_delay,
+            extractor=extractor or RuleExtractor(),
+            embedder=embedder or PackagedEmbedder(),
+        )
+
+    def boto_session(self, region: str = DEFAULT_REGION) -> boto3.Session:
+        """A boto3 session whose AgentCore clients are answered in this process, without a socket.
+
+        Args:
+            region: Region of the session; it shows in the ARNs of what is created.
+
+        Returns:
+            A session that needs no AWS configuration for ``bedrock-agentcore`` and ``bedrock-agentcore-control``.
+            Clients of other services are those of any boto3 session.
+        """
+        return boto_session(self._service, region)
+
+    def close(self) -> None:
+        """Close the database; calls after this fail."""
+        self._service.store.close()
+
+    def __enter__(self) -> LocalMemory:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _wall_clock() -> float:
+    return time.time()  # looked up at each call, so that what replaces time.time in tests is honoured

@@ -1,0 +1,49 @@
+"""What of a record is embedded, and what of a question is looked up."""
+
+from __future__ import annotations
+
+import json
+import re
+
+PART_CHARACTERS = 320  # an embedding of more than a few sentences blurs; long records are embedded in parts
+_TAG = re.compile(r"<topic name=\"([^\"]*)\">|</?\w+[^>]*>")
+_WORD = re.compile(r"[^\W_]+", re.UNICODE)
+STOP_WORDS = frozenset(
+    "a about an and any are as at be been but by can could did do does for from had has have he her hers him his how i if in "
+    "into is it its me my of on or our she should so some such than that the their them then there these they this those to "
+    "us user was we were what when where which who whom whose why will with would you your".split()
+)
+
+
+def parts(text: str) -> list[str]:
+    """The parts of a record to embed, each short enough to mean one thing."""
+    text = _readable(text)
+    found: list[str] = []
+    for line in text.split("\n"):
+        line = line.strip()
+        while len(line) > PART_CHARACTERS:
+            cut = line.rfind(". ", 0, PART_CHARACTERS) + 1 or line.rfind(" ", 0, PART_CHARACTERS)
+            cut = cut if cut > 0 else PART_CHARACTERS
+            found.append(line[:cut].strip())
+            line = line[cut:].strip()
+        if line:
+            found.append(line)
+    return found or [text.strip() or "-"]
+
+
+def _readable(text: str) -> str:
+    """A record without its JSON or XML dress."""
+    if text.startswith("{"):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return text
+        if isinstance(value, dict) and isinstance(value.get("preference"), str):
+            return f"The user {value['preference']}"
+    return _TAG.sub(lambda match: f"{match.group(1)}\n" if match.group(1) else "\n", text)
+
+
+def query_terms(query: str) -> list[str]:
+    """The words of a question that may be looked up, lower case, at most 32, without stop words."""
+    words = dict.fromkeys(word.lower() for word in _WORD.findall(query))
+    return [word for word in words if word not in STOP_WORDS][:32]

@@ -1,0 +1,85 @@
+"""The in-process transport: a boto3 session whose AgentCore clients are answered without a socket."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import botocore
+import botocore.session
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+from .contract import CONTROL_PLANE, DATA_PLANE, Request
+from .service import Service
+
+_REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.")
+
+
+class _Body:
+    """A response body in memory, of the kind botocore reads from urllib3."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._content
+
+    def read(self, amount: int | None = None) -> bytes:
+        content, self._content = self._content, b""
+        return content
+
+
+class _EmbeddedSession(botocore.session.Session):
+    """A botocore session that needs no AWS configuration for the two AgentCore services.
+
+    Other services' clients are made as in any session: with the user's own credentials, over the network.
+    """
+
+    def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
+        if service_name in (DATA_PLANE, CONTROL_PLANE):
+            # Given explicitly, so that no credential provider (some ask the network) is consulted.
+            kwargs["aws_access_key_id"] = kwargs["aws_secret_access_key"] = "embedded"
+            kwargs["aws_session_token"] = None
+        return super().create_client(service_name, *args, **kwargs)
+
+
+def boto_session(service: Service, region: str) -> boto3.Session:
+    """A session whose AgentCore clients talk to a service in this process.
+
+    Args:
+        service: Answers the calls.
+        region: The session's region.
+
+    Returns:
+        A boto3 session; clients made from it are thread-safe, as boto3's are.
+    """
+    session = _EmbeddedSession()
+
+    def answer(request: AWSPreparedRequest, **kwargs: Any) -> AWSResponse:
+        _, _, rest = request.url.split("/", 2)
+        host, _, target = rest.partition("/")
+        path, _, query = target.partition("?")
+        found = _REGION_IN_HOST.search(host)
+        body = request.body or b""
+        response = service.handle(
+            Request(
+                method=request.method,
+                path=f"/{path}",
+                query=query,
+                body=body.encode() if isinstance(body, str) else body,
+                region=found.group(1) if found else region,
+            )
+        )
+        headers = {"x-amzn-RequestId": str(uuid.uuid4()), **response.headers}
+        return AWSResponse(request.url, response.status, headers, _Body(response.body))
+
+    def unsigned(**kwargs: Any) -> object:
+        return botocore.UNSIGNED
+
+    for name in (DATA_PLANE, CONTROL_PLANE):
+        session.register(f"before-send.{name}.*", answer)
+        session.register(f"choose-signer.{name}.*", unsigned)
+    return boto3.Session(botocore_session=session, region_name=region)
