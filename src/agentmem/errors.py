@@ -6,12 +6,12 @@ Errors never carry message text: a traceback ends up in logs that more people re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from strands.types.exceptions import ContextWindowOverflowException
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agentmem.compaction.checkpoint import Checkpoint
 
@@ -21,6 +21,7 @@ __all__ = [
     "CheckpointStoreError",
     "CompactionError",
     "ConfigurationError",
+    "ExtractionFailedError",
     "HistoryUnavailableError",
     "IdentityError",
     "MemoryWaitTimeout",
@@ -104,6 +105,19 @@ class MemoryWaitTimeout(AgentMemError, TimeoutError):  # noqa: N818 - the name i
         self.elapsed = elapsed
         self.last_count = last_count
         self.last_error = last_error
+
+
+class ExtractionFailedError(AgentMemError):
+    """An extraction job failed, so the long-term memories it was to make will not come by themselves.
+
+    Attributes:
+        job: The job as the service lists it: `jobID`, `failureReason`, `strategyId`, `messages`, ...
+    """
+
+    def __init__(self, message: str, *, job: Mapping[str, Any]) -> None:
+        """Keep the job beside the message."""
+        super().__init__(message)
+        self.job = dict(job)
 
 
 class UnsentMessagesError(AgentMemError):
