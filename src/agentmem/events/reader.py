@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,7 +11,7 @@ from agentmem.errors import HistoryUnavailableError
 from agentmem.events.codec import DecodedEvent, LoggedMessage, decode_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from agentmem.events.address import SessionAddress
 

@@ -27,6 +27,7 @@ from agentmem.events.position import Position
 
 if TYPE_CHECKING:
     from agentmem.config import WriteConfig
+
     from agentmem.events.address import SessionAddress
 
 __all__ = ["EventWriter", "OutgoingItem", "WriterStatus"]
@@ -41,7 +42,7 @@ _REFUSED = frozenset({"ValidationException", "InvalidInputException", "RequestEn
 _log = logging.getLogger(__name__)
 
 Tail = Callable[[Mapping[str, Position]], Sequence[dict[str, Any]]]
-"""Makes the last items of a turn's last event from where its earlier events' messages were stored."""
+"""Makes the last items of a turn's last event from where its messages are stored; an empty event id is that event."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,9 @@ class _Turn:
     events: deque[_Event]
     tail: Tail
     metadata: Mapping[str, str]
-    on_stored: Callable[[], None]
+    on_stored: Callable[[str], None]
     positions: dict[str, Position] = field(default_factory=dict)
+    last_event_id: str = ""
 
     @property
     def messages(self) -> int:
@@ -102,11 +104,7 @@ class _Turn:
 
 
 class EventWriter:
-    """Writes one session's events.
-
-    Attributes:
-        positions: Where the messages written here are stored, by tracking id; the owner drops what it is done with.
-    """
+    """Writes one session's events."""
 
     def __init__(
         self,
@@ -135,12 +133,19 @@ class EventWriter:
         self._last_ms = 0
         self._saved = self._dropped = 0
         self._last_error: str | None = None
-        self.positions: dict[str, Position] = {}
+        self._given_up: set[str] = set()
+        self._positions: dict[str, Position] = {}
 
     def start_after(self, event_id: str) -> None:
         """Make every later event's time later than that of an event already in the log."""
         with self._state:
             self._last_ms = max(self._last_ms, Position(event_id).milliseconds)
+
+    def take_positions(self) -> dict[str, Position]:
+        """Return where messages have been stored since the last call, by tracking id."""
+        with self._state:
+            taken, self._positions = self._positions, {}
+            return taken
 
     def submit(
         self,
@@ -148,7 +153,7 @@ class EventWriter:
         *,
         tail: Tail = lambda _positions: (),
         metadata: Mapping[str, str] | None = None,
-        on_stored: Callable[[], None] = lambda: None,
+        on_stored: Callable[[str], None] = lambda _event_id: None,
     ) -> None:
         """Put a closed turn at the end of the queue. Nothing is sent until ``drain``.
 
@@ -156,13 +161,15 @@ class EventWriter:
             items: The turn's messages, serialized, in order.
             tail: Makes what follows the messages in the turn's last event.
             metadata: Event metadata of that event; every event carries the configured metadata.
-            on_stored: Called once, when the whole turn is acknowledged.
+            on_stored: Called once with the id of its last event, when the whole turn is acknowledged.
         """
         turn = _Turn(_split(items), tail, metadata or {}, on_stored)
         with self._state:
             self._queue.append(turn)
             overflow = [self._queue.popleft() for _ in range(len(self._queue) - self._settings.queue_limit)]
-            self._dropped += sum(lost.messages for lost in overflow)
+            for lost in overflow:
+                for event in lost.events:
+                    self._note_lost(event)
         if overflow:
             _log.error(
                 "session=<%s>, turns=<%d>, queue_limit=<%d> | queue of unsent turns is full, oldest turns dropped",
@@ -192,7 +199,7 @@ class EventWriter:
                         # A full queue may have dropped this very turn while it was on its way.
                         if self._queue and self._queue[0] is turn:
                             self._queue.popleft()
-                    turn.on_stored()
+                    turn.on_stored(turn.last_event_id)
             return True
 
     def close(self) -> None:
@@ -217,6 +224,13 @@ class EventWriter:
         with self._state:
             pending = sum(turn.messages for turn in self._queue)
             return WriterStatus(self._saved, pending, self._dropped, self._last_error, self._breaker.state)
+
+    def has_taken(self, tracking_id: str) -> bool:
+        """Whether a message was submitted and is not acknowledged: it is queued, or it was given up."""
+        with self._state:
+            return tracking_id in self._given_up or any(
+                item.tracking_id == tracking_id for turn in self._queue for event in turn.events for item in event.items
+            )
 
     def _send(self, turn: _Turn) -> bool:
         event = turn.events[0]
@@ -243,16 +257,18 @@ class EventWriter:
             for index, item in enumerate(kept for kept in event.items if kept.payload is not None)
         }
         turn.positions.update(stored)
+        turn.last_event_id = event_id
         with self._state:
-            self.positions.update(stored)
+            self._positions.update(stored)
             self._saved += len(event.items)
             turn.events.popleft()
         return True
 
     def _give_up(self, turn: _Turn, code: str) -> None:
         self._breaker.succeeded()  # the service answered: it is this event that is wrong
-        event = turn.events.popleft()
-        self._dropped += event.messages
+        with self._state:
+            event = turn.events.popleft()
+            self._note_lost(event)
         _log.error(
             "session=<%s>, messages=<%d>, code=<%s> | the service refuses these messages, they are not saved",
             self._address,
@@ -260,12 +276,19 @@ class EventWriter:
             code,
         )
 
+    def _note_lost(self, event: _Event) -> None:
+        self._dropped += event.messages
+        self._given_up.update(item.tracking_id for item in event.items)
+
     def _freeze(self, turn: _Turn, event: _Event) -> dict[str, Any]:
         last = len(turn.events) == 1
-        payload = [item.payload for item in event.items if item.payload is not None]
+        kept = [item for item in event.items if item.payload is not None]
+        payload = [item.payload for item in kept]
         metadata = dict(self._settings.metadata)
         if last:
-            payload += turn.tail(turn.positions)
+            # The id of the event being made is not known yet: an empty one stands for it.
+            here = {item.tracking_id: Position("", index) for index, item in enumerate(kept)}
+            payload += turn.tail(turn.positions | here)
             metadata |= turn.metadata
         request: dict[str, Any] = {
             **self._address.parameters(),

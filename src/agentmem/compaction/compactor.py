@@ -1,0 +1,395 @@
+"""What the model is shown of one session, and how that changes: everything a manager does but the network.
+
+The compactor holds the account that relates the shown messages to the log: which of them stand before the boundary,
+up to where they are shortened, and the checkpoint that is to say so durably. Messages are known by tracking id, so the
+account survives whatever else edits ``agent.messages``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from agentmem.compaction.terms import key_terms
+
+from agentmem.compaction.checkpoint import Checkpoint, IndexEntry, Trigger
+from agentmem.compaction.cutting import RECALL_TOOL
+from agentmem.compaction.fence import summary_block, with_summary, without_summary
+from agentmem.compaction.policy import History, Limits, Plan, plan
+from agentmem.compaction.summarize import Summary
+from agentmem.compaction.tokens import Calibration, TokenCounter, count_message, count_request, count_text
+from agentmem.compaction.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
+from agentmem.compaction.turns import is_own_message, is_tool_traffic
+from agentmem.events.position import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from strands.types.content import Message
+
+    from agentmem.compaction.restore import RestoredSession
+    from agentmem.compaction.summarize import Summarizer
+
+__all__ = ["Compaction", "Compactor", "Draft"]
+
+INDEX_TERMS = 48
+"""Terms of a message that its index entry keeps: enough for a paragraph's names and numbers, some 300 bytes."""
+
+_NOWHERE = Position("", 0)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What one compaction did, for whoever looks.
+
+    Attributes:
+        trigger: What started it.
+        tokens_before: Tokens of the request before, as estimated.
+        tokens_after: Tokens of the request after, as estimated.
+        folded: Messages folded into the summary.
+        shortened: Messages whose content was shortened.
+        fits: Whether the request is under the threshold now.
+    """
+
+    trigger: Trigger
+    tokens_before: int
+    tokens_after: int
+    folded: int
+    shortened: int
+    fits: bool
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A checkpoint that names messages by tracking id, until the log has acknowledged them all."""
+
+    boundary: str
+    head: tuple[str, ...]
+    shortened_before: str | None
+    cycles_shortened_before: str | None
+    entries: Mapping[str, IndexEntry]
+    checkpoint: Checkpoint
+
+    def placed(self, positions: Mapping[str, Position]) -> Checkpoint | None:
+        """Return the checkpoint with positions, or None while a message it names is not in the log yet."""
+        named = [self.boundary, *self.head, self.shortened_before, self.cycles_shortened_before]
+        if any(name is not None and name not in positions for name in named):
+            return None
+        if any(tracking_id not in positions for tracking_id in self.entries):
+            return None
+        return replace(
+            self.checkpoint,
+            boundary=positions[self.boundary],
+            head=tuple(positions[name] for name in self.head),
+            shortened_before=positions[self.shortened_before] if self.shortened_before else None,
+            cycles_shortened_before=positions[self.cycles_shortened_before] if self.cycles_shortened_before else None,
+            index=tuple(replace(entry, position=positions[name]) for name, entry in self.entries.items()),
+        )
+
+
+@dataclass
+class _Account:
+    head: frozenset[str] = frozenset()
+    shortened_before: str | None = None
+    cycles_shortened_before: str | None = None
+    indexed: set[str] = field(default_factory=set)
+
+
+class Compactor:
+    """Decides, edits and keeps account. One for each agent.
+
+    A compaction and the saving of its checkpoint may run in different threads.
+
+    Attributes:
+        checkpoint: The last checkpoint that is known to be saved.
+        draft: The one that is still to be saved, or None.
+        last: The last compaction, or None.
+        calibration: The ratio between the model's tokens and ours.
+    """
+
+    def __init__(self, settings: TruncationSettings, summarizer: Summarizer, *, recall_tool: bool) -> None:
+        """Start with nothing compacted.
+
+        Args:
+            settings: How tool content is shortened.
+            summarizer: What makes the summaries.
+            recall_tool: Whether the agent has the recall tool, which summaries then mention.
+        """
+        self._settings = settings
+        self._summarizer = summarizer
+        self._recall_tool = RECALL_TOOL if recall_tool else None
+        self._account = _Account()
+        self._counter = TokenCounter()
+        self._within_limit: set[str] = set()
+        self._lock = threading.RLock()
+        self.checkpoint: Checkpoint | None = None
+        self.draft: Draft | None = None
+        self.last: Compaction | None = None
+        self.calibration = Calibration()
+
+    @property
+    def current(self) -> Checkpoint | None:
+        """The checkpoint that describes what is shown now, saved or not."""
+        return self.draft.checkpoint if self.draft is not None else self.checkpoint
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """Return the tokens of messages, uncalibrated; each message is counted once."""
+        return sum(self._counter(message) for message in messages)
+
+    def cut_oversized(self, messages: list[Message]) -> None:
+        """Cut, in place in the list, blocks of new messages that are over the hard limit."""
+        for index, message in enumerate(messages):
+            tracking_id = message.get("tracking_id", "")
+            if tracking_id in self._within_limit:
+                continue
+            cut = hard_cut(message, self._settings, handle=handle_of(tracking_id))
+            if cut is not message:
+                messages[index] = cut
+            self._within_limit.add(tracking_id)
+
+    def show(self, restored: RestoredSession) -> list[Message]:
+        """Return the messages to show for a session that was read back, and take over its account.
+
+        A message that was shortened is shortened to the same bytes again.
+        """
+        logged = restored.messages
+        messages = [_without_usage(one.message) for one in logged]
+        checkpoint = restored.checkpoint
+        self.checkpoint, self.draft = checkpoint, None
+        self._account = _Account()
+        if checkpoint is None:
+            return messages
+        self.calibration = Calibration(checkpoint.token_ratio)
+        names = names_of_tools(messages)
+        shown: list[Message] = []
+        for one, message in zip(logged, messages, strict=True):
+            handle = handle_of(message["tracking_id"])
+            whole = _is_before(one.position, checkpoint.shortened_before)
+            cycles = _is_before(one.position, checkpoint.cycles_shortened_before) and is_tool_traffic(message)
+            short = hard_cut(message, checkpoint.settings, handle=handle)
+            if whole or cycles:
+                short = shorten(message, checkpoint.settings, handle=handle, tool_names=names, keep_reasoning=not whole)
+                if removed(message, short):
+                    self._account.indexed.add(message["tracking_id"])
+            shown.append(short)
+        self._account.head = frozenset(
+            one.message["tracking_id"] for one in logged if one.position < checkpoint.boundary
+        )
+        self._account.shortened_before = _first_from(restored, checkpoint.shortened_before)
+        self._account.cycles_shortened_before = _first_from(restored, checkpoint.cycles_shortened_before)
+        return self._fenced(shown, checkpoint)
+
+    def plan(
+        self, messages: Sequence[Message], limits: Limits, *, fixed_tokens: int, force: bool = False
+    ) -> tuple[Plan, list[Message]]:
+        """Plan a compaction without doing it.
+
+        Args:
+            messages: What is shown now, the summary included.
+            limits: In calibrated tokens.
+            fixed_tokens: Counted tokens of the system prompt and the tool specifications.
+            force: Plan although the threshold is not reached.
+
+        Returns:
+            The plan, in counted tokens, and the messages it is about: those shown now without the summary.
+        """
+        plain = [without_summary(message) for message in messages]
+        counted = fixed_tokens + self.count(messages)
+        ratio = self.calibration.estimate(counted) / max(counted, 1)
+        history = History(
+            messages=plain,
+            fixed_tokens=fixed_tokens,
+            summary_tokens=self.count(messages) - self.count(plain),
+            head=sum(1 for message in plain if message.get("tracking_id") in self._account.head),
+            shortened=_index_of(plain, self._account.shortened_before),
+            cycles_shortened=_index_of(plain, self._account.cycles_shortened_before),
+        )
+        scaled = replace(limits, threshold=int(limits.threshold / ratio), target=int(limits.target / ratio))
+        return plan(history, scaled, self._settings, self._counter, force=force), plain
+
+    def compact(
+        self, messages: Sequence[Message], limits: Limits, *, fixed_tokens: int, trigger: Trigger, force: bool = False
+    ) -> list[Message] | None:
+        """Compact.
+
+        Args:
+            messages: What is shown now, each with a ``tracking_id``.
+            limits: In calibrated tokens.
+            fixed_tokens: Counted tokens of the system prompt and the tool specifications.
+            trigger: What started it.
+            force: Compact although the threshold is not reached.
+
+        Returns:
+            The messages to show from now on, or None when nothing can be made smaller.
+        """
+        with self._lock:
+            return self._compact(messages, limits, fixed_tokens, trigger, force=force)
+
+    def _compact(
+        self, messages: Sequence[Message], limits: Limits, fixed_tokens: int, trigger: Trigger, *, force: bool
+    ) -> list[Message] | None:
+        planned, plain = self.plan(messages, limits, fixed_tokens=fixed_tokens, force=force)
+        changed = [
+            (index, shown)
+            for index, shown in zip(planned.kept, planned.messages, strict=True)
+            if shown is not plain[index]
+        ]
+        if not planned.folded and not changed:
+            return None
+        folded = [plain[index] for index in planned.folded]
+        summary = self._summary(folded, limits)
+        kept = [_without_usage(message) for message in planned.messages]
+        self._draft(planned, plain, [plain[index] for index, _ in changed], summary, trigger)
+        shown = self._fenced(kept, cast("Checkpoint", self.current))
+        before = self.calibration.estimate(fixed_tokens + self.count(messages))
+        after = self.calibration.estimate(fixed_tokens + self.count(shown))
+        draft = cast("Draft", self.draft)
+        self.draft = replace(draft, checkpoint=replace(draft.checkpoint, tokens_before=before, tokens_after=after))
+        self.last = Compaction(trigger, before, after, len(folded), len(changed), after < limits.threshold)
+        self._counter.forget_all_but(shown)
+        self._within_limit &= {message["tracking_id"] for message in shown}
+        return shown
+
+    def saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
+        """Note that a draft is durable now."""
+        with self._lock:
+            self.checkpoint = checkpoint.without_index()
+            if self.draft is draft:
+                self.draft = None
+            elif self.draft is not None:
+                # Another compaction came while this one was being saved: it is the next version, and its index needs
+                # only what is not in this one's.
+                entries = {name: entry for name, entry in self.draft.entries.items() if name not in draft.entries}
+                following = replace(self.draft.checkpoint, version=checkpoint.version + 1)
+                self.draft = replace(self.draft, entries=entries, checkpoint=following)
+
+    def yield_to(self, winner: Checkpoint) -> None:
+        """Continue behind a checkpoint another writer saved first: the next one of ours is the version after it."""
+        with self._lock:
+            self.checkpoint = winner.without_index()
+            if self.draft is not None:
+                following = replace(self.draft.checkpoint, version=winner.version + 1)
+                self.draft = replace(self.draft, checkpoint=following)
+
+    def _summary(self, folded: Sequence[Message], limits: Limits) -> Summary:
+        previous = None if self.current is None else self.current.summary
+        if not folded:
+            return previous if previous is not None else Summary()
+        return self._summarizer.summarize(previous, folded, max_tokens=limits.summary_tokens, count=count_text)
+
+    def _draft(
+        self,
+        planned: Plan,
+        plain: Sequence[Message],
+        shortened: Sequence[Message],
+        summary: Summary,
+        trigger: Trigger,
+    ) -> None:
+        ids = [message["tracking_id"] for message in plain]
+        folded = [plain[index] for index in planned.folded]
+        entries = dict(self.draft.entries) if self.draft is not None else {}
+        names = names_of_tools(plain)
+        for message in [*shortened, *folded]:
+            name = message["tracking_id"]
+            if name not in self._account.indexed and name not in entries and not _is_recall(message, names):
+                entries[name] = _entry(message)
+        self._account.indexed |= {message["tracking_id"] for message in shortened}
+        self._account.indexed &= {ids[index] for index in planned.kept}
+        self._account.head = frozenset(ids[index] for index in planned.head)
+        self._account.shortened_before = _first_kept(ids, planned.kept, planned.shortened)
+        self._account.cycles_shortened_before = _first_kept(ids, planned.kept, planned.cycles_shortened)
+        base = self.current
+        version = 1 if self.checkpoint is None else self.checkpoint.version + 1
+        self.draft = Draft(
+            boundary=ids[planned.boundary] if planned.boundary < len(ids) else ids[planned.kept[-1]],
+            head=tuple(ids[index] for index in planned.head),
+            shortened_before=self._account.shortened_before,
+            cycles_shortened_before=self._account.cycles_shortened_before,
+            entries=entries,
+            checkpoint=Checkpoint(
+                version=version,
+                boundary=_NOWHERE,
+                settings=self._settings,
+                summary=summary,
+                folded_messages=(0 if base is None else base.folded_messages) + len(folded),
+                token_ratio=round(self.calibration.ratio, 4),
+                trigger=trigger,
+                extra={} if self.checkpoint is None else self.checkpoint.extra,
+            ),
+        )
+
+    def _fenced(self, messages: list[Message], checkpoint: Checkpoint) -> list[Message]:
+        if not checkpoint.folded_messages:
+            return messages
+        block = summary_block(
+            checkpoint.summary.render(), folded_messages=checkpoint.folded_messages, recall_tool=self._recall_tool
+        )
+        for index, message in enumerate(messages):
+            if is_own_message(message):
+                return [*messages[:index], with_summary(message, block), *messages[index + 1 :]]
+        _log.warning("folded_messages=<%d> | no message of the user left to carry the summary", len(messages))
+        return messages
+
+
+def fixed_tokens(system: str | Sequence[Mapping[str, Any]] | None, tools: Sequence[Mapping[str, Any]]) -> int:
+    """Count the part of a request that is not the conversation."""
+    return count_request((), system, tools)
+
+
+def largest_blocks(messages: Sequence[Message], most: int = 3) -> list[str]:
+    """Describe the largest messages, for an error that must say what is too big."""
+    sized = sorted(((count_message(message), message) for message in messages), key=lambda pair: -pair[0])
+    return [
+        f"{tokens:,} tokens in a message of role {message['role']} with "
+        f"{', '.join(sorted({next(iter(block), 'nothing') for block in message['content']}))} "
+        f"(handle {handle_of(message.get('tracking_id', ''))})"
+        for tokens, message in sized[:most]
+    ]
+
+
+def _entry(message: Message) -> IndexEntry:
+    return IndexEntry(
+        handle_of(message["tracking_id"]), _NOWHERE, message["role"], tuple(key_terms(message, INDEX_TERMS))
+    )
+
+
+def _is_recall(message: Message, names: Mapping[str, str]) -> bool:
+    """Whether a message is nothing but a recall or its answer, which must not be found again by the next recall."""
+    for block in message["content"]:
+        if "toolUse" in block and block["toolUse"]["name"] == RECALL_TOOL:
+            continue
+        if "toolResult" in block and names.get(block["toolResult"]["toolUseId"]) == RECALL_TOOL:
+            continue
+        return False
+    return True
+
+
+def _without_usage(message: Message) -> Message:
+    """Drop the reported usage: of a message before a compaction it misleads Strands' own projection (FACTS.md)."""
+    metadata = message.get("metadata")
+    if not metadata or "usage" not in metadata:
+        return message
+    return cast("Message", {**message, "metadata": {key: metadata[key] for key in metadata if key != "usage"}})  # type: ignore[literal-required]
+
+
+def _index_of(messages: Sequence[Message], tracking_id: str | None) -> int:
+    if tracking_id is None:
+        return 0
+    return next((at for at, message in enumerate(messages) if message.get("tracking_id") == tracking_id), 0)
+
+
+def _first_kept(ids: Sequence[str], kept: Sequence[int], start: int) -> str | None:
+    return next((ids[index] for index in kept if index >= start), None) if start else None
+
+
+def _first_from(restored: RestoredSession, position: Position | None) -> str | None:
+    if position is None:
+        return None
+    return next((one.message["tracking_id"] for one in restored.messages if position <= one.position), None)
+
+
+def _is_before(position: Position, limit: Position | None) -> bool:
+    return limit is not None and position < limit

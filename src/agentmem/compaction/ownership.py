@@ -1,0 +1,64 @@
+"""Making sure that exactly one thing manages an agent's context."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from strands.agent.agent import Agent
+from strands.agent.conversation_manager import NullConversationManager, SlidingWindowConversationManager
+
+from agentmem.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from strands.agent.conversation_manager import ConversationManager
+
+__all__ = ["take_over"]
+
+_log = logging.getLogger(__name__)
+
+
+def take_over(agent: Any) -> dict[str, Any]:
+    """Take over the context of an agent, or refuse the agent with a remedy.
+
+    The sliding window that every agent gets unasked drops messages beyond 40 without a trace; it is set aside. What
+    somebody chose is not overruled in silence.
+
+    Args:
+        agent: The agent that is being initialized.
+
+    Returns:
+        The conversation manager's state to store with the agent: the form of the manager that was found, with nothing
+        removed, so that the plain SDK session manager can restore the session.
+
+    Raises:
+        ConfigurationError: It is no plain ``Agent``, or something else manages its context.
+    """
+    if not isinstance(agent, Agent):
+        raise ConfigurationError(
+            f"CompactingSessionManager serves strands.Agent, and this is a {type(agent).__name__}; give that one a "
+            "session manager of its own, such as the SDK's AgentCoreMemorySessionManager"
+        )
+    if agent._context_manager is not None:  # noqa: SLF001 - Strands has no public way to ask
+        raise ConfigurationError(
+            "context_manager= and CompactingSessionManager would both compact this agent's context; leave "
+            "context_manager= out, or use another session manager"
+        )
+    found = agent.conversation_manager
+    if not isinstance(found, NullConversationManager) and not _is_default(found):
+        raise ConfigurationError(
+            f"conversation_manager={type(found).__name__}(...) and CompactingSessionManager would both compact this "
+            "agent's context; leave conversation_manager= out and set CompactionConfig instead, or use another "
+            "session manager"
+        )
+    state = {**found.get_state(), "removed_message_count": 0}
+    if not isinstance(found, NullConversationManager):
+        _log.debug("conversation_manager=<%s> | default conversation manager set aside", type(found).__name__)
+        agent.conversation_manager = NullConversationManager()
+    return state
+
+
+def _is_default(manager: ConversationManager) -> bool:
+    return type(manager) is SlidingWindowConversationManager and vars(manager) == vars(
+        SlidingWindowConversationManager()
+    )

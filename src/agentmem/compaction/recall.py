@@ -1,0 +1,214 @@
+"""Giving back, word for word, what was shortened or folded away.
+
+Recall sees one session of one actor: its checkpoints' indexes, its kept tail, and its events. By handle it costs one
+index look-up and one GetEvent. By words it ranks the indexes and fetches the best.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from agentmem.compaction.terms import key_terms, rank
+
+from agentmem.compaction.checkpoint import IndexEntry
+from agentmem.compaction.cutting import RECALL_TOOL
+from agentmem.compaction.restore import read_session
+from agentmem.compaction.tokens import count_text
+from agentmem.compaction.truncation import handle_of, names_of_tools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from strands.types.content import Message
+
+    from agentmem.compaction.checkpoint import CheckpointKey, CheckpointStore
+    from agentmem.events.codec import DecodedEvent, LoggedMessage
+    from agentmem.events.reader import EventReader
+
+__all__ = ["RecalledMessage", "SessionRecall", "message_text"]
+
+MOST_FETCHED = 12
+"""Originals fetched for one question. The best few answer it; more only cost calls."""
+
+_PARALLEL = 4
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RecalledMessage:
+    """One message as it was written.
+
+    Attributes:
+        text: Its text; tool uses and results in a readable form.
+        role: ``user`` or ``assistant``.
+        event_id: The event that holds it; empty for a message that is not written yet.
+        at: When it was written, UTC.
+        handle: Its handle, by which it can be asked for again.
+    """
+
+    text: str
+    role: str
+    event_id: str
+    at: datetime
+    handle: str = ""
+
+
+class SessionRecall:
+    """Finds messages of one session again."""
+
+    def __init__(
+        self,
+        reader: EventReader,
+        store: CheckpointStore,
+        key: CheckpointKey,
+        *,
+        unsent: Callable[[], Iterable[Message]] = tuple,
+    ) -> None:
+        """Recall from a session.
+
+        Args:
+            reader: The session's events.
+            store: Where its checkpoints are.
+            key: Whose checkpoints.
+            unsent: Messages of the turn in progress, which the log does not have yet.
+        """
+        self._reader = reader
+        self._store = store
+        self._key = key
+        self._unsent = unsent
+
+    def by_handle(self, handle: str) -> RecalledMessage | None:
+        """Return the message, or the one block, a handle names.
+
+        Args:
+            handle: 12 hex digits, optionally ``.`` and the number of a block.
+
+        Returns:
+            The original, or None when this session has no such handle or its event is gone.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: The index could not be read.
+        """
+        name, _, block = handle.strip().strip("`\"'").partition(".")
+        number = int(block) if block.isdigit() else None
+        for message in self._unsent():
+            if handle_of(message["tracking_id"]) == name:
+                return _recalled(message, "", datetime.now(UTC), number)
+        entry = self._store.find(self._key, name)
+        found = self._fetch(entry) if entry is not None else self._in_tail(name)
+        return None if found is None else _recalled(found.message, found.position.event_id, found.at, number)
+
+    def by_words(self, query: str, *, max_tokens: int = 2_000) -> list[RecalledMessage]:
+        """Return the messages that answer a question best, best first.
+
+        Args:
+            query: A question or some words of the message.
+            max_tokens: Tokens all results may have together. A first result larger than that is cut to it.
+
+        Returns:
+            Originals, each once; empty when nothing matches.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: The indexes could not be read.
+        """
+        tail = {handle_of(one.message["tracking_id"]): one for one in self._tail()}
+        entries = {handle: _entry(one) for handle, one in tail.items()}
+        for checkpoint in self._store.history(self._key):
+            for entry in checkpoint.index:
+                entries.setdefault(entry.handle, entry)
+        best = [list(entries.values())[at] for at in rank(query, [(one.role, one.terms) for one in entries.values()])]
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="agentmem-recall") as pool:
+            found = list(pool.map(lambda entry: tail.get(entry.handle) or self._fetch(entry), best[:MOST_FETCHED]))
+        originals = [one for one in found if one is not None]
+        wanted = " ".join(query.casefold().split())
+        # Terms find the candidates; a message that has the very words comes before one that has only the terms.
+        originals.sort(key=lambda one: wanted not in " ".join(message_text(one.message).casefold().split()))
+        return _within(originals, max_tokens)
+
+    def _tail(self) -> list[LoggedMessage]:
+        names = names_of_tools
+        kept = read_session(self._reader, self._store, self._key).messages
+        uses = names(one.message for one in kept)
+        return [one for one in kept if not _is_recall(one.message, uses)]
+
+    def _in_tail(self, handle: str) -> LoggedMessage | None:
+        return next((one for one in self._tail() if handle_of(one.message["tracking_id"]) == handle), None)
+
+    def _fetch(self, entry: IndexEntry) -> LoggedMessage | None:
+        event = self._reader.get(entry.position.event_id)
+        if event is None:
+            _log.info("event_id=<%s> | recalled event is gone", entry.position.event_id)
+            return None
+        return _message_at(event, entry)
+
+
+def message_text(message: Message) -> str:
+    """Return a message as text: its texts, its tool uses as calls, its tool results as what they say."""
+    return "\n".join(part for block in message["content"] if (part := _block_text(block)))
+
+
+def _message_at(event: DecodedEvent, entry: IndexEntry) -> LoggedMessage | None:
+    by_handle = [one for one in event.messages if handle_of(one.message["tracking_id"]) == entry.handle]
+    by_item = [one for one in event.messages if one.position.item == entry.position.item]
+    return next(iter(by_handle or by_item), None)
+
+
+def _entry(one: LoggedMessage) -> IndexEntry:
+    handle = handle_of(one.message["tracking_id"])
+    return IndexEntry(handle, one.position, one.message["role"], tuple(key_terms(one.message, 200)))
+
+
+def _recalled(message: Message, event_id: str, at: datetime, block: int | None) -> RecalledMessage:
+    blocks = [item for item in message["content"] if "reasoningContent" not in item]
+    text = message_text(message)
+    if block is not None and block < len(blocks):
+        text = _block_text(blocks[block])
+    return RecalledMessage(text, message["role"], event_id, at, handle_of(message["tracking_id"]))
+
+
+def _within(originals: list[LoggedMessage], max_tokens: int) -> list[RecalledMessage]:
+    results: list[RecalledMessage] = []
+    left = max_tokens
+    for one in originals:
+        result = _recalled(one.message, one.position.event_id, one.at, None)
+        tokens = count_text(result.text)
+        if tokens > left and results:
+            continue
+        if tokens > left:
+            cut = result.text[: max(left * len(result.text) // max(tokens, 1), 1)]
+            result = RecalledMessage(cut, result.role, result.event_id, result.at, result.handle)
+        results.append(result)
+        left -= tokens
+    return results
+
+
+def _block_text(block: Mapping[str, Any]) -> str:
+    if "text" in block:
+        return str(block["text"])
+    if "toolUse" in block:
+        use = block["toolUse"]
+        return f"{use['name']}({json.dumps(use.get('input'), ensure_ascii=False, default=str)})"
+    if "toolResult" in block:
+        return "\n".join(_block_text(item) for item in block["toolResult"].get("content", ()))
+    if "json" in block:
+        return json.dumps(block["json"], ensure_ascii=False, default=str)
+    if "reasoningContent" in block:
+        return ""
+    return f"[{next(iter(block), 'empty')}]"
+
+
+def _is_recall(message: Message, names: Mapping[str, str]) -> bool:
+    uses = [names.get(_tool_use_id(block)) for block in message["content"]]
+    return bool(uses) and all(name == RECALL_TOOL for name in uses)
+
+
+def _tool_use_id(block: Mapping[str, Any]) -> str:
+    use = block.get("toolUse") or block.get("toolResult") or {}
+    return str(use.get("toolUseId", ""))

@@ -1,0 +1,203 @@
+"""One agent's session in the log: its unsent messages, where the sent ones stand, and when a checkpoint is saved.
+
+The order of effects is what keeps a crash harmless: a turn's messages are acknowledged first, then the checkpoint
+that names them is saved. In between, the older checkpoint stands, which is right, only longer.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from strands.types.session import Session, SessionType
+
+from agentmem.compaction.stores.event_log import EventLogCheckpointStore
+from agentmem.errors import CheckpointConflictError, CheckpointStoreError
+from agentmem.events.codec import encode_message, has_conversation
+from agentmem.events.writer import OutgoingItem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from strands.types.content import Message
+
+    from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
+    from agentmem.compaction.compactor import Compactor, Draft
+    from agentmem.events.position import Position
+    from agentmem.events.writer import EventWriter
+
+__all__ = ["SessionLog"]
+
+_log = logging.getLogger(__name__)
+
+
+class SessionLog:
+    """Collects a turn's messages, closes the turn, and makes the checkpoint durable behind it.
+
+    Attributes:
+        positions: Where the shown messages stand in the log, by tracking id.
+    """
+
+    def __init__(self, writer: EventWriter, store: CheckpointStore, key: CheckpointKey, compactor: Compactor) -> None:
+        """Log through a writer, with checkpoints in a store.
+
+        Args:
+            writer: The session's writer.
+            store: Where its checkpoints go.
+            key: Whose checkpoints.
+            compactor: Whose drafts become checkpoints.
+        """
+        self._writer = writer
+        self._store = store
+        self._key = key
+        self._compactor = compactor
+        self._pending: dict[str, Message] = {}
+        self._state: str | None = None
+        self._turn_began = time.monotonic()
+        self.positions: dict[str, Position] = {}
+
+    @property
+    def unsent(self) -> list[Message]:
+        """The messages of the turn in progress, in order."""
+        return list(self._pending.values())
+
+    def begin_session(self, session_id: str) -> None:
+        """Write the mark by which the plain SDK session manager knows that a session exists."""
+        mark = {"blob": json.dumps(Session(session_id=session_id, session_type=SessionType.AGENT).to_dict())}
+        self._writer.submit([], tail=lambda _positions: [mark], metadata={"stateType": "SESSION"})
+
+    def add(self, message: Message) -> None:
+        """Take a message into the turn in progress; one with the same tracking id replaces the earlier."""
+        if not self._pending:
+            self._turn_began = time.monotonic()
+        self._pending[message["tracking_id"]] = message
+
+    def adopt(self, messages: Sequence[Message]) -> None:
+        """Take in messages that got into ``agent.messages`` without an event, each before what follows it there."""
+        if all(self._knows(message) for message in messages):
+            return
+        following = dict(self._pending)
+        ordered: dict[str, Message] = {}
+        for message in messages:
+            name = message["tracking_id"]
+            if name in following:
+                ordered |= {name: following.pop(name)}
+            elif not self._knows(message):
+                ordered[name] = message
+        self._pending = following | ordered
+
+    def redact(self, message: Message) -> bool:
+        """Replace the content of a message that is not serialized yet.
+
+        Returns:
+            False when it is: it stands in the log already, or is on its way there.
+        """
+        pending = self._pending.get(message.get("tracking_id", ""))
+        if pending is None:
+            return False
+        if pending is not message:
+            # What the agent holds may be our shortened copy; the log gets the redacted content all the same.
+            self._pending[message["tracking_id"]] = message
+        return True
+
+    def close_part(self, after_seconds: float) -> bool:
+        """Close the turn as far as it is, if it has been going on for long enough; return whether it did."""
+        if not self._pending or time.monotonic() - self._turn_began < after_seconds:
+            return False
+        self._writer.submit(self._serialized())
+        return True
+
+    def close_turn(self, agent_id: str, state: Mapping[str, Any]) -> bool:
+        """Close the turn: its messages, the checkpoint that is due, and the agent's state become one event.
+
+        Args:
+            agent_id: The agent.
+            state: JSON form of its ``SessionAgent``.
+
+        Returns:
+            False when there was nothing to write.
+        """
+        comparable = json.dumps({key: state[key] for key in state if key not in ("created_at", "updated_at")})
+        if not self._pending and self._compactor.draft is None and comparable == self._state:
+            return False
+        self._state = comparable
+        blob = {"blob": json.dumps(state)}
+        carried: list[tuple[Checkpoint, Draft]] = []
+
+        # Both run when the event is sent, which may be later than now: what is due is what is due then.
+        def tail(positions: Mapping[str, Position]) -> list[dict[str, Any]]:
+            if not isinstance(self._store, EventLogCheckpointStore):
+                return [blob]
+            draft = self._compactor.draft
+            checkpoint = None if draft is None else draft.placed({**self.positions, **positions})
+            if draft is not None and checkpoint is not None:
+                carried.append((checkpoint, draft))
+            return [*self._store.items(self._key, checkpoint), blob]
+
+        def stored(event_id: str) -> None:
+            self.positions.update(self._writer.take_positions())
+            if isinstance(self._store, EventLogCheckpointStore):
+                for checkpoint, draft in carried:
+                    self._store.carried_by(self._key, event_id)
+                    self._compactor.saved(checkpoint, draft)
+            elif self._compactor.draft is not None:
+                self._save(self._compactor.draft)
+
+        self._writer.submit(
+            self._serialized(),
+            tail=tail,
+            metadata={"stateType": "AGENT", "agentId": agent_id},
+            on_stored=stored,
+        )
+        return True
+
+    def keep_positions(self, messages: Sequence[Message]) -> None:
+        """Drop the positions of messages that nothing will ask for any more."""
+        draft = self._compactor.draft
+        wanted = {message.get("tracking_id", "") for message in messages}
+        if draft is not None:
+            wanted |= {draft.boundary, *draft.head, *draft.entries}
+        self.positions = {name: position for name, position in self.positions.items() if name in wanted}
+
+    def _knows(self, message: Message) -> bool:
+        name = message["tracking_id"]
+        return name in self._pending or name in self.positions or self._writer.has_taken(name)
+
+    def _serialized(self) -> list[OutgoingItem]:
+        items = [
+            OutgoingItem(name, encode_message(message), has_conversation(message))
+            for name, message in self._pending.items()
+        ]
+        self._pending.clear()
+        return items
+
+    def _save(self, draft: Draft) -> None:
+        checkpoint = draft.placed(self.positions)
+        try:
+            while checkpoint is not None:
+                try:
+                    self._store.save(self._key, checkpoint)
+                except CheckpointConflictError as conflict:
+                    checkpoint = self._after(conflict, draft, checkpoint)
+                else:
+                    self._compactor.saved(checkpoint, draft)
+                    return
+        except CheckpointStoreError as error:
+            # The draft stays and is saved with the next turn; until then the older checkpoint stands.
+            _log.warning("session=<%s>, error=<%s> | checkpoint not saved yet", self._key.session_id, error)
+
+    def _after(self, conflict: CheckpointConflictError, draft: Draft, lost: Checkpoint) -> Checkpoint | None:
+        """Return what to save after losing a race: the same state one version later, or nothing if it is behind."""
+        winner = conflict.winner
+        if winner is None:
+            raise CheckpointStoreError(str(conflict)) from conflict
+        self._compactor.yield_to(winner)
+        if lost.boundary < winner.boundary:
+            _log.info("version=<%d> | another writer's checkpoint reaches further, adopted", winner.version)
+            if self._compactor.draft is draft:
+                self._compactor.draft = None
+            return None
+        return replace(lost, version=winner.version + 1)

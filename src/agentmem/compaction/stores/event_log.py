@@ -1,0 +1,200 @@
+"""Checkpoints in the event log itself: no infrastructure, and a checkpoint is written with the turn it belongs to.
+
+A checkpoint is one more item of a turn's event. Every event of ours also carries a pointer to the event that holds the
+current checkpoint, so that the newest page tells where it is, however long ago it was made; and every checkpoint
+points to the one before it. For one writer at a time: two that race are told apart by version, but the service has no
+conditional write to stop the second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, IndexEntry
+from agentmem.errors import CheckpointConflictError, CheckpointStoreError, HistoryUnavailableError
+from agentmem.events.address import SessionAddress
+from agentmem.events.codec import DecodedEvent, agentmem_item
+from agentmem.events.position import Position
+from agentmem.events.reader import EventReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+__all__ = ["EventLogCheckpointStore"]
+
+_CHECKPOINT = "checkpoint"
+_POINTER = "pointer"
+
+
+class EventLogCheckpointStore:
+    """A ``CheckpointStore`` over AgentCore events.
+
+    The session manager does not call ``save`` for a turn: it adds ``items()`` to the turn's event, which makes turn
+    and checkpoint one atomic write.
+    """
+
+    def __init__(self, client: Any) -> None:
+        """Keep checkpoints through a boto3 ``bedrock-agentcore`` client."""
+        self._client = client
+        self._lock = threading.Lock()
+        self._current: dict[CheckpointKey, str | None] = {}
+
+    def items(self, key: CheckpointKey, checkpoint: Checkpoint | None) -> list[dict[str, Any]]:
+        """Return what a turn's event carries: the checkpoint, when there is a new one, and the pointer.
+
+        Args:
+            key: Whose.
+            checkpoint: The new checkpoint; positions with an empty event id are in the event that will carry it.
+        """
+        previous = self._current.get(key)
+        if checkpoint is None:
+            return [agentmem_item(_POINTER, {"agent_id": key.agent_id, "event_id": previous})]
+        value = {"agent_id": key.agent_id, "previous": previous, "checkpoint": checkpoint.to_dict()}
+        return [agentmem_item(_CHECKPOINT, value)]
+
+    def carried_by(self, key: CheckpointKey, event_id: str) -> None:
+        """Note that the service has acknowledged the event that carries the new checkpoint."""
+        with self._lock:
+            self._current[key] = event_id
+
+    def load(self, key: CheckpointKey) -> Checkpoint | None:
+        """Return the current checkpoint; reads back only over events that are not ours."""
+        reader = self._reader(key)
+        with _reading(key):
+            return self.load_from((event for page in reader.pages() for event in page), reader.get, key)
+
+    def load_from(
+        self,
+        events: Iterable[DecodedEvent],
+        get: Callable[[str], DecodedEvent | None],
+        key: CheckpointKey,
+    ) -> Checkpoint | None:
+        """Return the current checkpoint from events that are being read anyway.
+
+        Args:
+            events: The session's events, newest first; taken from only until one tells where the checkpoint is.
+            get: Reads one event by id.
+            key: Whose.
+        """
+        current: tuple[str, Checkpoint] | None = None
+        for event in events:
+            known, event_id = _pointer(event, key.agent_id)
+            if not known:
+                continue
+            if event_id is not None:
+                holder = event if event_id == event.event_id else get(event_id)
+                found = None if holder is None else _carried(holder, key.agent_id)
+                current = None if found is None else (event_id, found[0])
+            break
+        with self._lock:
+            self._current[key] = None if current is None else current[0]
+        return None if current is None else current[1]
+
+    def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
+        """Save a checkpoint in an event of its own."""
+        current = self.load(key)
+        expected = 1 if current is None else current.version + 1
+        if checkpoint.version != expected or (current is not None and checkpoint.boundary < current.boundary):
+            raise CheckpointConflictError(
+                f"checkpoint {checkpoint.version} of agent {key.agent_id!r}, session {key.session_id!r} was not saved: "
+                f"the event log holds version {0 if current is None else current.version}; load it and continue "
+                "from there",
+                winner=current,
+            )
+        self.carried_by(key, self._write(key, self.items(key, checkpoint)))
+
+    def history(self, key: CheckpointKey, *, before: int | None = None) -> Iterator[Checkpoint]:
+        """Yield the checkpoints, newest first, at one GetEvent each."""
+        with _reading(key):
+            self.load(key)
+            reader = self._reader(key)
+            event_id = self._current.get(key)
+            while event_id is not None:
+                event = reader.get(event_id)
+                found = None if event is None else _carried(event, key.agent_id)
+                if found is None:
+                    return
+                checkpoint, event_id = found
+                if before is None or checkpoint.version < before:
+                    yield checkpoint
+
+    def find(self, key: CheckpointKey, handle: str) -> IndexEntry | None:
+        """Return the newest entry for a handle."""
+        for checkpoint in self.history(key):
+            for entry in checkpoint.index:
+                if entry.handle == handle:
+                    return entry
+        return None
+
+    def delete(self, key: CheckpointKey) -> int:
+        """Let the session continue without a checkpoint.
+
+        The events stay, and with them what was saved in them: deleting the events is what removes it.
+        """
+        count = sum(1 for _ in self.history(key))
+        if count:
+            with self._lock:
+                self._current[key] = None
+            self._write(key, self.items(key, None))
+        return count
+
+    def _reader(self, key: CheckpointKey) -> EventReader:
+        return EventReader(self._client, SessionAddress(key.memory_id, key.actor_id, key.session_id))
+
+    def _write(self, key: CheckpointKey, payload: Sequence[dict[str, Any]]) -> str:
+        address = SessionAddress(key.memory_id, key.actor_id, key.session_id)
+        now = datetime.now(UTC)
+        with _reading(key):
+            newest = next((event for page in self._reader(key).pages(page_size=1) for event in page), None)
+        if newest is not None:
+            # The log is ordered by time to the millisecond; what is written last must also be read as the last.
+            now = max(now, newest.at + timedelta(milliseconds=1))
+        try:
+            answer = self._client.create_event(
+                **address.parameters(), eventTimestamp=now, payload=list(payload), extractionMode="SKIP"
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise CheckpointStoreError(
+                f"the checkpoint of {address} could not be saved in the event log ({type(error).__name__}: {error}); "
+                "the session itself is untouched, try again"
+            ) from error
+        return str(answer["event"]["eventId"])
+
+
+@contextlib.contextmanager
+def _reading(key: CheckpointKey) -> Iterator[None]:
+    """Turn a failed read of the log into the error every checkpoint store raises."""
+    try:
+        yield
+    except HistoryUnavailableError as error:
+        raise CheckpointStoreError(
+            f"the checkpoint of session {key.session_id!r} could not be read from the event log: {error}"
+        ) from error
+
+
+def _pointer(event: DecodedEvent, agent_id: str) -> tuple[bool, str | None]:
+    """Return whether an event knows where the checkpoint is, and the id of the event that holds it."""
+    carried = event.ours.get(_CHECKPOINT)
+    if carried is not None and carried.get("agent_id") == agent_id:
+        return True, event.event_id
+    pointer = event.ours.get(_POINTER)
+    if pointer is not None and pointer.get("agent_id") == agent_id:
+        return True, pointer.get("event_id")
+    return False, None
+
+
+def _carried(event: DecodedEvent, agent_id: str) -> tuple[Checkpoint, str | None] | None:
+    """Return the checkpoint an event carries and the id of the event with the one before it."""
+    value = event.ours.get(_CHECKPOINT)
+    if value is None or value.get("agent_id") != agent_id:
+        return None
+
+    def placed(position: Position) -> Position:
+        return position if position.event_id else Position(event.event_id, position.item)
+
+    return Checkpoint.from_dict(value["checkpoint"]).map_positions(placed), value.get("previous")
