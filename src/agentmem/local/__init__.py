@@ -6,12 +6,15 @@ from .embedding import Embedder
 from .errors import MissingExtraError
 from .extraction.extractor import Change, Extractor, Known, RuleExtractor
 from .extraction.messages import Message
+from .faults import Fault, Faults
 from .local_memory import LocalMemory
 
 __all__ = [
     "Change",
     "Embedder",
     "Extractor",
+    "Fault",
+    "Faults",
     "Known",
     "LocalMemory",
     "Message",

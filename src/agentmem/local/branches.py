@@ -6,11 +6,13 @@ its root event lies on, and including the parents adds what the parent holds up 
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import invalid, not_found
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
 
 MAIN = "main"
 
@@ -35,9 +37,7 @@ def place_on_branch(
     if branch is None or (branch["name"] == MAIN and "rootEventId" not in branch):
         return None
     name, root = branch["name"], branch.get("rootEventId")
-    known = connection.execute(
-        "SELECT root_event_id FROM branches WHERE sid = ? AND name = ?", (sid, name)
-    ).fetchone()
+    known = connection.execute("SELECT root_event_id FROM branches WHERE sid = ? AND name = ?", (sid, name)).fetchone()
     if known:
         if root not in (None, known["root_event_id"]):
             raise invalid(
@@ -50,15 +50,15 @@ def place_on_branch(
     own = [row for row in parent if row["sid"] == sid]
     if not own:
         if parent:
-            raise invalid(f"Event {root} is in another session", reason="EventInOtherSession", field="/branch/rootEventId")
+            raise invalid(
+                f"Event {root} is in another session", reason="EventInOtherSession", field="/branch/rootEventId"
+            )
         raise not_found(f"Event not found: {root}")
     connection.execute("INSERT INTO branches VALUES (?, ?, ?, ?)", (sid, name, root, own[0]["branch"]))
     return {"name": name, "rootEventId": root}
 
 
-def branch_clause(
-    connection: sqlite3.Connection, sid: int, branch_filter: Mapping[str, Any]
-) -> tuple[str, list[Any]]:
+def branch_clause(connection: sqlite3.Connection, sid: int, branch_filter: Mapping[str, Any]) -> tuple[str, list[Any]]:
     """The SQL condition of a ``BranchFilter``.
 
     Returns:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import not_found
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,7 @@ def find_session(connection: sqlite3.Connection, memory_id: str, actor_id: str, 
     return int(row["sid"]) if row else None
 
 
-def open_session(
-    connection: sqlite3.Connection, memory_id: str, actor_id: str, session_id: str, now: float
-) -> int:
+def open_session(connection: sqlite3.Connection, memory_id: str, actor_id: str, session_id: str, now: float) -> int:
     """The key of a session, made if it is new."""
     sid = find_session(connection, memory_id, actor_id, session_id)
     if sid is not None:

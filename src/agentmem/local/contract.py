@@ -141,18 +141,23 @@ class Contract:
                     self._add(service, operation_model, checks)
 
     def _add(self, service: str, model: OperationModel, checks: dict[str, Check]) -> None:
-        members = model.input_shape.members
+        shape = model.input_shape
+        if shape is None:
+            raise NotImplementedError(f"the service model has an operation without input: {model.name}")
+        members = shape.members
         location = {name: member.serialization for name, member in members.items()}
         operation = Operation(
             name=model.name,
             service=service,
             status=model.http.get("responseCode", 200),
             model=model,
-            check=compile_shape(model.input_shape, checks),
+            check=compile_shape(shape, checks),
             serialize=_serializer(model.output_shape) if model.output_shape else lambda value: None,
             uri_members={at["name"]: name for name, at in location.items() if at.get("location") == "uri"},
             query_members={
-                at["name"]: (name, members[name]) for name, at in location.items() if at.get("location") == "querystring"
+                at["name"]: (name, members[name])
+                for name, at in location.items()
+                if at.get("location") == "querystring"
             },
             body_members=frozenset(name for name, at in location.items() if "location" not in at),
         )

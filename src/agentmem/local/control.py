@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
-import sqlite3
 import string
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .calls import Call, find_memory, memory_id_of, remember, remembered
 from .errors import ServiceError, invalid, not_found
 from .paging import decode, encode
-from .storage import Store
 from .strategies import changed_strategies, new_strategy
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from .storage import Store
 
 ACCOUNT = "000000000000"  # AWS's documentation account form: twelve digits
 DEFAULT_MEMORY_PAGE = 10
@@ -60,7 +63,13 @@ class MemoryOperations:
                 )
                 if name in params
             }
-            body |= {"arn": arn, "id": memory_id, "createdAt": call.now, "updatedAt": call.now, "strategies": strategies}
+            body |= {
+                "arn": arn,
+                "id": memory_id,
+                "createdAt": call.now,
+                "updatedAt": call.now,
+                "strategies": strategies,
+            }
             connection.execute(
                 "INSERT INTO memories (memory_id, name, arn, active_at, expiry_days, body, tags)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -7,12 +7,13 @@ The default is Google's Universal Sentence Encoder (multilingual v3) as packaged
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -51,7 +52,7 @@ class PackagedEmbedder:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._model: object | None = None
+        self._model: Any = None
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder.encode`.
@@ -68,5 +69,5 @@ class PackagedEmbedder:
                 self._model = USE()
             import numpy as np
 
-            vectors = np.asarray(self._model.encode(list(texts)), dtype=np.float32)  # type: ignore[attr-defined]
+            vectors = np.asarray(self._model.encode(list(texts)), dtype=np.float32)
             return vectors

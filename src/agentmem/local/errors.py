@@ -60,7 +60,5 @@ class MissingExtraError(ImportError):
     """
 
     def __init__(self, part: str, package: str) -> None:
-        super().__init__(
-            f"{part} needs the package {package!r}, which is not installed. Install it with: pip install 'agentmem[local]'"
-        )
+        super().__init__(f"{part} needs the package {package!r}, which is not installed: pip install 'agentmem[local]'")
         self.package = package

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .branches import branch_clause, place_on_branch
 from .calls import (
@@ -23,7 +21,12 @@ from .errors import invalid, not_found
 from .filters import event_filter_clause
 from .paging import DEFAULT_PAGE, decode, encode
 from .pending import enqueue
-from .storage import Store
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from .storage import Store
 
 DAY = 86_400.0
 MAX_EVENT_BYTES = 10 * 1024 * 1024  # the service's limit of one event's payload
@@ -153,7 +156,9 @@ class EventOperations:
                 (sid, before, call.now, *values, size + 1),
             ).fetchall()
         shown = rows[:size]
-        texts = [_event_text(row["head"], row["payload"]) for row in shown] if with_payload else [r["head"] for r in shown]
+        texts = (
+            [_event_text(row["head"], row["payload"]) for row in shown] if with_payload else [r["head"] for r in shown]
+        )
         page = ""
         if len(rows) > size:
             page = f',"nextToken":"{encode(call.operation, params, [shown[-1]["event_id"]])}"'

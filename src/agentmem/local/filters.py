@@ -6,10 +6,12 @@ A condition on a key that the row does not have is false, but for ``NOT_EXISTS``
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WITHOUT_VALUE = ("EXISTS", "NOT_EXISTS")
 COMPARISONS = {

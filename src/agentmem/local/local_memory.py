@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from types import TracebackType
-
-import boto3
+from typing import TYPE_CHECKING
 
 from .embedding import Embedder, PackagedEmbedder
 from .extraction.extractor import Extractor, RuleExtractor
 from .service import Service
 from .storage import Store
 from .transport import boto_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    import boto3
+
+    from .faults import Faults
+    from .server import LocalServer
 
 DEFAULT_REGION = "us-east-1"
 
@@ -71,6 +77,39 @@ class LocalMemory:
             Clients of other services are those of any boto3 session.
         """
         return boto_session(self._service, region)
+
+    @property
+    def faults(self) -> Faults:
+        """Failures to inject into the service; see `Faults.inject`."""
+        return self._service.faults
+
+    def serve(self, host: str = "127.0.0.1", port: int = 0) -> LocalServer:
+        """Serve over HTTP, in a thread of this process, for anything that takes an endpoint URL.
+
+        Extraction that is due is done in the background while it runs.
+
+        Args:
+            host: Address to listen on. The service asks for no credentials: others than loopback addresses are
+                warned about.
+            port: Port, 0 for any free one.
+
+        Returns:
+            The running server, a context manager with ``url`` and ``env()``.
+
+        Raises:
+            MissingExtraError: The packages of the extra ``local`` are not installed.
+            OSError: The address cannot be listened on.
+        """
+        from .server import LocalServer  # here: starlette and uvicorn come with an extra
+
+        return LocalServer(self._service, host, port)
+
+    def extract_due(self) -> int:
+        """Extract everything that is due by the service's clock, in every memory; returns how many events it read.
+
+        Nobody needs to call this: looking at records does the same for the memory that is looked at.
+        """
+        return self._service.engine.run_all_due(self._service.clock())
 
     def close(self) -> None:
         """Close the database; calls after this fail."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9]*)\}")
 BUILT_IN_VARIABLES = ("actorId", "sessionId", "memoryStrategyId")
@@ -35,6 +38,6 @@ def segments(namespace: str) -> tuple[str, ...]:
 
 
 def is_below(namespace: str, path: str) -> bool:
-    """Whether a namespace is a path or lies below it, by whole segments: ``/users/Bobby`` is not below ``/users/Bob``."""
+    """Whether a namespace is a path or below it, by whole segments: ``/users/Bobby`` is not below ``/users/Bob``."""
     wanted = segments(path)
     return segments(namespace)[: len(wanted)] == wanted

@@ -6,17 +6,21 @@ import base64
 import binascii
 import json
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT_PAGE = 20
 
 
 def _query_mark(operation: str, params: Mapping[str, Any]) -> int:
     """A number that tells one query from another, so that a token is not used with a different one."""
-    query = {name: value for name, value in params.items() if name not in ("nextToken", "maxResults", "includePayloads")}
+    query = {
+        name: value for name, value in params.items() if name not in ("nextToken", "maxResults", "includePayloads")
+    }
     return zlib.crc32(json.dumps([operation, query], sort_keys=True).encode())
 
 

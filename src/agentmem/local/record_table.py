@@ -1,19 +1,23 @@
-"""Memory records in the database: every change of one goes through here, and gets a change number and its words indexed."""
+"""Memory records in the database: every change goes through here, is numbered, and its words indexed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .namespaces import segments
 from .storage import next_change
 
-COLUMNS = "seq, record_id, memory_id, namespace, strategy_id, created_at, timestamp, expires_at, metadata, subject, text"
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+COLUMNS = (
+    "seq, record_id, memory_id, namespace, strategy_id, created_at, timestamp, expires_at, metadata, subject, text"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import record_table
 from .calls import Call, MemoryResource, find_memory, remember, remembered
 from .errors import ServiceError, invalid, not_found
-from .extraction.engine import ExtractionEngine
 from .filters import record_filter_clause
 from .namespaces import segments
 from .paging import DEFAULT_PAGE, decode, encode
 from .record_table import COLUMNS, NewRecord
 from .search import Scope, SearchIndex
-from .storage import Store
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from .extraction.engine import ExtractionEngine
+    from .storage import Store
 
 DAY = 86_400.0
 DEFAULT_TOP_K = 10
@@ -166,7 +169,9 @@ class RecordOperations:
     def batch_update_memory_records(self, call: Call) -> dict[str, Any]:
         """Change records; what a request does not name stays as it is."""
         expiry = call.params.get("recordExpirySpecification", {})
-        return self._each(call, lambda connection, memory, row, given: self._update(connection, memory, row, given, expiry, call.now))
+        return self._each(
+            call, lambda connection, memory, row, given: self._update(connection, memory, row, given, expiry, call.now)
+        )
 
     def _update(
         self,

@@ -6,22 +6,24 @@ other processes' writes are seen by the next search, at the price of what they c
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from . import record_table
-from .embedding import Embedder
 from .errors import MissingExtraError
 from .namespaces import is_below
 from .search_text import parts, query_terms
-from .storage import Store
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
+
+    from .embedding import Embedder
+    from .storage import Store
 
 EMBED_BATCH = 256
 WORD_CANDIDATES = 400  # best records by words that are scored
@@ -145,13 +147,13 @@ class SearchIndex:
         best = max((-row["rank"] for row in rows), default=0.0)
         return {row["rowid"]: -row["rank"] / best for row in rows} if best > 0 else {}
 
-    def _mask(self, mirror: _Mirror, scope: Scope, now: float) -> NDArray[np.bool_]:
+    def _mask(self, mirror: _Mirror, scope: Scope, now: float) -> NDArray[Any]:
         np = _numpy()
         wanted = np.zeros(len(mirror.place_codes) + 1, dtype=bool)
         for name, code in mirror.place_codes.items():
             wanted[code] = is_below(name, scope.name) if scope.hierarchical else name == scope.name
         rows = slice(0, mirror.rows)
-        mask: NDArray[np.bool_] = wanted[mirror.places[rows]] & (mirror.expiries[rows] > now)
+        mask: NDArray[Any] = wanted[mirror.places[rows]] & (mirror.expiries[rows] > now)
         if scope.strategy_id is not None:
             mask &= mirror.strategies[rows] == mirror.strategy_codes.get(scope.strategy_id, -1)
         if scope.seqs is not None:

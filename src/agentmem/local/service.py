@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
 from .calls import Call, RawJson
 from .contract import Operation, Request, Response, contract
 from .control import MemoryOperations
-from .embedding import Embedder
 from .errors import MissingExtraError, ServiceError
 from .events import EventOperations
 from .extraction.engine import ExtractionEngine
-from .extraction.extractor import Extractor
+from .faults import ConnectionLost, Faults
+from .jobs import JobOperations
 from .records import RecordOperations
 from .search import SearchIndex
-from .storage import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .embedding import Embedder
+    from .extraction.extractor import Extractor
+    from .storage import Store
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +54,12 @@ class Service:
         self.store = store
         self.clock = clock
         self.contract = contract()
+        self.faults = Faults()
         self.engine = ExtractionEngine(store, extractor)
         groups = (
             MemoryOperations(store, activation_delay),
             EventOperations(store, extraction_delay),
+            JobOperations(store, self.engine, extraction_delay),
             RecordOperations(store, self.engine, SearchIndex(store, embedder)),
         )
         self._handlers: dict[str, Callable[[Call], Any]] = {}
@@ -62,7 +69,7 @@ class Service:
                     self._handlers[name] = getattr(group, xform_name(name))
 
     def handle(self, request: Request) -> Response:
-        """Answer a request. Errors are answers too: nothing is raised but `MissingExtraError`.
+        """Answer a request; errors are answers too.
 
         Args:
             request: As it came over the wire.
@@ -72,15 +79,16 @@ class Service:
 
         Raises:
             MissingExtraError: A search was asked for and its packages are not installed.
+            ConnectionLost: An injected fault wants the caller to see no answer.
         """
         operation: Operation | None = None
         try:
             operation, uri = self.contract.route(request.method, request.path)
-            params = operation.parse(uri, request.query, request.body)
-            result = self._handlers[operation.name](Call(operation.name, params, request.region, self.clock()))
+            found = operation  # for the closure: this one is not None
+            return self.faults.around(operation, lambda: self._carry_out(found, uri, request))
         except ServiceError as error:
             return self._refusal(operation, error)
-        except MissingExtraError:
+        except (MissingExtraError, ConnectionLost):
             raise
         except Exception:
             logger.exception("the embedded service failed: operation=%s", operation.name if operation else None)
@@ -88,6 +96,10 @@ class Service:
             if operation and code not in {shape.name for shape in operation.model.error_shapes}:
                 code = "InternalServerException"
             return self._refusal(operation, ServiceError(code, "The embedded service failed; its log has the reason"))
+
+    def _carry_out(self, operation: Operation, uri: dict[str, str], request: Request) -> Response:
+        params = operation.parse(uri, request.query, request.body)
+        result = self._handlers[operation.name](Call(operation.name, params, request.region, self.clock()))
         if isinstance(result, RawJson):
             body = result.text
         else:

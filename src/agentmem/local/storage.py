@@ -10,11 +10,14 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .namespaces import is_below
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FORMAT = 1  # PRAGMA user_version of the files this code reads and writes
 BUSY_SECONDS = 60.0  # how long a process waits for another one's write; transactions here last milliseconds

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import invalid, not_found
 from .namespaces import BUILT_IN_VARIABLES, placeholders
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 TYPES = {
     "semanticMemoryStrategy": "SEMANTIC",
@@ -27,7 +29,8 @@ OVERRIDES = {
 DEFAULT_TEMPLATE = "/strategies/{memoryStrategyId}/actors/{actorId}/"
 DEFAULT_SESSION_TEMPLATE = "/strategies/{memoryStrategyId}/actors/{actorId}/sessions/{sessionId}/"
 
-KIND_OF_TYPE = {
+Kind = Literal["semantic", "preference", "summary"]
+KIND_OF_TYPE: dict[str, Kind] = {
     "SEMANTIC": "semantic",
     "SUMMARIZATION": "summary",
     "USER_PREFERENCE": "preference",
@@ -39,7 +42,7 @@ KIND_OF_TYPE = {
 }
 
 
-def kind_of(strategy: Mapping[str, Any]) -> str | None:
+def kind_of(strategy: Mapping[str, Any]) -> Kind | None:
     """What a strategy extracts: ``"semantic"``, ``"preference"`` or ``"summary"``.
 
     Custom overrides and episodic strategies are served by the nearest of the three (episodes as session summaries);
@@ -47,7 +50,7 @@ def kind_of(strategy: Mapping[str, Any]) -> str | None:
     """
     override = strategy.get("configuration", {}).get("type")
     if strategy["type"] == "CUSTOM":
-        return KIND_OF_TYPE.get(override)
+        return KIND_OF_TYPE.get(override or "")
     return KIND_OF_TYPE[strategy["type"]]
 
 

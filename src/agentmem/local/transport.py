@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore
 import botocore.session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from .contract import CONTROL_PLANE, DATA_PLANE, Request
-from .service import Service
+from .faults import ConnectionLost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .service import Service
 
 _REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.")
 
@@ -58,25 +63,30 @@ def boto_session(service: Service, region: str) -> boto3.Session:
     """
     session = _EmbeddedSession()
 
-    def answer(request: AWSPreparedRequest, **kwargs: Any) -> AWSResponse:
+    def answer(request: AWSPreparedRequest, **kwargs: Any) -> Any:
         _, _, rest = request.url.split("/", 2)
         host, _, target = rest.partition("/")
         path, _, query = target.partition("?")
         found = _REGION_IN_HOST.search(host)
-        body = request.body or b""
-        response = service.handle(
-            Request(
-                method=request.method,
-                path=f"/{path}",
-                query=query,
-                body=body.encode() if isinstance(body, str) else body,
-                region=found.group(1) if found else region,
+        body: Any = request.body or b""
+        try:
+            response = service.handle(
+                Request(
+                    method=request.method,
+                    path=f"/{path}",
+                    query=query,
+                    body=body.encode() if isinstance(body, str) else body,
+                    region=found.group(1) if found else region,
+                )
             )
-        )
-        headers = {"x-amzn-RequestId": str(uuid.uuid4()), **response.headers}
+        except ConnectionLost as lost:
+            if lost.timed_out:
+                raise ReadTimeoutError(endpoint_url=request.url, error=lost) from lost
+            raise ConnectionClosedError(endpoint_url=request.url, error=lost) from lost
+        headers: Any = {"x-amzn-RequestId": str(uuid.uuid4()), **response.headers}
         return AWSResponse(request.url, response.status, headers, _Body(response.body))
 
-    def unsigned(**kwargs: Any) -> object:
+    def unsigned(**kwargs: Any) -> Any:
         return botocore.UNSIGNED
 
     for name in (DATA_PLANE, CONTROL_PLANE):

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .. import record_table
-from ..calls import MemoryResource, find_memory
-from ..namespaces import resolve
-from ..record_table import NewRecord
-from ..storage import Store
-from ..strategies import kind_of
+from agentmem.local import record_table
+from agentmem.local.calls import MemoryResource, find_memory
+from agentmem.local.namespaces import resolve
+from agentmem.local.record_table import NewRecord
+from agentmem.local.strategies import kind_of
+
 from .extractor import Change, Extractor, Known
 from .messages import Message, read_payload
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from agentmem.local.storage import Store
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +51,8 @@ class Task:
         due_at: When the last of it became due, epoch seconds; the date of the records made.
         said_at: Time of the last event, epoch seconds.
         parts: ``(event id, messages)`` in order.
+        strategy: Only this strategy is to read it; None for all of them.
+        job: Id of the failed job that is repeated, or None.
     """
 
     memory: MemoryResource
@@ -58,6 +64,8 @@ class Task:
     due_at: float
     said_at: float
     parts: tuple[tuple[str, tuple[Message, ...]], ...]
+    strategy: str | None = None
+    job: str | None = None
 
     @property
     def messages(self) -> list[Message]:
@@ -95,7 +103,7 @@ class ExtractionEngine:
         with self._running:
             while claimed := self._claim(memory_id, now):
                 for task in self._tasks(memory_id, claimed):
-                    self.run(task)
+                    self._run(task)
                 with self._store.write() as connection:
                     marks = ",".join("?" * len(claimed))
                     connection.execute(f"DELETE FROM pending WHERE seq IN ({marks})", [row["seq"] for row in claimed])
@@ -108,21 +116,12 @@ class ExtractionEngine:
             rows = connection.execute("SELECT DISTINCT memory_id FROM pending WHERE due_at <= ?", (now,)).fetchall()
         return sum(self.run_due(row["memory_id"], now) for row in rows)
 
-    def run(self, task: Task, *, only_strategy: str | None = None) -> list[str]:
-        """Let the strategies read a task.
-
-        Args:
-            task: What was said.
-            only_strategy: Leave out all other strategies.
-
-        Returns:
-            Ids of the strategies that failed; each failure is kept as a FAILED extraction job.
-        """
-        failed = []
+    def _run(self, task: Task) -> None:
+        """Let the strategies read a task; each failure is kept as a FAILED extraction job."""
         if not task.messages:
-            return failed
+            return
         for strategy in task.memory.strategies:
-            if kind_of(strategy) is None or only_strategy not in (None, strategy["strategyId"]):
+            if kind_of(strategy) is None or task.strategy not in (None, strategy["strategyId"]):
                 continue
             try:
                 self._apply(task, strategy)
@@ -132,8 +131,6 @@ class ExtractionEngine:
                     task.memory.memory_id, strategy["strategyId"], task.session_id, type(error).__name__,
                 )  # fmt: skip
                 self._keep_failure(task, strategy["strategyId"], error)
-                failed.append(strategy["strategyId"])
-        return failed
 
     def _any_due(self, connection: sqlite3.Connection, memory_id: str, now: float) -> bool:
         query = "SELECT 1 FROM pending WHERE memory_id = ? AND due_at <= ? LIMIT 1"
@@ -149,42 +146,70 @@ class ExtractionEngine:
                 (memory_id, now, wall, BATCH),
             ).fetchall()
             connection.executemany(
-                "UPDATE pending SET claimed_until = ? WHERE seq = ?", [(wall + CLAIM_SECONDS, row["seq"]) for row in rows]
+                "UPDATE pending SET claimed_until = ? WHERE seq = ?",
+                [(wall + CLAIM_SECONDS, row["seq"]) for row in rows],
             )
         return rows
 
     def _tasks(self, memory_id: str, rows: Sequence[sqlite3.Row]) -> Iterator[Task]:
-        """Group pending events by session and variables, keeping their order."""
-        groups: dict[tuple[int, str], list[sqlite3.Row]] = {}
+        """Group pending events by session and variables, keeping their order; a repeated job is a task by itself."""
+        groups: dict[tuple[int, str], list[tuple[sqlite3.Row, dict[str, Any]]]] = {}
         for row in rows:
             content = json.loads(row["content"])
-            groups.setdefault((row["sid"], json.dumps(content.get("variables", {}), sort_keys=True)), []).append(row)
+            mark = content.get("job") or json.dumps(content.get("variables", {}), sort_keys=True)
+            groups.setdefault((row["sid"], mark), []).append((row, content))
         with self._store.read() as connection:
             memory = find_memory(connection, memory_id)
-            for (sid, variables), group in groups.items():
-                session = connection.execute("SELECT actor_id, session_id FROM sessions WHERE sid = ?", (sid,)).fetchone()
-                parts, metadata = [], {}
-                for row in group:
-                    content = json.loads(row["content"])
-                    metadata.update(content.get("metadata", {}))
-                    payload = content.get("payload")
-                    if payload is None:
-                        event = connection.execute(
-                            "SELECT payload FROM events WHERE sid = ? AND event_id = ?", (sid, row["event_id"])
-                        ).fetchone()
-                        payload = json.loads(event["payload"]) if event else []
-                    parts.append((row["event_id"], tuple(read_payload(payload))))
-                yield Task(
-                    memory,
-                    sid,
-                    session["actor_id"],
-                    session["session_id"],
-                    json.loads(variables),
-                    metadata,
-                    due_at=group[-1]["due_at"],
-                    said_at=int(group[-1]["event_id"].split("#")[0]) / 1000,
-                    parts=tuple(parts),
-                )
+            tasks = [self._task(connection, memory, group) for group in groups.values()]
+        yield from tasks
+
+    def _task(
+        self,
+        connection: sqlite3.Connection,
+        memory: MemoryResource,
+        group: Sequence[tuple[sqlite3.Row, dict[str, Any]]],
+    ) -> Task:
+        last_row, last = group[-1]
+        session = connection.execute(
+            "SELECT actor_id, session_id FROM sessions WHERE sid = ?", (last_row["sid"],)
+        ).fetchone()
+        metadata: dict[str, str] = {}
+        for _, content in group:
+            metadata.update(content.get("metadata", {}))
+        if "job" in last:
+            parts = [
+                (event_id, tuple(Message(*message) for message in messages)) for event_id, messages in last["parts"]
+            ]
+            said_at = last["saidAt"]
+        else:
+            parts = [
+                (row["event_id"], tuple(read_payload(self._payload(connection, row, content))))
+                for row, content in group
+            ]
+            said_at = int(last_row["event_id"].split("#")[0]) / 1000
+        return Task(
+            memory,
+            last_row["sid"],
+            session["actor_id"],
+            session["session_id"],
+            last.get("variables", {}),
+            metadata,
+            due_at=last_row["due_at"],
+            said_at=said_at,
+            parts=tuple(parts),
+            strategy=last.get("strategy"),
+            job=last.get("job"),
+        )
+
+    def _payload(
+        self, connection: sqlite3.Connection, row: sqlite3.Row, content: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """What an event held; nothing when it was deleted or has expired meanwhile."""
+        if "payload" in content:
+            return list(content["payload"])
+        query = "SELECT payload FROM events WHERE sid = ? AND event_id = ?"
+        event = connection.execute(query, (row["sid"], row["event_id"])).fetchone()
+        return list(json.loads(event["payload"])) if event else []
 
     def _apply(self, task: Task, strategy: Mapping[str, Any]) -> None:
         kind = kind_of(strategy)
@@ -199,10 +224,12 @@ class ExtractionEngine:
         namespace = resolve(strategy["namespaceTemplates"][0], values)
         if namespace is None:
             raise ValueError(
-                f"namespace template {strategy['namespaceTemplates'][0]} has a variable that the event gave no value for"
+                f"namespace template {strategy['namespaceTemplates'][0]} has a variable the event gave no value for"
             )
         with self._store.read() as connection:
-            known = self._known(connection, task.memory.memory_id, namespace, strategy["strategyId"], kind, task.session_id)
+            known = self._known(
+                connection, task.memory.memory_id, namespace, strategy["strategyId"], kind, task.session_id
+            )
         changes = self._extractor.extract(kind, task.messages, known)
         with self._store.write() as connection:
             made: dict[str, int] = {}
@@ -210,7 +237,13 @@ class ExtractionEngine:
                 self._write(connection, task, strategy, namespace, change, made)
 
     def _known(
-        self, connection: sqlite3.Connection, memory_id: str, namespace: str, strategy_id: str, kind: str, session_id: str
+        self,
+        connection: sqlite3.Connection,
+        memory_id: str,
+        namespace: str,
+        strategy_id: str,
+        kind: str,
+        session_id: str,
     ) -> list[Known]:
         rows = connection.execute(
             "SELECT record_id, text, subject FROM records"
@@ -260,7 +293,9 @@ class ExtractionEngine:
             ),
         )
         if subject:
-            made[subject] = connection.execute("SELECT seq FROM records WHERE record_id = ?", (record_id,)).fetchone()[0]
+            made[subject] = connection.execute("SELECT seq FROM records WHERE record_id = ?", (record_id,)).fetchone()[
+                0
+            ]
 
     def _keep_failure(self, task: Task, strategy_id: str, error: Exception) -> None:
         content = {
@@ -276,7 +311,7 @@ class ExtractionEngine:
             connection.execute(
                 "INSERT INTO jobs (job_id, memory_id, sid, strategy_id, reason, content) VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    f"job-{uuid.uuid4()}",
+                    task.job or f"job-{uuid.uuid4()}",
                     task.memory.memory_id,
                     task.sid,
                     strategy_id,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from agentmem.local.strategies import Kind
 
 from .facts import Fact, facts, is_negated, stems
-from .messages import Message
 from .preferences import preferences
 from .summary import roll
 
-Kind = Literal["semantic", "preference", "summary"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .messages import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,10 @@ class RuleExtractor:
             before = by_subject.get(fact.subject)
             change = Change(fact.text, fact.subject)
             if before is not None:
-                change = Change(None, fact.subject, before.record_id) if _same(before.text, fact.text) else Change(
-                    fact.text, fact.subject, before.record_id
+                change = (
+                    Change(None, fact.subject, before.record_id)
+                    if _same(before.text, fact.text)
+                    else Change(fact.text, fact.subject, before.record_id)
                 )
             if change.text is not None:
                 # A record made in this batch has no id yet: `replaces` then names the subject's earlier change.

@@ -23,36 +23,119 @@ class Fact:
     subject: str
 
 
-_I = r"^(?:i|we)(?:'m|'ve|'re)?(?:\s+(?:am|are|have|also|now|currently|just|recently|still|have just|actually|no longer))*\s+"
+_I = (
+    r"^(?:i|we)(?:'m|'ve|'re)?"
+    r"(?:\s+(?:am|are|have|also|now|currently|just|recently|still|have just|actually|no longer))*\s+"
+)
 _GONE = r"(?:don't|do not|no longer|stopped|quit|not)\s+"
 # Things that are so in one way at a time: (pattern over the spoken clause, subject). Group 1, if any, completes it.
 _SINGLE = [
-    (rf"{_I}(?:{_GONE})?(?:live|living|moved|moving|relocated|relocating|reside|based|settled)\b(?: back)?(?: in| to| at| here)\b",
+    (rf"{_I}(?:{_GONE})?(?:live|living|moved|moving|relocated|relocating|reside|based|settled)\b"
+     r"(?: back)?(?: in| to| at| here)\b",
      "home"),
     (r"^(?:my (?:full |first )?name(?:'s| is)|i(?:'m| am) called|call me|people call me)\b", "name"),
     (rf"{_I}(?:\d{{1,3}}|turned \d{{1,3}})(?: years old| years of age|$|[.,! ])", "age"),
     (r"^my birthday\b", "birthday"),
     (rf"{_I}(?:{_GONE})?(?:work|working)(?: as)\b", "occupation"),
-    (rf"{_I}(?:{_GONE})?(?:work|working|employed|started|joined)(?: a job| a new job)?(?: at| for| by| with)\b", "employer"),
+    (rf"{_I}(?:{_GONE})?(?:work|working|employed|started|joined)(?: a job| a new job)?"
+     r"(?: at| for| by| with)\b", "employer"),
     (rf"{_I}(?:an? )?(?:strict |lifelong )?(?:vegan|vegetarian|pescatarian|omnivore|flexitarian)\b", "diet"),
     (rf"{_I}(?:single|married|engaged|divorced|widowed|separated)\b", "relationship"),
     (rf"{_I}(?:not )?(?:allergic|intolerant) to (.+)", "allergy"),
     (r"^my favou?rite ([\w' -]+?) (?:is|are|was)\b", "favourite"),
     (r"^my (?:new )?((?:e-?mail|phone|home|work|postal|billing|shipping)?\s?(?:address|number|budget|birthday|age|job|"
-     r"employer|boss|manager|title|goal|deadline|e-?mail|car|diet|timezone|time zone|language|nationality|salary|password hint"
-     r"|seat|airport|doctor|dentist|gym|landlord|school|university|major)(?: address| number)?)(?:'s| is| are| has changed)\b",
+     r"employer|boss|manager|title|goal|deadline|e-?mail|car|diet|timezone|time zone|language|nationality|salary|"
+     r"seat|airport|doctor|dentist|gym|landlord|school|university|major)(?: address| number)?)"
+     r"(?:'s| is| are| has changed)\b",
      "own"),
     (rf"{_I}(?:have|has|got|own)?\s?(?:one|two|three|four|five|six|seven|\d+)\s+([\w-]+(?: [\w-]+)?)", "count"),
     (rf"{_I}(?:really |absolutely )*(?:like|love|enjoy|adore|hate|dislike|detest|prefer|"
      r"(?:don't|do not|can't|cannot|no longer)(?: really)? (?:like|love|enjoy|stand|eat|drink))s? ([^.!]+)", "taste"),
 ]  # fmt: skip
-_RULES = [(re.compile(pattern, re.I), subject) for pattern, subject in _SINGLE]
+_RULES = [(re.compile(pattern, re.IGNORECASE), subject) for pattern, subject in _SINGLE]
 _STOP = frozenset(
-    "a an the of to in on at for with and or but is are was were be been am has have had do does did this that these those "
-    "user user's their his her its it they them very really so too as by from will would can could just also now currently "
-    "actually quite much still".split()
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "to",
+        "in",
+        "on",
+        "at",
+        "for",
+        "with",
+        "and",
+        "or",
+        "but",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "am",
+        "has",
+        "have",
+        "had",
+        "do",
+        "does",
+        "did",
+        "this",
+        "that",
+        "these",
+        "those",
+        "user",
+        "user's",
+        "their",
+        "his",
+        "her",
+        "its",
+        "it",
+        "they",
+        "them",
+        "very",
+        "really",
+        "so",
+        "too",
+        "as",
+        "by",
+        "from",
+        "will",
+        "would",
+        "can",
+        "could",
+        "just",
+        "also",
+        "now",
+        "currently",
+        "actually",
+        "quite",
+        "much",
+        "still",
+    ]
 )
-_NEGATION = frozenset("not no never longer don't doesn't didn't isn't wasn't aren't can't cannot won't hasn't haven't stopped quit".split())
+_NEGATION = frozenset(
+    [
+        "not",
+        "no",
+        "never",
+        "longer",
+        "don't",
+        "doesn't",
+        "didn't",
+        "isn't",
+        "wasn't",
+        "aren't",
+        "can't",
+        "cannot",
+        "won't",
+        "hasn't",
+        "haven't",
+        "stopped",
+        "quit",
+    ]
+)
 
 
 def facts(text: str) -> list[Fact]:

@@ -6,35 +6,217 @@ import re
 
 _WORD = re.compile(r"[A-Za-z']+|[^A-Za-z']+")
 _ADVERBS = frozenset(
-    "also always already actually absolutely almost currently definitely even ever finally first frequently generally just "
-    "kinda mainly mostly never normally now occasionally often only originally personally primarily probably rarely really "
-    "recently regularly seldom simply sometimes still then totally truly typically usually".split()
+    [
+        "also",
+        "always",
+        "already",
+        "actually",
+        "absolutely",
+        "almost",
+        "currently",
+        "definitely",
+        "even",
+        "ever",
+        "finally",
+        "first",
+        "frequently",
+        "generally",
+        "just",
+        "kinda",
+        "mainly",
+        "mostly",
+        "never",
+        "normally",
+        "now",
+        "occasionally",
+        "often",
+        "only",
+        "originally",
+        "personally",
+        "primarily",
+        "probably",
+        "rarely",
+        "really",
+        "recently",
+        "regularly",
+        "seldom",
+        "simply",
+        "sometimes",
+        "still",
+        "then",
+        "totally",
+        "truly",
+        "typically",
+        "usually",
+    ]
 )
 _UNCHANGED = frozenset(
-    "can could will would shall should may might must cannot can't couldn't won't wouldn't shan't shouldn't mightn't mustn't "
-    "did didn't had hadn't used ought dare".split()
+    [
+        "can",
+        "could",
+        "will",
+        "would",
+        "shall",
+        "should",
+        "may",
+        "might",
+        "must",
+        "cannot",
+        "can't",
+        "couldn't",
+        "won't",
+        "wouldn't",
+        "shan't",
+        "shouldn't",
+        "mightn't",
+        "mustn't",
+        "did",
+        "didn't",
+        "had",
+        "hadn't",
+        "used",
+        "ought",
+        "dare",
+    ]
 )
 _IRREGULAR = {
     "am": "is", "are": "is", "was": "was", "were": "was", "have": "has", "do": "does", "go": "goes",
     "aren't": "isn't", "weren't": "wasn't", "wasn't": "wasn't", "don't": "doesn't", "haven't": "hasn't",
 }  # fmt: skip
 _PAST = frozenset(
-    "ate became began bought broke brought built came caught chose cut did drank drew drove fell felt flew forgot fought "
-    "found gave got grew had heard held hid hit hurt kept knew learnt led left lent let lost made meant met paid put quit "
-    "ran rang read rode rose said sang sat saw sent set shook shot shut slept sold spent spoke stood stole struck stuck "
-    "swam taught thought threw told took understood went woke won wore wrote".split()
+    [
+        "ate",
+        "became",
+        "began",
+        "bought",
+        "broke",
+        "brought",
+        "built",
+        "came",
+        "caught",
+        "chose",
+        "cut",
+        "did",
+        "drank",
+        "drew",
+        "drove",
+        "fell",
+        "felt",
+        "flew",
+        "forgot",
+        "fought",
+        "found",
+        "gave",
+        "got",
+        "grew",
+        "had",
+        "heard",
+        "held",
+        "hid",
+        "hit",
+        "hurt",
+        "kept",
+        "knew",
+        "learnt",
+        "led",
+        "left",
+        "lent",
+        "let",
+        "lost",
+        "made",
+        "meant",
+        "met",
+        "paid",
+        "put",
+        "quit",
+        "ran",
+        "rang",
+        "read",
+        "rode",
+        "rose",
+        "said",
+        "sang",
+        "sat",
+        "saw",
+        "sent",
+        "set",
+        "shook",
+        "shot",
+        "shut",
+        "slept",
+        "sold",
+        "spent",
+        "spoke",
+        "stood",
+        "stole",
+        "struck",
+        "stuck",
+        "swam",
+        "taught",
+        "thought",
+        "threw",
+        "told",
+        "took",
+        "understood",
+        "went",
+        "woke",
+        "won",
+        "wore",
+        "wrote",
+    ]
 )
-_PRESENT_IN_ED = frozenset("need feed speed breed proceed succeed exceed bleed heed weed".split())
+_PRESENT_IN_ED = frozenset(["need", "feed", "speed", "breed", "proceed", "succeed", "exceed", "bleed", "heed", "weed"])
 _SECOND_VERBS = frozenset(
-    "live work like love hate prefer have own play run study teach drive eat drink cook read write travel speak use need "
-    "want enjoy avoid take go come do make get keep plan hope".split()
+    [
+        "live",
+        "work",
+        "like",
+        "love",
+        "hate",
+        "prefer",
+        "have",
+        "own",
+        "play",
+        "run",
+        "study",
+        "teach",
+        "drive",
+        "eat",
+        "drink",
+        "cook",
+        "read",
+        "write",
+        "travel",
+        "speak",
+        "use",
+        "need",
+        "want",
+        "enjoy",
+        "avoid",
+        "take",
+        "go",
+        "come",
+        "do",
+        "make",
+        "get",
+        "keep",
+        "plan",
+        "hope",
+    ]
 )
-_CONTRACTIONS = {"i'm": ("is",), "i've": ("has",), "we're": ("is",), "we've": ("has",), "i'll": ("will",), "we'll": ("will",)}
+_CONTRACTIONS = {
+    "i'm": ("is",),
+    "i've": ("has",),
+    "we're": ("is",),
+    "we've": ("has",),
+    "i'll": ("will",),
+    "we'll": ("will",),
+}
 _POSSESSIVE = {"my": "the user's", "our": "the user's", "mine": "the user's", "ours": "the user's"}
 _OBJECT = {"me": "the user", "us": "the user", "myself": "themselves", "ourselves": "themselves"}
 _SUBJECTS = frozenset(("i", "we"))
 # After these, "had" is what "'d" stands for; otherwise it is "would".
-_HAD_NEXT = frozenset("been had gone done better already never".split())
+_HAD_NEXT = frozenset(["been", "had", "gone", "done", "better", "already", "never"])
 
 
 def third_person(sentence: str, subject: str = "the user") -> str:

@@ -18,23 +18,27 @@ _PREFERENCE = re.compile(
     r"watch)|always (?:eat|drink|use|fly|buy|wear|take|choose|book|order|travel|pick|sit)|never (?:eat|drink|use|fly|buy|"
     r"wear|take|choose|book|order)|usually (?:eat|drink|use|fly|buy|wear|take|choose|book|order|travel))\b|"
     r"\bmy (?:favou?rite|preferred|go-to|preference)\b|\bi'd rather\b",
-    re.I,
+    re.IGNORECASE,
 )
 _NOT_A_PREFERENCE = re.compile(
-    r"\b(?:would|'d) (?:like|love) to\b|\blook(?:s|ed)? like\b|\b(?:feel|felt|seems?|sounds?) like\b|\bwhat i'm into\b", re.I
+    r"\b(?:would|'d) (?:like|love) to\b|\blook(?:s|ed)? like\b|\b(?:feel|felt|seems?|sounds?) like\b|\bwhat i'm into\b",
+    re.IGNORECASE,
 )
 CATEGORIES = {
-    "food": "eat eats food meal dish cuisine vegetarian vegan pescatarian pizza pasta sushi cook cooking breakfast lunch dinner "
-    "restaurant spicy dessert chocolate cheese meat fish fruit vegetable snack bread rice soup nuts peanuts shellfish",
+    "food": "eat eats food meal dish cuisine vegetarian vegan pescatarian pizza pasta sushi cook cooking "
+    "breakfast lunch dinner restaurant spicy dessert chocolate cheese meat fish fruit vegetable snack bread rice "
+    "soup nuts peanuts shellfish",
     "drink": "drink drinks coffee tea espresso wine beer juice water cocktail cappuccino latte milk",
-    "travel": "travel fly flight flights seat aisle window hotel airline trip beach vacation holiday train airport luggage "
-    "destination cruise layover",
+    "travel": "travel fly flight flights seat aisle window hotel airline trip beach vacation holiday train "
+    "airport luggage destination cruise layover",
     "music": "music song songs band album jazz rock classical concert guitar piano playlist",
-    "sports": "sport sports football soccer tennis basketball running run gym hike hiking swim swimming yoga cycling ski climbing",
+    "sports": "sport sports football soccer tennis basketball running run gym hike hiking swim swimming yoga "
+    "cycling ski climbing",
     "reading": "book books read reading novel novels author fiction poetry magazine",
     "entertainment": "movie movies film films show shows series tv game games gaming netflix theatre anime",
     "technology": "python code coding programming laptop phone software app apps linux editor computer dark mode",
-    "communication": "email emails call calls answer answers reply short concise brief detailed formal language message messages",
+    "communication": "email emails call calls answer answers reply short concise brief detailed formal language "
+    "message messages",
     "work": "work job office meeting meetings remote schedule morning mornings deadline team",
     "shopping": "buy shop shopping brand price cheap clothes shoes size color colour",
     "pets": "dog dogs cat cats pet pets animal animals",

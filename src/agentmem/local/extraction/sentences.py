@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_CODE = re.compile(r"```.*?(?:```|\Z)|<[^<>]{1,80}>", re.S)
+_CODE = re.compile(r"```.*?(?:```|\Z)|<[^<>]{1,80}>", re.DOTALL)
 _SPLIT = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9I])|\n+")
 _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|e\.g|i\.e|etc|vs|No|approx)\.$")
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
@@ -14,19 +14,19 @@ _LEADING = re.compile(
     r"wow|haha|lol|thanks|thank you|sorry|correction|please note(?: that)?|note that|please remember(?: that)?|"
     r"remember that|remember|please|i told you(?: that)?|i mean|you know|i think(?: that)?|i guess|i believe(?: that)?)"
     r"(?:[,!.:;–—-]+\s*|\s+(?=(?:i|i'm|i've|i'd|my|we|we're|we've|our|actually|that)\b)))+",
-    re.I,
+    re.IGNORECASE,
 )
 _CLAUSES = re.compile(
     r"\s*;\s+|,?\s+(?:and|but|while|although|though|so)\s+(?=(?:i|i'm|i've|my|we|we're|we've|our)\b)|"
     r",\s+(?=(?:i'm|i am|i have|i've|i live|i work|i like|i love|i hate|i prefer|my \w+ (?:is|are))\b)",
-    re.I,
+    re.IGNORECASE,
 )
 _QUESTION = re.compile(
     r"^(?:(?:so|and|but|also|or|then),?\s+)?(?:what|who|whom|whose|when|where|why|how|which|"
     r"(?:can|could|will|would|shall|should|may|might|must|is|are|am|was|were|do|does|did|has|have|had|isn't|aren't|don't|"
     r"doesn't|didn't|won't|wouldn't|couldn't|can't)\s+(?:you|i|we|it|there|this|that|these|those|he|she|they|the|my|your|"
     r"anyone|someone)\b)",
-    re.I,
+    re.IGNORECASE,
 )
 _COMMAND = re.compile(
     r"^(?:please\b|kindly\b|let's\b|let me\b|go ahead\b|(?:don't|do not|never|always)\s+(?:forget|tell|use|send|give|write|"
@@ -36,7 +36,7 @@ _COMMAND = re.compile(
     r"proofread|provide|put|read|recommend|refund|remind|remove|rename|repeat|reply|reserve|return|run|save|schedule|"
     r"search|select|send|set|show|start|stop|submit|suggest|summari[sz]e|take|teach|tell|test|translate|try|turn|update|"
     r"upgrade|use|wait|watch|write)\b(?!\s+(?:is|are|was|were|has|have)\b))",
-    re.I,
+    re.IGNORECASE,
 )
 # What a speaker wants done in this conversation, rather than what is so.
 _ERRAND = re.compile(
@@ -46,7 +46,7 @@ _ERRAND = re.compile(
     r"exchange|find|get|hear|help|inquire|know|look|make (?:a|sure|some)|modify|move|order|proceed|receive|remove|"
     r"request|reschedule|reserve|return|see|speak|submit|switch|talk|update|upgrade|use|verify|you|some|help|information|"
     r"assistance)\b|\b(?:i|we) (?:need|want) (?:your|some) (?:help|advice|assistance)\b|\bi(?:'d| would) appreciate\b",
-    re.I,
+    re.IGNORECASE,
 )
 _TALK = re.compile(
     r"^(?:(?:hi|hello|hey|good (?:morning|afternoon|evening|night)|thanks|thank you|thx|cheers|bye|goodbye|see you|"
@@ -55,10 +55,12 @@ _TALK = re.compile(
     r"(?:[\w']+[\s,!.]*){0,3}$|^i (?:see|understand|agree|think so|guess so|hope so|know|don't know|don't mind|don't care|"
     r"appreciate (?:it|that|your .*))\b[^,]{0,12}$|^(?:that|this|it)(?:'s| is| was| sounds| looks| would be)\b|"
     r"^(?:sounds|looks|glad|happy to hear)\b",
-    re.I,
+    re.IGNORECASE,
 )
-_TO_THE_LISTENER = re.compile(r"\b(?:you|your|yours|you're|you've|you'll|you'd)\b", re.I)
-_FIRST_PERSON = re.compile(r"\b(?:i|i'm|i've|i'd|i'll|my|me|mine|myself|we|we're|we've|we'll|our|us|ours)\b", re.I)
+_TO_THE_LISTENER = re.compile(r"\b(?:you|your|yours|you're|you've|you'll|you'd)\b", re.IGNORECASE)
+_FIRST_PERSON = re.compile(
+    r"\b(?:i|i'm|i've|i'd|i'll|my|me|mine|myself|we|we're|we've|we'll|our|us|ours)\b", re.IGNORECASE
+)
 _WORLD = re.compile(
     r"^(?:the|this|a|an|[A-Z])[\w'’&.-]*(?:\s+[\w'’&.-]+){0,7}?\s+(?:is|are|was|were|has|have|had|lives?|works?|costs?|"
     r"starts?|ends?|opens?|closes?|takes?|runs?|uses?|needs?|likes?|loves?|hates?|prefers?|moved|will|must|cannot|can't)\b"

@@ -3,23 +3,93 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape, unescape
+from typing import TYPE_CHECKING
 
 from .facts import stems
-from .messages import Message
 from .person import third_person
 from .sentences import is_question, is_talk, sentences, without_filler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .messages import Message
 
 MAX_TOPICS = 12
 MAX_TOPIC_CHARACTERS = 900
 MAX_SENTENCE = 240
-_TOPIC = re.compile(r'<topic name="(.*?)">\s*(.*?)\s*</topic>', re.S)
+_TOPIC = re.compile(r'<topic name="(.*?)">\s*(.*?)\s*</topic>', re.DOTALL)
 _NAME_STOP = frozenset(
-    "please want need like know think would could should can will going get got make really good great thing things lot time "
-    "today yesterday tomorrow help said asked answer assistant thank thanks yes sure okay also some any all about with what "
-    "when where which who how your you mine there here i'm i've i'd don't it's that's let's what's she's he's they're we're i'll that'll user".split()
+    [
+        "please",
+        "want",
+        "need",
+        "like",
+        "know",
+        "think",
+        "would",
+        "could",
+        "should",
+        "can",
+        "will",
+        "going",
+        "get",
+        "got",
+        "make",
+        "really",
+        "good",
+        "great",
+        "thing",
+        "things",
+        "lot",
+        "time",
+        "today",
+        "yesterday",
+        "tomorrow",
+        "help",
+        "said",
+        "asked",
+        "answer",
+        "assistant",
+        "thank",
+        "thanks",
+        "yes",
+        "sure",
+        "okay",
+        "also",
+        "some",
+        "any",
+        "all",
+        "about",
+        "with",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "how",
+        "your",
+        "you",
+        "mine",
+        "there",
+        "here",
+        "i'm",
+        "i've",
+        "i'd",
+        "don't",
+        "it's",
+        "that's",
+        "let's",
+        "what's",
+        "she's",
+        "he's",
+        "they're",
+        "we're",
+        "i'll",
+        "that'll",
+        "user",
+    ]
 )
 
 
@@ -59,7 +129,9 @@ def roll(previous: str | None, messages: Iterable[Message]) -> str | None:
         while len(topic.lines) > 1 and sum(len(line) for line in topic.lines) > MAX_TOPIC_CHARACTERS:
             del topic.lines[0]
     return "\n".join(
-        f'<topic name="{_attribute(topic.name)}">\n' + "\n".join(escape(line, quote=False) for line in topic.lines) + "\n</topic>"
+        f'<topic name="{_attribute(topic.name)}">\n'
+        + "\n".join(escape(line, quote=False) for line in topic.lines)
+        + "\n</topic>"
         for topic in topics[-MAX_TOPICS:]
     )
 
@@ -108,7 +180,9 @@ def _place(topics: list[_Topic], lines: list[str]) -> None:
 
 def _name(lines: list[str]) -> str:
     """A topic's name: its longest-standing content words, at most three."""
-    text = " ".join(re.sub(r"^(?:The user asked:|The assistant said:|It was said:|The user)", "", line) for line in lines)
+    text = " ".join(
+        re.sub(r"^(?:The user asked:|The assistant said:|It was said:|The user)", "", line) for line in lines
+    )
     words = [word for word in re.findall(r"[A-Za-z][A-Za-z'-]{3,}", text) if word.lower() not in _NAME_STOP]
     content = [word for word in words if stems(word)]
     picked = list(dict.fromkeys(word.lower() for word in sorted(content, key=lambda word: not word[0].isupper())))[:3]
