@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentmem.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
     from agentmem.replay.report import ReplayReport
 
-__all__ = ["draw", "page", "write_picture"]
+__all__ = ["check_picture_path", "draw", "facts", "page", "write_picture"]
 
 _WIDTH = 960
 _LEFT, _RIGHT = 64, 24
@@ -87,8 +88,10 @@ def draw(report: ReplayReport) -> str:
     upper = _Panel(*_UPPER, len(sent), _nice(max([*whole, *sent, limit or 0, 1])))
     lower = _Panel(*_LOWER, len(sent), _nice(max([*sent, limit or 0, 1]) * 1.04))
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
-        f'height="{_HEIGHT}" role="img" aria-label="{html.escape(_summary(report))}">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
+            f'height="{_HEIGHT}" role="img" aria-label="{html.escape(_summary(report))}">'
+        ),
         f"<style>{_STYLE}</style>",
         _text(_LEFT - 44, 28, "Size of each request to the model", "title"),
         _text(_LEFT - 44, 50, _summary(report), "sub"),
@@ -118,7 +121,7 @@ def page(report: ReplayReport) -> str:
         An HTML document that loads nothing.
     """
     rows = "\n".join(
-        f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in _facts(report)
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in facts(report)
     )
     return f"""<!doctype html>
 <html lang="en">
@@ -186,7 +189,15 @@ def _summary(report: ReplayReport) -> str:
     )
 
 
-def _facts(report: ReplayReport) -> Iterable[tuple[str, str]]:
+def facts(report: ReplayReport) -> Iterable[tuple[str, str]]:
+    """Name what a replay found, for a table.
+
+    Args:
+        report: What a replay found.
+
+    Yields:
+        Name and value.
+    """
     details = report.details
     for key, name in (("file", "conversation"), ("format", "format"), ("token_threshold", "token threshold")):
         if details.get(key) is not None:
@@ -297,7 +308,7 @@ def _thin(values: Sequence[int]) -> list[tuple[int, int]]:
 def _step(limit: float, count: int) -> float:
     """Return a round distance (1, 2, 2.5 or 5 times a power of ten) that divides `limit` into about `count`."""
     rough = max(limit, 1) / count
-    power = 10 ** math.floor(math.log10(rough))
+    power = 10.0 ** math.floor(math.log10(rough))
     return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
 
 

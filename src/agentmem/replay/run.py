@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import time
+import uuid
 from typing import IO, TYPE_CHECKING, Any
 
 from strands import Agent
 from strands.agent.conversation_manager import NullConversationManager
-from strands.hooks import BeforeToolsEvent, HookRegistry
+from strands.hooks import BeforeToolsEvent, HookOrder, HookRegistry, MessageAddedEvent
 
 from agentmem.compaction.tokens import MESSAGE_OVERHEAD, count_message, count_request
 from agentmem.replay.calls import ApiCalls
@@ -19,12 +20,15 @@ from agentmem.replay.report import ReplayReport, RequestSize, Restore
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from agentmem.compaction.manager import CompactingSessionManager
+    from strands.types.content import Message
     from strands.types.tools import ToolSpec
 
+    from agentmem.compaction.manager import CompactingSessionManager
     from agentmem.replay.conversation import Conversation, Invocation
 
 __all__ = ["Replay", "write_request"]
+
+_FIRST = 2 * HookOrder.SDK_FIRST
 
 
 class Replay:
@@ -66,6 +70,7 @@ class Replay:
         self._calls = calls or ApiCalls()
         self._playback = Playback()
         self._tools = recorded_tools(conversation, self._playback)
+        self._names = _StableNames()
         self._uncompacted = _uncompacted_sizes(conversation, [tool.tool_spec for tool in self._tools])
         self._sizes: list[RequestSize] = []
         self._restores: list[Restore] = []
@@ -122,7 +127,7 @@ class Replay:
             system_prompt=self.conversation.system,
             session_manager=self.manager,
             conversation_manager=NullConversationManager(),
-            hooks=[_StopAfterTools(self._playback)],
+            hooks=[_StopAfterTools(self._playback), self._names],
             callback_handler=None,
         )
         return self.agent
@@ -159,8 +164,8 @@ class Replay:
         message = self.conversation.unanswered()
         if message is None or self.manager is None:
             return
-        self.manager.append_message({"role": "user", "content": list(message["content"])}, agent)
-        self.manager.flush()
+        self.manager.append_message(self._names.name({"role": "user", "content": list(message["content"])}), agent)
+        self.manager.flush(agent)
 
 
 class _StopAfterTools:
@@ -175,6 +180,25 @@ class _StopAfterTools:
     def _before_tools(self, event: BeforeToolsEvent) -> None:
         if self._playback.stops_after_tools:
             event.agent.cancel(after_current_tools=True)
+
+
+class _StableNames:
+    """Gives messages tracking ids by their number, so that two replays of one file name the same handles."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
+        # Before the session manager takes the message in.
+        registry.add_callback(MessageAddedEvent, self._on_message, order=_FIRST)
+
+    def name(self, message: Message) -> Message:
+        self._count += 1
+        message["tracking_id"] = str(uuid.uuid5(uuid.NAMESPACE_OID, f"agentmem.replay.{self._count}"))
+        return message
+
+    def _on_message(self, event: MessageAddedEvent) -> None:
+        self.name(event.message)
 
 
 def write_request(request: Request, file: IO[str]) -> None:

@@ -1,0 +1,53 @@
+"""The commands and what happens to their errors. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from agentmem.cli.demo import demo
+from agentmem.cli.replay import replay
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="agentmem",
+    help="Memory for Strands agents on Amazon Bedrock AgentCore: save, compact, wait, and run all of it locally.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo)
+app.command("replay")(replay)
+
+
+@app.callback()
+def _root() -> None:
+    """Keep every command a subcommand, however few there are."""
+
+
+def run() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except Exception as error:
+        message = _explained(error)
+        if message is None:
+            raise
+        sys.exit(f"agentmem: {message}")
+
+
+def _explained(error: BaseException) -> str | None:
+    """Return the message for an error the user can do something about; None for one of ours."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from agentmem.errors import AgentMemError
+
+    cause: BaseException | None = error
+    while cause is not None:
+        # Strands wraps what happens inside its event loop.
+        if isinstance(cause, (AgentMemError, BotoCoreError, ClientError, BrokenPipeError)):
+            return str(cause) or type(cause).__name__
+        cause = cause.__cause__
+    return None

@@ -1,0 +1,5 @@
+"""`agentmem demo`."""
+
+
+def demo() -> None:
+    """Tell the story."""
