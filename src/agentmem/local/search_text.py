@@ -5,88 +5,18 @@ from __future__ import annotations
 import json
 import re
 
+from agentmem.local.word_list import words
+
 PART_CHARACTERS = 320  # an embedding of more than a few sentences blurs; long records are embedded in parts
 _TAG = re.compile(r"<topic name=\"([^\"]*)\">|</?\w+[^>]*>")
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
-STOP_WORDS = frozenset(
-    [
-        "a",
-        "about",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "he",
-        "her",
-        "hers",
-        "him",
-        "his",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "of",
-        "on",
-        "or",
-        "our",
-        "she",
-        "should",
-        "so",
-        "some",
-        "such",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "us",
-        "user",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
+STOP_WORDS = words(
+    """
+    a about an and any are as at be been but by can could did do does for from had has have he her hers him his
+    how i if in into is it its me my of on or our she should so some such than that the their them then there
+    these they this those to us user was we were what when where which who whom whose why will with would you
+    your
+    """
 )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from agentmem.local.word_list import words
+
 from .person import third_person
 from .sentences import statements
 
@@ -53,88 +55,17 @@ _SINGLE = [
      r"(?:don't|do not|can't|cannot|no longer)(?: really)? (?:like|love|enjoy|stand|eat|drink))s? ([^.!]+)", "taste"),
 ]  # fmt: skip
 _RULES = [(re.compile(pattern, re.IGNORECASE), subject) for pattern, subject in _SINGLE]
-_STOP = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "to",
-        "in",
-        "on",
-        "at",
-        "for",
-        "with",
-        "and",
-        "or",
-        "but",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "am",
-        "has",
-        "have",
-        "had",
-        "do",
-        "does",
-        "did",
-        "this",
-        "that",
-        "these",
-        "those",
-        "user",
-        "user's",
-        "their",
-        "his",
-        "her",
-        "its",
-        "it",
-        "they",
-        "them",
-        "very",
-        "really",
-        "so",
-        "too",
-        "as",
-        "by",
-        "from",
-        "will",
-        "would",
-        "can",
-        "could",
-        "just",
-        "also",
-        "now",
-        "currently",
-        "actually",
-        "quite",
-        "much",
-        "still",
-    ]
+_STOP = words(
+    """
+    a an the of to in on at for with and or but is are was were be been am has have had do does did this that
+    these those user user's their his her its it they them very really so too as by from will would can could
+    just also now currently actually quite much still
+    """
 )
-_NEGATION = frozenset(
-    [
-        "not",
-        "no",
-        "never",
-        "longer",
-        "don't",
-        "doesn't",
-        "didn't",
-        "isn't",
-        "wasn't",
-        "aren't",
-        "can't",
-        "cannot",
-        "won't",
-        "hasn't",
-        "haven't",
-        "stopped",
-        "quit",
-    ]
+_NEGATION = words(
+    """
+    not no never longer don't doesn't didn't isn't wasn't aren't can't cannot won't hasn't haven't stopped quit
+    """
 )
 
 

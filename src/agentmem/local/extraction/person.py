@@ -4,205 +4,45 @@ from __future__ import annotations
 
 import re
 
+from agentmem.local.word_list import words
+
 _WORD = re.compile(r"[A-Za-z']+|[^A-Za-z']+")
-_ADVERBS = frozenset(
-    [
-        "also",
-        "always",
-        "already",
-        "actually",
-        "absolutely",
-        "almost",
-        "currently",
-        "definitely",
-        "even",
-        "ever",
-        "finally",
-        "first",
-        "frequently",
-        "generally",
-        "just",
-        "kinda",
-        "mainly",
-        "mostly",
-        "never",
-        "normally",
-        "now",
-        "occasionally",
-        "often",
-        "only",
-        "originally",
-        "personally",
-        "primarily",
-        "probably",
-        "rarely",
-        "really",
-        "recently",
-        "regularly",
-        "seldom",
-        "simply",
-        "sometimes",
-        "still",
-        "then",
-        "totally",
-        "truly",
-        "typically",
-        "usually",
-    ]
+_ADVERBS = words(
+    """
+    also always already actually absolutely almost currently definitely even ever finally first frequently
+    generally just kinda mainly mostly never normally now occasionally often only originally personally
+    primarily probably rarely really recently regularly seldom simply sometimes still then totally truly
+    typically usually
+    """
 )
-_UNCHANGED = frozenset(
-    [
-        "can",
-        "could",
-        "will",
-        "would",
-        "shall",
-        "should",
-        "may",
-        "might",
-        "must",
-        "cannot",
-        "can't",
-        "couldn't",
-        "won't",
-        "wouldn't",
-        "shan't",
-        "shouldn't",
-        "mightn't",
-        "mustn't",
-        "did",
-        "didn't",
-        "had",
-        "hadn't",
-        "used",
-        "ought",
-        "dare",
-    ]
+_UNCHANGED = words(
+    """
+    can could will would shall should may might must cannot can't couldn't won't wouldn't shan't shouldn't
+    mightn't mustn't did didn't had hadn't used ought dare
+    """
 )
 _IRREGULAR = {
     "am": "is", "are": "is", "was": "was", "were": "was", "have": "has", "do": "does", "go": "goes",
     "aren't": "isn't", "weren't": "wasn't", "wasn't": "wasn't", "don't": "doesn't", "haven't": "hasn't",
 }  # fmt: skip
-_PAST = frozenset(
-    [
-        "ate",
-        "became",
-        "began",
-        "bought",
-        "broke",
-        "brought",
-        "built",
-        "came",
-        "caught",
-        "chose",
-        "cut",
-        "did",
-        "drank",
-        "drew",
-        "drove",
-        "fell",
-        "felt",
-        "flew",
-        "forgot",
-        "fought",
-        "found",
-        "gave",
-        "got",
-        "grew",
-        "had",
-        "heard",
-        "held",
-        "hid",
-        "hit",
-        "hurt",
-        "kept",
-        "knew",
-        "learnt",
-        "led",
-        "left",
-        "lent",
-        "let",
-        "lost",
-        "made",
-        "meant",
-        "met",
-        "paid",
-        "put",
-        "quit",
-        "ran",
-        "rang",
-        "read",
-        "rode",
-        "rose",
-        "said",
-        "sang",
-        "sat",
-        "saw",
-        "sent",
-        "set",
-        "shook",
-        "shot",
-        "shut",
-        "slept",
-        "sold",
-        "spent",
-        "spoke",
-        "stood",
-        "stole",
-        "struck",
-        "stuck",
-        "swam",
-        "taught",
-        "thought",
-        "threw",
-        "told",
-        "took",
-        "understood",
-        "went",
-        "woke",
-        "won",
-        "wore",
-        "wrote",
-    ]
+_PAST = words(
+    """
+    ate became began bought broke brought built came caught chose cut did drank drew drove fell felt flew forgot
+    fought found gave got grew had heard held hid hit hurt kept knew learnt led left lent let lost made meant
+    met paid put quit ran rang read rode rose said sang sat saw sent set shook shot shut slept sold spent spoke
+    stood stole struck stuck swam taught thought threw told took understood went woke won wore wrote
+    """
 )
-_PRESENT_IN_ED = frozenset(["need", "feed", "speed", "breed", "proceed", "succeed", "exceed", "bleed", "heed", "weed"])
-_SECOND_VERBS = frozenset(
-    [
-        "live",
-        "work",
-        "like",
-        "love",
-        "hate",
-        "prefer",
-        "have",
-        "own",
-        "play",
-        "run",
-        "study",
-        "teach",
-        "drive",
-        "eat",
-        "drink",
-        "cook",
-        "read",
-        "write",
-        "travel",
-        "speak",
-        "use",
-        "need",
-        "want",
-        "enjoy",
-        "avoid",
-        "take",
-        "go",
-        "come",
-        "do",
-        "make",
-        "get",
-        "keep",
-        "plan",
-        "hope",
-    ]
+_PRESENT_IN_ED = words(
+    """
+    need feed speed breed proceed succeed exceed bleed heed weed
+    """
+)
+_SECOND_VERBS = words(
+    """
+    live work like love hate prefer have own play run study teach drive eat drink cook read write travel speak
+    use need want enjoy avoid take go come do make get keep plan hope
+    """
 )
 _CONTRACTIONS = {
     "i'm": ("is",),

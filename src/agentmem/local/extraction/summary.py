@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from html import escape, unescape
 from typing import TYPE_CHECKING
 
+from agentmem.local.word_list import words
+
 from .facts import stems
 from .person import third_person
 from .sentences import is_question, is_talk, sentences, without_filler
@@ -20,76 +22,13 @@ MAX_TOPICS = 12
 MAX_TOPIC_CHARACTERS = 900
 MAX_SENTENCE = 240
 _TOPIC = re.compile(r'<topic name="(.*?)">\s*(.*?)\s*</topic>', re.DOTALL)
-_NAME_STOP = frozenset(
-    [
-        "please",
-        "want",
-        "need",
-        "like",
-        "know",
-        "think",
-        "would",
-        "could",
-        "should",
-        "can",
-        "will",
-        "going",
-        "get",
-        "got",
-        "make",
-        "really",
-        "good",
-        "great",
-        "thing",
-        "things",
-        "lot",
-        "time",
-        "today",
-        "yesterday",
-        "tomorrow",
-        "help",
-        "said",
-        "asked",
-        "answer",
-        "assistant",
-        "thank",
-        "thanks",
-        "yes",
-        "sure",
-        "okay",
-        "also",
-        "some",
-        "any",
-        "all",
-        "about",
-        "with",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "how",
-        "your",
-        "you",
-        "mine",
-        "there",
-        "here",
-        "i'm",
-        "i've",
-        "i'd",
-        "don't",
-        "it's",
-        "that's",
-        "let's",
-        "what's",
-        "she's",
-        "he's",
-        "they're",
-        "we're",
-        "i'll",
-        "that'll",
-        "user",
-    ]
+_NAME_STOP = words(
+    """
+    please want need like know think would could should can will going get got make really good great thing
+    things lot time today yesterday tomorrow help said asked answer assistant thank thanks yes sure okay also
+    some any all about with what when where which who how your you mine there here i'm i've i'd don't it's
+    that's let's what's she's he's they're we're i'll that'll user
+    """
 )
 
 
