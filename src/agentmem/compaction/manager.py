@@ -27,7 +27,7 @@ from strands.middleware import InvokeModelStage
 from strands.types.exceptions import ContextWindowOverflowException
 from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
 
-from agentmem.clients import data_plane
+from agentmem.clients import data_plane, default_session, memory_client
 from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore, Trigger
 from agentmem.compaction.compactor import Compaction, Compactor, fixed_tokens, largest_blocks
 from agentmem.compaction.converse import for_model
@@ -116,7 +116,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         Raises:
             ConfigurationError: A number is out of range, or loose numbers and ``compaction`` were both given.
         """
-        loose = {
+        loose: dict[str, Any] = {
             "token_threshold": token_threshold,
             "protected_turns": protected_turns,
             "max_tool_content_length": max_tool_content_length,
@@ -130,12 +130,12 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             )
         self._compaction = compaction if compaction is not None else CompactionConfig(**given)
         self._writes = writes if writes is not None else WriteConfig()
-        self._boto_session = boto_session
+        self._boto_session = boto_session if boto_session is not None else default_session()
         self._region_name = region_name
-        self._client = data_plane(boto_session, region_name, boto_client_config)
+        self._client = data_plane(self._boto_session, region_name, boto_client_config)
         self._store = open_store(
             checkpoints if checkpoints is not None else EventLogCheckpoints(),
-            boto_session=boto_session,
+            boto_session=self._boto_session,
             region=region_name,
             data_client=self._client,
         )
@@ -352,12 +352,12 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
 
     @property
     def memory_client(self) -> MemoryClient:
-        """The SDK's client over the same boto session, made when first asked for."""
-        if self._memory_client is None:
-            self._memory_client = MemoryClient(region_name=self._region_name, boto3_session=self._boto_session)
-        return self._memory_client
+        """The SDK's client over the same boto session; the inherited methods use it, ours do not."""
+        return memory_client(self._boto_session, self._region_name)
 
-    _memory_client: MemoryClient | None = None
+    @memory_client.setter
+    def memory_client(self, client: MemoryClient) -> None:
+        raise ConfigurationError("memory_client cannot be replaced; give boto_session= another boto3 session instead")
 
     def _on_initialized(self, event: AgentInitializedEvent) -> None:
         self.initialize(event.agent)
@@ -365,7 +365,8 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
     def _on_multi_agent(self, event: MultiAgentInitializedEvent) -> None:
         self.initialize_multi_agent(event.source)
 
-    def _on_invocation(self, _: BeforeInvocationEvent) -> None:
+    def _on_invocation(self, event: BeforeInvocationEvent) -> None:
+        del event
         self._invoking = True
 
     async def _on_message(self, event: MessageAddedEvent) -> None:

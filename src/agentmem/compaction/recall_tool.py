@@ -13,7 +13,7 @@ from agentmem.errors import AgentMemError
 
 if TYPE_CHECKING:
     from strands.agent.agent import Agent
-    from strands.tools.decorator import DecoratedFunctionTool
+    from strands.types.tools import AgentTool
 
     from agentmem.compaction.recall import RecalledMessage, SessionRecall
 
@@ -26,7 +26,7 @@ _WORDS_TOKENS = 2_000
 _log = logging.getLogger(__name__)
 
 
-def recall_tool(recall: SessionRecall) -> DecoratedFunctionTool[..., str]:
+def recall_tool(recall: SessionRecall) -> AgentTool:
     """Return the tool over one session's recall."""
 
     @tool(name=RECALL_TOOL)

@@ -108,7 +108,7 @@ def count_request(
     return total + sum(count_json(tool) for tool in tools or ())
 
 
-def prompt_tokens(usage: Mapping[str, int]) -> int:
+def prompt_tokens(usage: Mapping[str, Any]) -> int:
     """Return the size of the prompt a model reports.
 
     Providers differ in whether ``inputTokens`` includes what was read from or written to the prompt cache: it does
@@ -120,10 +120,10 @@ def prompt_tokens(usage: Mapping[str, int]) -> int:
     Returns:
         Prompt tokens; 0 when the model reported nothing.
     """
-    tokens = usage.get("inputTokens", 0)
+    tokens = int(usage.get("inputTokens", 0))
     if tokens + usage.get("outputTokens", 0) == usage.get("totalTokens", 0):
         return tokens
-    return tokens + usage.get("cacheReadInputTokens", 0) + usage.get("cacheWriteInputTokens", 0)
+    return tokens + int(usage.get("cacheReadInputTokens", 0)) + int(usage.get("cacheWriteInputTokens", 0))
 
 
 class TokenCounter:

@@ -112,4 +112,4 @@ def in_order(events: Iterable[DecodedEvent]) -> list[LoggedMessage]:
 
 
 def _on_main(event: dict[str, Any]) -> bool:
-    return (event.get("branch") or {}).get("name", _MAIN) == _MAIN
+    return bool((event.get("branch") or {}).get("name", _MAIN) == _MAIN)
