@@ -1,17 +1,39 @@
-"""What a memory is configured with, and where checkpoints live.
-
-`MemoryConfig` describes everything once; its parts are frozen and checked when they are made.
-"""
+"""MemoryConfig: one description of everything, from which every other object is made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable  # noqa: TC003 - pydantic reads the annotation
-from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, PrivateAttr, SkipValidation, field_validator, model_validator
 
-from agentmem.settings import Count, Names, Seconds, Settings, no_bool, one_or_many
+from agentmem import clients
+from agentmem.errors import ConfigurationError
+from agentmem.identity import validate_memory_id
+from agentmem.namespaces import DEFAULT_NAMESPACES, Namespace, check_together
+from agentmem.sections import (
+    CheckpointLocation,
+    CompactionConfig,
+    DynamoDBCheckpoints,
+    EventLogCheckpoints,
+    HookConfig,
+    InMemoryCheckpoints,
+    SqliteCheckpoints,
+    WriteConfig,
+)
+from agentmem.settings import Settings
+from agentmem.sources import MEMORY_ID_VARIABLE, environment_region, read_environment, read_toml, stacked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bedrock_agentcore.memory import MemoryClient
+    from boto3 import Session as BotoSession
+
+    from agentmem.local import LocalMemory
+    from agentmem.session import MemorySession
+else:
+    BotoSession = Any  # boto3 is loaded when a client is made, not when a configuration is
 
 __all__ = [
     "CheckpointLocation",
@@ -20,253 +42,286 @@ __all__ = [
     "EventLogCheckpoints",
     "HookConfig",
     "InMemoryCheckpoints",
+    "MemoryConfig",
     "SqliteCheckpoints",
     "WriteConfig",
 ]
 
-_METADATA_PATTERN = r"^[a-zA-Z0-9\s._:/=+@-]*$"
-"""What the service takes in an event's metadata keys and values (botocore `MetadataKey`, `MetadataValue`)."""
 
-_RESERVED_METADATA = frozenset({"agentId", "stateType"})
-"""Keys the AgentCore SDK's session manager writes for itself and refuses from anyone else."""
+class MemoryConfig(Settings):
+    """Everything about a memory: which one, where, what is kept in it and how it is used.
 
+    A plain `MemoryConfig(...)` takes its arguments and, for the region only, ``AWS_REGION`` or ``AWS_DEFAULT_REGION``.
+    `from_env` and `from_toml` read the remaining sources; `local` needs none.
+    """
 
-def _threshold(value: object) -> object:
-    if value == "auto":
-        return value
-    try:
-        number = int(no_bool(value))  # type: ignore[call-overload]  # what int() refuses is refused below
-    except (TypeError, ValueError):
-        raise ValueError("it is neither a whole number nor 'auto'") from None
-    if number != float(value) or number < 1_000:  # type: ignore[arg-type]
-        raise ValueError("it is not a whole number of 1,000 or more")
-    return number
-
-
-def _summarizer(value: object) -> object:
-    if isinstance(value, str):
-        if value not in {"extractive", "model"}:
-            raise ValueError("there is no such summarizer")
-    elif not callable(getattr(value, "summarize", None)) and not callable(getattr(value, "stream", None)):
-        raise ValueError("it has neither a `summarize` nor a `stream` method")
-    return value
-
-
-class CompactionConfig(Settings):
-    """When the context is compacted and what is kept. Lengths are in characters, budgets in tokens."""
-
-    token_threshold: Annotated[int | Literal["auto"], BeforeValidator(_threshold)] = Field(
-        default=100_000,
-        description="Give the request size in tokens at which to compact, 1,000 or more, or 'auto' for 70 % of the "
-        "model's window.",
-    )
-    target_ratio: Seconds = Field(
-        default=0.5,
-        gt=0,
-        lt=1,
-        description="Give the share of the threshold to compact down to, between 0 and 1, such as 0.5.",
-    )
-    protected_turns: Count = Field(
-        default=2,
-        ge=1,
-        description="Give the number of newest turns to keep whole where possible, 1 or more; the current one counts.",
-    )
-    max_tool_content_length: Count = Field(
-        default=500,
-        ge=0,
-        description="Give the characters kept of a tool use or result outside the protected turns, 0 or more and at "
-        "most hard_tool_content_length.",
-    )
-    hard_tool_content_length: Count = Field(
-        default=100_000,
-        ge=1_000,
-        description="Give the characters above which a block is cut even in a protected turn, 1,000 or more.",
-    )
-    summary_max_tokens: Count = Field(
-        default=2_000,
-        ge=100,
-        description="Give the tokens the summary may take, 100 or more and at most half of a given token_threshold; the "
-        "default is never more than a fifth of the threshold.",
-    )
-    summarizer: Annotated[Any, AfterValidator(_summarizer)] = Field(
-        default="extractive",
-        description="Give 'extractive', 'model' (the agent's own), a Strands model or an object with `summarize`.",
-    )
-    exclude_tools: Names = Field(
-        default=(),
-        description="Give the names of tools whose content is never shortened, such as ('search',).",
-    )
-    keep_media: bool = Field(
-        default=False,
-        description="Give true to keep images, documents and videos outside the protected turns.",
-    )
-    recall_tool: bool = Field(
-        default=True,
-        description="Give false to leave out the tool with which the agent reads back what was folded away.",
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.max_tool_content_length > self.hard_tool_content_length:
-            raise ValueError(
-                f"max_tool_content_length ({self.max_tool_content_length}) is above hard_tool_content_length "
-                f"({self.hard_tool_content_length}); lower the first or raise the second"
-            )
-        asked = "summary_max_tokens" in self.model_fields_set  # the default gives way to a small threshold instead
-        if asked and self.token_threshold != "auto" and self.summary_max_tokens * 2 > self.token_threshold:
-            raise ValueError(
-                f"summary_max_tokens ({self.summary_max_tokens}) is over half of token_threshold "
-                f"({self.token_threshold}); lower the first or raise the second"
-            )
-        return self
-
-
-class HookConfig(Settings):
-    """What `MemoryHook` restores at start, retrieves for a user's message, and saves."""
-
-    restore: Literal["system_prompt", "messages", "off"] = Field(
-        default="system_prompt",
-        description="Give 'system_prompt' or 'messages' for where the last turns are shown, or 'off'.",
-    )
-    restore_max_tokens: Count = Field(
-        default=2_000,
-        ge=0,
-        description="Give the tokens that restored turns may take, 0 or more.",
-    )
-    retrieve: bool = Field(
-        default=True,
-        description="Give false to search no long-term memory.",
-    )
-    retrieve_timeout: Seconds = Field(
-        default=1.2,
-        gt=0,
-        le=60,
-        description="Give the seconds a retrieval over all namespaces may take, above 0 and at most 60.",
-    )
-    retrieve_max_tokens: Count = Field(
-        default=1_000,
-        ge=0,
-        description="Give the tokens that retrieved records may take, 0 or more.",
-    )
-    roles: Annotated[tuple[Literal["user", "assistant"], ...], BeforeValidator(one_or_many)] = Field(
-        default=("user", "assistant"),
-        min_length=1,
-        description="Give the roles whose text is saved: 'user', 'assistant' or both.",
-    )
-    strip_thinking: bool = Field(
-        default=True,
-        description="Give false to save <thinking> blocks too.",
-    )
-    on_error: Literal["degrade", "raise"] = Field(
-        default="degrade",
-        description="Give 'degrade' to go on without memory when it cannot be reached, or 'raise'.",
-    )
-
-
-class WriteConfig(Settings):
-    """How events are written, and what happens while the memory service cannot take them."""
-
-    flush: Literal["turn", "message", "background"] = Field(
-        default="turn",
-        description="Give 'turn' (one event at its end), 'message' (at once) or 'background' (a thread).",
-    )
-    flush_interval_seconds: Seconds = Field(
-        default=10,
-        gt=0,
-        description="Give the seconds after which a turn that is still running is written as far as it is, above 0.",
-    )
-    event_format: Literal["sdk", "clean"] = Field(
-        default="sdk",
-        description="Give 'sdk' (whole messages as JSON, which the SDK's session manager reads) or 'clean' (plain text, "
-        "which extraction reads best, with the whole messages beside it).",
-    )
-    outbox: Path | None = Field(
-        default=None,
-        description="Give the file that keeps unsent turns over a crash, or nothing to keep them in memory.",
-    )
-    queue_limit: Count = Field(
-        default=1_000,
-        ge=1,
-        description="Give the turns that may wait to be sent, 1 or more.",
-    )
-    breaker_failures: Count = Field(
-        default=5,
-        ge=1,
-        description="Give the failures in a row after which writing pauses, 1 or more.",
-    )
-    breaker_reset_seconds: Seconds = Field(
-        default=60,
-        gt=0,
-        description="Give the seconds writing pauses before it is tried again, above 0.",
-    )
-    redact: Callable[[str], str] | None = Field(
-        default=None,
-        description="Give a function from text to text that sees every text before it leaves the process.",
-    )
-    metadata: dict[
-        Annotated[str, Field(min_length=1, max_length=128, pattern=_METADATA_PATTERN)],
-        Annotated[str, Field(max_length=256, pattern=_METADATA_PATTERN)],
-    ] = Field(
-        default_factory=dict,
-        max_length=10,
-        description="Give up to 10 of the 15 metadata keys of an event (the rest are the library's): keys up to 128 "
-        "and values up to 256 characters of letters, digits, white space and ._:/=+@-",
-    )
-
-    @model_validator(mode="after")
-    def _unreserved(self) -> Self:
-        if taken := sorted(_RESERVED_METADATA & self.metadata.keys()):
-            raise ValueError(f"metadata key {taken[0]!r} is written by the AgentCore SDK itself; choose another")
-        return self
-
-
-class EventLogCheckpoints(Settings):
-    """Checkpoints ride in the turn's own event: no further infrastructure, one writer at a time."""
-
-    kind: Literal["event_log"] = "event_log"
-
-
-class DynamoDBCheckpoints(Settings):
-    """Checkpoints in a DynamoDB table, for containers that compete for a session and for audit."""
-
-    kind: Literal["dynamodb"] = "dynamodb"
-    table: str = Field(
-        pattern=r"^([a-zA-Z0-9_.-]{3,255}|arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[a-zA-Z0-9_.-]{3,255})$",
-        description="Give the table's name (3 to 255 letters, digits and _.-) or its ARN.",
-    )
-    ttl_days: Count | None = Field(
-        default=30,
-        ge=1,
-        le=3_650,
-        description="Give the days after its last use at which a checkpoint expires, 1 to 3,650, or nothing for never.",
+    memory_id: str = Field(
+        default="",
+        description="Give the id of an AgentCore Memory, such as 'support_bot-a1b2c3d4e5'; ensure_memory() makes one.",
     )
     region: str | None = Field(
         default=None,
-        pattern=r"^[a-z0-9-]+$",
-        description="Give the table's region, such as 'us-west-2', when it is not the memory's.",
+        pattern=r"^[a-z]{2,}(-[a-z0-9]+)+$",
+        description="Give the AWS region of the memory, such as 'us-west-2'.",
     )
-    endpoint_url: str | None = Field(
+    namespaces: tuple[Namespace, ...] = Field(
+        default=DEFAULT_NAMESPACES,
+        description="Give the namespaces of long-term memory, each with its own name; () for none.",
+    )
+    compaction: CompactionConfig = Field(
+        default_factory=CompactionConfig, description="Give a CompactionConfig or a table of its fields."
+    )
+    hook: HookConfig = Field(default_factory=HookConfig, description="Give a HookConfig or a table of its fields.")
+    writes: WriteConfig = Field(default_factory=WriteConfig, description="Give a WriteConfig or a table of its fields.")
+    checkpoints: CheckpointLocation = Field(
+        default_factory=EventLogCheckpoints,
+        description="Give EventLogCheckpoints(), DynamoDBCheckpoints(table=...), SqliteCheckpoints(path=...) or "
+        "InMemoryCheckpoints(); in a file, a table whose kind is 'event_log', 'dynamodb', 'sqlite' or 'memory'.",
+    )
+    hierarchical_actor_ids: bool = Field(
+        default=False,
+        description="Give true to take actor ids with '/' and ':', which lie inside one another's namespaces.",
+    )
+    local_path: str | None = Field(
         default=None,
-        pattern=r"^https?://",
-        description="Give an http or https address when the table is not on AWS.",
+        min_length=1,
+        description="Give the folder of an embedded memory, or ':memory:'; MemoryConfig.local() sets it.",
     )
+    given_session: SkipValidation[BotoSession | None] = Field(
+        default=None,
+        alias="boto_session",
+        exclude=True,
+        repr=False,
+        description="Give a boto3.Session.",
+    )
+    _embedded: BotoSession | None = PrivateAttr(default=None)
+    _detached: bool = PrivateAttr(default=False)
 
+    @field_validator("memory_id")
+    @classmethod
+    def _memory_id(cls, memory_id: str) -> str:
+        return validate_memory_id(memory_id) if memory_id else memory_id
 
-class SqliteCheckpoints(Settings):
-    """Checkpoints in a SQLite file, for the processes of one machine."""
+    @field_validator("given_session")
+    @classmethod
+    def _usable(cls, session: object) -> object:
+        if session is not None and not callable(getattr(session, "client", None)):
+            raise ValueError("it makes no clients")
+        return session
 
-    kind: Literal["sqlite"] = "sqlite"
-    path: Path = Field(description="Give the file's path; its folder is made when needed.")
+    @model_validator(mode="after")
+    def _settled(self) -> Self:
+        check_together(self.namespaces)
+        if self.region is None:
+            found = getattr(self.given_session, "region_name", None) or environment_region()
+            # Frozen from here on; the region is what it was when the configuration was made.
+            object.__setattr__(self, "region", found)
+        return self
 
+    @classmethod
+    def from_env(cls, **arguments: Any) -> Self:
+        """Read the configuration from the environment.
 
-class InMemoryCheckpoints(Settings):
-    """Checkpoints in this process only, for tests."""
+        ``BEDROCK_AGENTCORE_MEMORY_ID``, ``AWS_REGION`` (or ``AWS_DEFAULT_REGION``), and any field as ``AGENTMEM_...``,
+        nested with ``__``: ``AGENTMEM_COMPACTION__TOKEN_THRESHOLD=50000``. Lists and tables are JSON. With
+        ``AGENTMEM_LOCAL_PATH`` the memory is embedded, as with `local`.
 
-    kind: Literal["memory"] = "memory"
+        Args:
+            **arguments: Fields that win over the environment.
 
+        Returns:
+            The configuration.
 
-CheckpointLocation = Annotated[
-    EventLogCheckpoints | DynamoDBCheckpoints | SqliteCheckpoints | InMemoryCheckpoints,
-    Field(discriminator="kind"),
-]
-"""Where the checkpoints of a memory live; in a file or the environment `kind` tells which."""
+        Raises:
+            ConfigurationError: A value is malformed, a variable names no field, or there is no memory id.
+        """
+        values = stacked(read_environment(cls), arguments)
+        if not values.get("memory_id") and not values.get("local_path"):
+            raise ConfigurationError(
+                f"memory_id is missing. Set {MEMORY_ID_VARIABLE} to the id of an AgentCore Memory, or "
+                "AGENTMEM_LOCAL_PATH to a folder for an embedded one."
+            )
+        return cls._from_values(values)
+
+    @classmethod
+    def from_toml(cls, path: str | Path = "agentmem.toml", **arguments: Any) -> Self:
+        """Read the configuration from a TOML file; the environment wins over it.
+
+        Args:
+            path: The file: fields by name, sections as tables, namespaces as ``[[namespaces]]``.
+            **arguments: Fields that win over both.
+
+        Returns:
+            The configuration; `bind` tells when it has no memory id.
+
+        Raises:
+            ConfigurationError: The file cannot be read, or a value is malformed or unknown.
+        """
+        return cls._from_values(stacked(stacked(read_toml(path), read_environment(cls)), arguments))
+
+    @classmethod
+    def local(cls, path: str | Path | LocalMemory = "./.agentmem", *, name: str = "agentmem", **fields: Any) -> Self:
+        """Open an embedded AgentCore Memory, with a memory of the configured strategies in it.
+
+        The same folder twice in a process is one service; ``:memory:`` is a new one each time and gone with the
+        configuration. A memory that is there already gets the strategies it lacks.
+
+        Args:
+            path: The folder that holds it, ``:memory:``, or a `LocalMemory` of your own (for its clock or extractor).
+            name: The memory's name inside it.
+            **fields: The remaining fields, as for `MemoryConfig`.
+
+        Returns:
+            The configuration, with the memory's id.
+
+        Raises:
+            ConfigurationError: A field is malformed, or the memory there has other templates for strategies of the
+                same names.
+            MissingExtraError: From a search, when the extra ``agentmem[local]`` is not installed.
+        """
+        from agentmem.control import ensure_memory
+        from agentmem.embedded import REGION, open_session
+
+        region = fields.pop("region", None) or environment_region() or REGION
+        place, session = open_session(path, region)
+        opened = cls(local_path=place, region=region, **fields)
+        opened._embedded = session
+        return ensure_memory(opened, name=name)
+
+    def bind(self, actor_id: str, session_id: str, variables: Mapping[str, str] | None = None) -> MemorySession:
+        """Bind the configuration to one actor and one session.
+
+        Args:
+            actor_id: Whose memory; see `actor_id_for` for emails and other names.
+            session_id: Which session, 1 to 100 characters; see `new_session_id`.
+            variables: The values of the namespaces' own placeholders, all of them.
+
+        Returns:
+            The session, from which hooks, session managers and searches are made.
+
+        Raises:
+            IdentityError: An id that Memory would refuse, or that would reach into another actor's memory.
+            ConfigurationError: There is no memory id, or a variable is missing, unknown or malformed.
+        """
+        from agentmem.session import MemorySession
+
+        return MemorySession(self, actor_id, session_id, variables)
+
+    def strategies(self) -> list[dict[str, Any]]:
+        """Describe the strategies of the namespaces, as the control plane's `memoryStrategies`.
+
+        Returns:
+            One entry for each namespace, such as
+            ``{"semanticMemoryStrategy": {"name": "facts", "namespaceTemplates": ["/users/{actorId}/facts/"]}}``.
+        """
+        return [namespace.strategy() for namespace in self.namespaces]
+
+    def variables(self) -> tuple[str, ...]:
+        """Return the names of the own placeholders that the namespaces declare, at most five, sorted."""
+        return tuple(sorted({name for namespace in self.namespaces for name in namespace.variables}))
+
+    def namespace(self, name: str) -> Namespace:
+        """Return a namespace by its name.
+
+        Args:
+            name: The name it was configured with.
+
+        Returns:
+            The namespace.
+
+        Raises:
+            ConfigurationError: There is none of that name.
+        """
+        for namespace in self.namespaces:
+            if namespace.name == name:
+                return namespace
+        known = ", ".join(repr(namespace.name) for namespace in self.namespaces) or "none"
+        raise ConfigurationError(f"name = {name!r}: no such namespace. The configuration has: {known}.")
+
+    def boto_session(self) -> BotoSession:
+        """Return the boto3 session that everything of this configuration uses.
+
+        Returns:
+            The one that was given, the embedded service's, or this process's own.
+
+        Raises:
+            ConfigurationError: The configuration came out of a pickle and its session could not come with it.
+        """
+        if self.given_session is not None:
+            return self.given_session
+        if self.local_path is not None:
+            if self._embedded is None:
+                from agentmem.embedded import MEMORY, REGION, open_session
+
+                if self._detached and self.local_path == MEMORY:
+                    raise ConfigurationError(
+                        "boto_session is missing: the embedded memory was ':memory:' and lives in the process that "
+                        "pickled this configuration only. Give MemoryConfig.local() a folder."
+                    )
+                self._embedded = open_session(self.local_path, self.region or REGION)[1]
+            return self._embedded
+        if self._detached:
+            # Going on with the default session could mean another account.
+            raise ConfigurationError(
+                "boto_session is missing: a boto3 session cannot be pickled. Give it again: "
+                "config.replace(boto_session=...)."
+            )
+        return clients.default_session()
+
+    def memory_client(self) -> MemoryClient:
+        """Return the AgentCore SDK's `MemoryClient`, wired to the same session and region.
+
+        Returns:
+            The client; made once for each session and region.
+
+        Raises:
+            ConfigurationError: There is no region.
+        """
+        return clients.memory_client(self.boto_session(), self.region)
+
+    def data_plane(self) -> Any:
+        """Return the shared boto3 client of events and records; see `agentmem.clients.data_plane`."""
+        return clients.data_plane(self.boto_session(), self.region)
+
+    def control_plane(self) -> Any:
+        """Return the shared boto3 client of memory resources; see `agentmem.clients.control_plane`."""
+        return clients.control_plane(self.boto_session(), self.region)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed, checked like a new one.
+
+        Args:
+            **changes: The fields to change, by name.
+
+        Returns:
+            The new configuration, with the same boto3 session unless another is given.
+
+        Raises:
+            ConfigurationError: A changed value is malformed, unknown or contradicts another.
+        """
+        changed = super().replace(**changes)
+        if changed.local_path == self.local_path:
+            changed._embedded = self._embedded  # noqa: SLF001 - of the same class
+        changed._detached = self._detached and changed.given_session is None  # noqa: SLF001
+        return changed
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave the boto3 sessions out of a pickle; they hold credentials and sockets."""
+        state = super().__getstate__()
+        detached = self._detached or self.given_session is not None or self._embedded is not None
+        return {
+            **state,
+            "__dict__": {**state["__dict__"], "given_session": None},
+            "__pydantic_fields_set__": state["__pydantic_fields_set__"] - {"given_session"},
+            "__pydantic_private__": {"_embedded": None, "_detached": detached},
+        }
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return itself: it never changes, and a boto3 session cannot be copied."""
+        return self
+
+    @classmethod
+    def _from_values(cls, values: dict[str, Any]) -> Self:
+        if values.get("local_path") and not values.get("memory_id"):
+            return cls.local(values.pop("local_path"), **values)
+        return cls(**values)

@@ -2,13 +2,11 @@
 
 A template such as ``/users/{actorId}/facts/`` is registered with AgentCore Memory, which files the records it extracts
 under it, and is resolved here for every search. Both come from this one place, in one spelling: a slash in front, one
-between segments, and one at the end, so that ``/users/Bob`` can neither miss ``/users/Bob/`` nor match ``/users/Bobby/``.
+between segments, and one at the end. So ``/users/Bob`` can neither miss ``/users/Bob/`` nor match ``/users/Bobby/``.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict, Unpack
 
@@ -17,38 +15,29 @@ from pydantic import Field, field_validator, model_validator
 from agentmem.errors import ConfigurationError
 from agentmem.identity import validate_actor_id, validate_session_id
 from agentmem.settings import Count, Names, Seconds, Settings
+from agentmem.templates import (
+    PLACEHOLDER,
+    RESOLVED_MAX,
+    VARIABLES_MAX,
+    can_meet,
+    check_template,
+    check_variable_names,
+    check_variables,
+    normalise,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["DEFAULT_NAMESPACES", "Namespace", "check_together", "check_variables", "normalise"]
-
-TEMPLATE_PATTERN = r"[a-zA-Z0-9\-_\/]*(\{[a-zA-Z][a-zA-Z0-9]*\}[a-zA-Z0-9\-_\/]*)*"
-"""Control plane shape `Namespace`: what a strategy's template may be."""
-
-RESOLVED_PATTERN = r"[a-zA-Z0-9/*][a-zA-Z0-9-_/*]*(?::[a-zA-Z0-9-_/*]+)*[a-zA-Z0-9-_/*]*"
-"""Data plane shape `Namespace`: what a search takes."""
+__all__ = ["DEFAULT_NAMESPACES", "Namespace", "NamespaceOptions", "check_together"]
 
 NAME_PATTERN = r"[a-zA-Z][a-zA-Z0-9_]{0,47}"
 """Control plane shape `Name`: a strategy's name."""
 
-VARIABLE_PATTERN = r"(?!memoryStrategyId$|actorId$|sessionId$)[a-z][a-z0-9]*"
-VARIABLE_VALUE_PATTERN = r"[a-z0-9][a-z0-9-_]*"
-"""Data plane shapes `NamespaceVariableName` (1 to 32 characters) and `NamespaceVariableValue` (1 to 64)."""
-
 STRATEGY_ID_PATTERN = r"[a-zA-Z0-9][a-zA-Z0-9-_]*"
 """Data plane shape `MemoryStrategyId`."""
 
-TEMPLATE_MAX = 512
-RESOLVED_MAX = 1024
 TOP_K_MAX = 100
-VARIABLES_MAX = 5
-VARIABLE_NAME_MAX = 32
-VARIABLE_VALUE_MAX = 64
-
-_SERVICE_PLACEHOLDERS = frozenset({"actorId", "sessionId", "memoryStrategyId"})
-_PLACEHOLDERS = "{actorId}, {sessionId}, {memoryStrategyId}"
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 Kind = Literal["user_preference", "semantic", "summary", "episodic", "custom"]
 
@@ -60,57 +49,6 @@ _STRATEGY_FIELD: dict[str, str] = {
     "custom": "customMemoryStrategy",
 }
 """The member of the control plane's `MemoryStrategyInput` for each kind."""
-
-
-def normalise(namespace: str) -> str:
-    """Spell a namespace or template the one way: a slash in front, one between segments, one at the end.
-
-    Args:
-        namespace: A template or a resolved namespace.
-
-    Returns:
-        The same place in the one spelling; ``/`` for nothing but slashes.
-    """
-    inner = "/".join(segment for segment in namespace.split("/") if segment)
-    return f"/{inner}/" if inner else "/"
-
-
-def check_variables(declared: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
-    """Hold the values of own template variables to what was declared and to the service's rules.
-
-    Args:
-        declared: The names the namespaces declare.
-        given: The values by name.
-
-    Returns:
-        The values, in the declared order.
-
-    Raises:
-        ConfigurationError: A value is missing, not declared, or one the service would refuse.
-    """
-    for name in given:
-        if name not in declared:
-            known = ", ".join(declared) or "none"
-            raise ConfigurationError(
-                f"variables[{name!r}]: no namespace declares it (declared: {known}). Remove it, or declare it with "
-                f"Namespace(..., variables=({name!r},))."
-            )
-    for name in declared:
-        if name not in given:
-            raise ConfigurationError(
-                f"variables[{name!r}] is missing. Give its value: bind(..., variables={{{name!r}: ...}})."
-            )
-        value = given[name]
-        if (
-            not isinstance(value, str)
-            or len(value) > VARIABLE_VALUE_MAX
-            or not re.fullmatch(VARIABLE_VALUE_PATTERN, value)
-        ):
-            raise ConfigurationError(
-                f"variables[{name!r}] = {value!r}: AgentCore takes 1 to {VARIABLE_VALUE_MAX} lower-case letters, "
-                "digits, '-' and '_', beginning with a letter or digit. Map the value to such a one."
-            )
-    return {name: given[name] for name in declared}
 
 
 class NamespaceOptions(TypedDict, total=False):
@@ -283,19 +221,12 @@ class Namespace(Settings):
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
-        for variable in self.variables:
-            if len(variable) > VARIABLE_NAME_MAX or not re.fullmatch(VARIABLE_PATTERN, variable):
-                raise ValueError(
-                    f"variables has {variable!r}; a variable is 1 to {VARIABLE_NAME_MAX} lower-case letters and digits, "
-                    "beginning with a letter, and none of AgentCore's own"
-                )
-        if len(set(self.variables)) < len(self.variables):
-            raise ValueError(f"variables = {self.variables!r} names one twice; name each once")
-        self._check_template("template", self.template)
+        check_variable_names(self.variables)
+        self._settle("template", self.template)
         if self.reflection_template is not None:
             if self.kind != "episodic":
                 raise ValueError(f"reflection_template belongs to an episodic strategy, not to a {self.kind} one")
-            self._check_template("reflection_template", self.reflection_template)
+            self._settle("reflection_template", self.reflection_template)
             if not self.template.startswith(self.reflection_template):
                 raise ValueError(
                     f"reflection_template {self.reflection_template!r} is neither the template {self.template!r} nor "
@@ -305,45 +236,10 @@ class Namespace(Settings):
             raise ValueError("configuration is needed by a custom strategy and belongs to no other")
         return self
 
-    def _check_template(self, field: str, given: str) -> None:
-        """Check one template and store it in the one spelling."""
-        if "*" in given:
-            raise ValueError(f"{field} {given!r} holds '*'; AgentCore has no wildcards: end the template one segment up")
-        if set(_PLACEHOLDER.sub("", given)) & set("{}"):
-            raise ValueError(f"{field} {given!r} has an unclosed or stray brace; write placeholders as {{name}}")
-        for name in _PLACEHOLDER.findall(given):
-            if name not in _SERVICE_PLACEHOLDERS and name not in self.variables:
-                raise ValueError(
-                    f"{field} {given!r} has the placeholder {{{name}}}, which is neither AgentCore's ({_PLACEHOLDERS}) "
-                    f"nor declared; correct it, or declare it with variables=({name!r},)"
-                )
-        spelled = given if self.as_registered else normalise(given)
-        if spelled == "/" or not given:
-            raise ValueError(f"{field} {given!r} names no place; give at least one segment, such as '/users/{{actorId}}/'")
-        if len(spelled) > TEMPLATE_MAX:
-            raise ValueError(f"{field} has {len(spelled)} characters; AgentCore takes at most {TEMPLATE_MAX}: shorten it")
-        if not re.fullmatch(TEMPLATE_PATTERN, spelled):
-            raise ValueError(f"{field} {given!r} holds a character besides letters, digits, '-', '_' and '/'; remove it")
-        self._check_owner(field, spelled)
-        # Frozen models are settled here and never change again.
+    def _settle(self, field: str, given: str) -> None:
+        spelled = check_template(field, given, self.variables, shared=self.shared, as_registered=self.as_registered)
+        # A frozen model is spelled once, here, and never changes again.
         object.__setattr__(self, field, spelled)
-
-    def _check_owner(self, field: str, template: str) -> None:
-        """Refuse a template in which two actors could meet."""
-        owned = [segment for segment in template.split("/") if "{actorId}" in segment]
-        if not owned and not self.shared:
-            raise ValueError(
-                f"{field} {template!r} has no {{actorId}}, so all actors would share its records; add it, or say "
-                "shared=True when they are meant to"
-            )
-        if owned and self.shared:
-            raise ValueError(f"{field} {template!r} has {{actorId}} and cannot be shared; remove one of the two")
-        for segment in owned:
-            if len(_PLACEHOLDER.findall(segment)) > 1:
-                raise ValueError(
-                    f"{field} {template!r} puts another placeholder beside {{actorId}}, where 'a-b' and 'c' cannot be "
-                    "told from 'a' and 'b-c'; put a '/' between them"
-                )
 
     def resolve(
         self,
@@ -433,7 +329,7 @@ class Namespace(Settings):
                     "strategy_id=, or use the configuration that ensure_memory() returns."
                 )
             values["memoryStrategyId"] = self.strategy_id
-        filled = _PLACEHOLDER.sub(lambda found: values[found[1]], template)
+        filled = PLACEHOLDER.sub(lambda found: values[found[1]], template)
         if len(filled) > RESOLVED_MAX:
             raise ConfigurationError(
                 f"Namespace {self.name!r}: resolved it has {len(filled)} characters, and AgentCore takes at most "
@@ -468,22 +364,11 @@ def check_together(namespaces: Sequence[Namespace]) -> None:
         if template is not None
     ]
     for (one, left), (other, right) in combinations(templates, 2):
-        if not (one.shared and other.shared) and _can_meet(left, right):
+        if not (one.shared and other.shared) and can_meet(left, right):
             raise ValueError(
                 f"the templates {left!r} ({one.name}) and {right!r} ({other.name}) could name one place for two "
                 "actors; begin both with the same segments up to {actorId}, or with different words"
             )
-
-
-def _can_meet(left: str, right: str) -> bool:
-    """Tell whether two templates, filled in for two different actors, could give one namespace or one above the other."""
-    pairs = zip(normalise(left).strip("/").split("/"), normalise(right).strip("/").split("/"), strict=False)
-    for one, other in pairs:
-        if one == other and "{actorId}" in one:
-            return False
-        if not _PLACEHOLDER.search(one) and not _PLACEHOLDER.search(other) and one != other:
-            return False
-    return True
 
 
 DEFAULT_NAMESPACES = (

@@ -19,7 +19,7 @@ _SHOWN_LENGTH = 120
 def no_bool(value: object) -> object:
     """Refuse true and false where a number is meant; pydantic would take them for 1 and 0."""
     if isinstance(value, bool):
-        raise ValueError("a number is needed, not true or false")  # noqa: TRY004 - pydantic collects ValueErrors
+        raise ValueError("a number is needed, not true or false")
     return value
 
 
@@ -90,7 +90,11 @@ class Settings(BaseModel):
         Raises:
             ConfigurationError: A changed value is malformed, unknown or contradicts another.
         """
-        kept = {name: getattr(self, name) for name in self.model_fields_set}
+        kept = {
+            shown: getattr(self, field)
+            for shown, field in ((info.alias or name, name) for name, info in type(self).model_fields.items())
+            if field in self.model_fields_set
+        }
         return type(self)(**{**kept, **changes})
 
 
@@ -112,64 +116,24 @@ def explain(model: type[BaseModel], error: ValidationError) -> ConfigurationErro
 
 
 def _line(model: type[BaseModel], problem: dict[str, Any]) -> str:
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
     location = tuple(problem["loc"])
-    path, owner, description = _walk(model, location)
-    field = model.__name__ + "".join(step if step.startswith("[") else f".{step}" for step in path)
+    known = [step for step in location if isinstance(step, int) or step in fields or step == location[-1]]
+    field = model.__name__ + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in known)
     if problem["type"] == "extra_forbidden":
-        return f"{field} is not a setting{_nearest(str(location[-1]), owner)}"
+        near = difflib.get_close_matches(str(location[-1]), fields, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"{model.__name__} has: {', '.join(fields)}."
+        return f"{field} is not a setting; {hint}"
+    nested = problem.get("ctx", {}).get("error")
+    if isinstance(nested, ConfigurationError):  # a section checks itself and has said all there is to say
+        return f"{field}: {nested}"
+    description = fields[str(location[0])].description or "" if location and location[0] in fields else ""
     if problem["type"] == "missing":
         return f"{field} is missing. {description}".rstrip()
     reason = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
-    if not path:
+    if not location:
         return f"{field}: {reason}."
     return f"{field} = {_shown(problem.get('input'))}: {reason}. {description}".rstrip()
-
-
-def _walk(model: type[BaseModel], location: tuple[Any, ...]) -> tuple[list[str], type[BaseModel], str]:
-    """Follow a location into nested settings.
-
-    Returns:
-        The steps a user would name (a union's member is none), the settings model the last step is in, and the
-        description of the last field on the way.
-    """
-    path: list[str] = []
-    owner, description = model, ""
-    candidates = [model]
-    for step in location:
-        if isinstance(step, int):
-            path.append(f"[{step}]")
-            continue
-        found = next((one for one in candidates if step in one.model_fields), None)
-        if found is not None:
-            field = found.model_fields[step]
-            path.append(step)
-            description = field.description or ""
-            owner, candidates = found, _models_in(field.annotation)
-            continue
-        tagged = next((one for one in candidates if _kind(one) == step), None)
-        if tagged is not None:
-            owner, candidates = tagged, [tagged]
-        elif step == location[-1]:
-            path.append(str(step))
-            owner = candidates[0] if candidates else owner
-    return path, owner, description
-
-
-def _kind(model: type[BaseModel]) -> object:
-    return model.model_fields["kind"].default if "kind" in model.model_fields else None
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for part in getattr(annotation, "__args__", ()) for found in _models_in(part)]
-
-
-def _nearest(name: str, owner: type[BaseModel]) -> str:
-    near = difflib.get_close_matches(name, owner.model_fields, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f". {owner.__name__} has: {', '.join(owner.model_fields)}."
 
 
 def _shown(value: object) -> str:

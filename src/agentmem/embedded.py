@@ -1,0 +1,53 @@
+"""The one place that opens the embedded service; everything else knows it only through a boto3 session."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    import boto3
+
+    from agentmem.local import LocalMemory
+
+__all__ = ["MEMORY", "REGION", "open_session"]
+
+REGION = "us-east-1"
+"""What the embedded service says its region is unless it is told; nothing depends on it."""
+
+MEMORY = ":memory:"
+DATABASE = "memory.db"
+"""The file inside a folder that is given."""
+
+_open: WeakValueDictionary[str, LocalMemory] = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def open_session(path: str | Path | LocalMemory, region: str) -> tuple[str, boto3.Session]:
+    """Open the embedded service at a path, or the one this process has open there.
+
+    Args:
+        path: A folder, a database file in one (``*.db``), ``:memory:`` for a new service in memory, or a `LocalMemory`.
+        region: The region its session names.
+
+    Returns:
+        The database's path as text, absolute unless it is ``:memory:``, and a boto3 session whose AgentCore calls stay
+        in the process. The service lives as long as the session.
+    """
+    from agentmem.local import LocalMemory
+
+    if isinstance(path, LocalMemory):
+        service, place = path, path.path if path.path == MEMORY else str(Path(path.path).resolve())
+    elif str(path) == MEMORY:
+        service, place = LocalMemory(MEMORY), MEMORY
+    else:
+        file = Path(path).expanduser().resolve()
+        place = str(file if file.suffix == ".db" else file / DATABASE)
+        with _lock:
+            service = _open.get(place) or LocalMemory(place)
+            _open[place] = service
+    session = service.boto_session(region)
+    session.__dict__["_agentmem_service"] = service  # keeps the entry in `_open` while the session is in use
+    return place, session

@@ -1,0 +1,420 @@
+"""MemorySession: a configuration bound to one actor and one session."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from agentmem.errors import ConfigurationError
+from agentmem.identity import validate_actor_id, validate_session_id
+from agentmem.templates import check_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bedrock_agentcore.memory.integrations.strands.memorystore import AgentCoreMemoryStore
+
+    from agentmem.compaction.manager import CompactingSessionManager
+    from agentmem.compaction.recall import RecalledMessage
+    from agentmem.config import MemoryConfig
+    from agentmem.hook import MemoryHook
+    from agentmem.marks import Mark, Match, Record, Since
+    from agentmem.polling import WaitProgress
+    from agentmem.retrieval import MemoryRecord
+
+__all__ = ["MemorySession"]
+
+DEFAULT_AGENT = "default"
+"""The id Strands gives an agent that is given none."""
+
+
+@dataclass(frozen=True)
+class MemorySession:
+    """One actor's session in one memory. Making it costs no call; `MemoryConfig.bind` is the usual way.
+
+    Attributes:
+        config: The configuration it was bound from.
+        actor_id: The actor.
+        session_id: The session.
+        variables: The values of the namespaces' own placeholders.
+        bound_at: When it was bound, UTC.
+
+    Raises:
+        IdentityError: An id that Memory would refuse, or that would reach into another actor's memory.
+        ConfigurationError: There is no memory id; a variable is missing, unknown or malformed; or a namespace would
+            be too long.
+    """
+
+    config: MemoryConfig = field(repr=False)
+    actor_id: str
+    session_id: str
+    variables: Mapping[str, str] | None = None
+    bound_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False, repr=False)
+    _resolved: dict[str, str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check everything once, so that no later call can fail for the identity's sake."""
+        config = self.config
+        if not config.memory_id:
+            raise ConfigurationError(
+                "memory_id is missing. Give MemoryConfig(memory_id=...), set BEDROCK_AGENTCORE_MEMORY_ID and use "
+                "MemoryConfig.from_env(), make a memory with ensure_memory(), or use MemoryConfig.local()."
+            )
+        validate_actor_id(self.actor_id, hierarchical=config.hierarchical_actor_ids)
+        validate_session_id(self.session_id)
+        object.__setattr__(self, "variables", check_variables(config.variables(), self.variables or {}))
+        resolved = {
+            namespace.name: namespace.resolve(
+                self.actor_id,
+                self.session_id,
+                self.variables,
+                hierarchical_actor_ids=config.hierarchical_actor_ids,
+            )
+            for namespace in config.namespaces
+        }
+        object.__setattr__(self, "_resolved", resolved)
+
+    @property
+    def memory_id(self) -> str:
+        """The memory's id."""
+        return self.config.memory_id
+
+    @property
+    def client(self) -> Any:
+        """The shared boto3 client of events and records."""
+        return self.config.data_plane()
+
+    def namespace(self, name: str) -> str:
+        """Return the namespace of this actor and session.
+
+        Args:
+            name: The name it was configured with.
+
+        Returns:
+            The namespace, such as ``/users/user123/facts/``.
+
+        Raises:
+            ConfigurationError: There is none of that name.
+        """
+        if name not in self._resolved:
+            self.config.namespace(name)
+        return self._resolved[name]
+
+    def subtree(self, name: str) -> str:
+        """Return the path above all of this actor's sessions in a namespace; see `Namespace.subtree`.
+
+        Args:
+            name: The name it was configured with.
+
+        Returns:
+            The path, such as ``/summaries/user123/``.
+
+        Raises:
+            ConfigurationError: There is none of that name, or its sessions have no place in common.
+        """
+        return self.config.namespace(name).subtree(
+            self.actor_id, self.variables, hierarchical_actor_ids=self.config.hierarchical_actor_ids
+        )
+
+    def event_options(self) -> dict[str, Any]:
+        """Return what CreateEvent needs beyond the ids so that records land in this session's namespaces.
+
+        Returns:
+            ``{"extractionConfig": {"namespaceVariables": {...}}}``, or nothing when there are no own placeholders.
+        """
+        return {"extractionConfig": {"namespaceVariables": dict(self.variables)}} if self.variables else {}
+
+    def hook(self) -> MemoryHook:
+        """Make the hook for ``Agent(hooks=[...])``."""
+        from agentmem.hook import MemoryHook
+
+        return MemoryHook(self.config, session=self)
+
+    def session_manager(self) -> CompactingSessionManager:
+        """Make the session manager for ``Agent(session_manager=...)``; one for each agent."""
+        from agentmem.compaction.manager import CompactingSessionManager
+
+        return CompactingSessionManager.for_session(self)
+
+    def stores(self, *, writable: bool = False) -> list[AgentCoreMemoryStore]:
+        """Make the SDK's memory stores for ``Agent(memory_manager=MemoryManager(stores=...))``.
+
+        Args:
+            writable: Let the first store write the conversation, when neither a hook nor a session manager does.
+
+        Returns:
+            One store for each namespace.
+        """
+        from bedrock_agentcore.memory.integrations.strands.memorystore import AgentCoreMemoryStore
+
+        return [
+            AgentCoreMemoryStore(
+                memory_id=self.memory_id,
+                actor_id=self.actor_id,
+                session_id=self.session_id,
+                namespace=self.namespace(namespace.name),
+                name=namespace.name,
+                description=namespace.description,
+                max_search_results=namespace.top_k,
+                min_score=namespace.relevance_score,
+                writable=writable and number == 0,
+                client=self.config.memory_client(),
+            )
+            for number, namespace in enumerate(self.config.namespaces)
+        ]
+
+    def mark(self, names: Sequence[str] | None = None) -> Mark:
+        """Note what the namespaces hold now, to wait later for what is new.
+
+        Args:
+            names: Of which namespaces; None for all.
+
+        Returns:
+            The mark, for ``wait_for_memories(..., since=mark)``.
+
+        Raises:
+            ConfigurationError: There is no namespace of a name.
+            ClientError: The service refused a request.
+        """
+        from agentmem.waiting import take_mark
+
+        return take_mark(self, None, tuple(self._resolved) if names is None else names)
+
+    async def mark_async(self, names: Sequence[str] | None = None) -> Mark:
+        """Do what `mark` does without blocking the event loop.
+
+        Args:
+            names: Of which namespaces; None for all.
+
+        Returns:
+            The mark.
+
+        Raises:
+            ConfigurationError: There is no namespace of a name.
+        """
+        return await asyncio.to_thread(self.mark, names)
+
+    def wait_for_memories(
+        self,
+        name: str,
+        query: str | None = None,
+        max_wait: float = 120.0,
+        poll_interval: float = 5.0,
+        *,
+        top_k: int = 3,
+        since: Since | None = None,
+        min_count: int = 1,
+        until: Callable[[list[Record]], object] | None = None,
+        match: Match = "exact",
+        raise_on_timeout: bool = False,
+        on_poll: Callable[[WaitProgress], object] | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> list[Record]:
+        """Wait until new long-term memories of a namespace have been extracted.
+
+        Args:
+            name: The namespace's configured name.
+            query: What to search for; None lists the namespace.
+            max_wait: Seconds to wait.
+            poll_interval: Seconds between polls.
+            top_k: Most records returned for a query.
+            since: From when on a record is new; None for this session's last event, or when there is none, for the
+                moment it was bound.
+            min_count: How many new records are enough.
+            until: Says whether the records are what is waited for.
+            match: ``exact``, or ``path`` for the namespace and everything below it.
+            raise_on_timeout: Whether to raise when the time is up.
+            on_poll: Called after every poll.
+            sleep: How to pause, in seconds.
+            clock: Seconds, never going back.
+
+        Returns:
+            The records as boto3 returns them; empty when the time was up.
+
+        Raises:
+            MemoryWaitTimeout: The time was up, and `raise_on_timeout` was set.
+            ConfigurationError: An argument is malformed, or there is no namespace of that name.
+            ClientError: The service refused a request.
+        """
+        from agentmem.waiting import wait_for_memories
+
+        return wait_for_memories(
+            self,
+            None,
+            self.namespace(name),
+            query,
+            max_wait,
+            poll_interval,
+            top_k=top_k,
+            since=self._last_write() if since is None else since,
+            min_count=min_count,
+            until=until,
+            match=match,
+            raise_on_timeout=raise_on_timeout,
+            on_poll=on_poll,
+            sleep=sleep,
+            clock=clock,
+        )
+
+    async def wait_for_memories_async(
+        self,
+        name: str,
+        query: str | None = None,
+        max_wait: float = 120.0,
+        poll_interval: float = 5.0,
+        *,
+        top_k: int = 3,
+        since: Since | None = None,
+        min_count: int = 1,
+        until: Callable[[list[Record]], object] | None = None,
+        match: Match = "exact",
+        raise_on_timeout: bool = False,
+        on_poll: Callable[[WaitProgress], object] | None = None,
+        sleep: Callable[[float], object] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> list[Record]:
+        """Wait as `wait_for_memories` does, without blocking the event loop.
+
+        Args:
+            name: See `wait_for_memories`, also for all that follow.
+            query: What to search for.
+            max_wait: Seconds to wait.
+            poll_interval: Seconds between polls.
+            top_k: Most records returned for a query.
+            since: From when on a record is new.
+            min_count: How many new records are enough.
+            until: Says whether the records are what is waited for.
+            match: How the namespace is matched.
+            raise_on_timeout: Whether to raise when the time is up.
+            on_poll: Called after every poll; may be a coroutine function.
+            sleep: How to pause; may be a coroutine function, as by default, or not.
+            clock: Seconds, never going back.
+
+        Returns:
+            The records; empty when the time was up.
+
+        Raises:
+            MemoryWaitTimeout: The time was up, and `raise_on_timeout` was set.
+            ConfigurationError: An argument is malformed, or there is no namespace of that name.
+            ClientError: The service refused a request.
+        """
+        from agentmem.waiting import wait_for_memories_async
+
+        namespace = self.namespace(name)
+        return await wait_for_memories_async(
+            self,
+            None,
+            namespace,
+            query,
+            max_wait,
+            poll_interval,
+            top_k=top_k,
+            since=await asyncio.to_thread(self._last_write) if since is None else since,
+            min_count=min_count,
+            until=until,
+            match=match,
+            raise_on_timeout=raise_on_timeout,
+            on_poll=on_poll,
+            sleep=sleep,
+            clock=clock,
+        )
+
+    def search(self, name: str, query: str) -> list[MemoryRecord]:
+        """Search the long-term memory of a namespace.
+
+        Args:
+            name: The namespace's configured name.
+            query: What to search for, at most 10,000 characters.
+
+        Returns:
+            The records of at least the namespace's `relevance_score`, best first, at most its `top_k`.
+
+        Raises:
+            ConfigurationError: There is no namespace of that name, or the query is malformed.
+            ClientError: The service refused the request.
+        """
+        from agentmem.retrieval import search
+
+        return search(self, name, query)
+
+    async def search_async(self, name: str, query: str) -> list[MemoryRecord]:
+        """Do what `search` does without blocking the event loop.
+
+        Args:
+            name: The namespace's configured name.
+            query: What to search for.
+
+        Returns:
+            The records, best first.
+
+        Raises:
+            ConfigurationError: There is no namespace of that name, or the query is malformed.
+            ClientError: The service refused the request.
+        """
+        return await asyncio.to_thread(self.search, name, query)
+
+    def recall(self, query: str, max_tokens: int = 2_000, *, agent_id: str = DEFAULT_AGENT) -> list[RecalledMessage]:
+        """Find messages of this session again, word for word, folded ones included.
+
+        Args:
+            query: A question, or words of the message.
+            max_tokens: The tokens all answers may take together.
+            agent_id: Whose checkpoints tell where to look, when the agent was given an id.
+
+        Returns:
+            The messages, best first.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: The checkpoints could not be read.
+        """
+        from agentmem.compaction.checkpoint import CheckpointKey
+        from agentmem.compaction.recall import SessionRecall
+        from agentmem.compaction.stores import open_store
+        from agentmem.events.address import SessionAddress
+        from agentmem.events.reader import EventReader
+
+        address = SessionAddress(self.memory_id, self.actor_id, self.session_id)
+        store = open_store(
+            self.config.checkpoints,
+            boto_session=self.config.boto_session(),
+            region=self.config.region,
+            data_client=self.client,
+        )
+        key = CheckpointKey(self.memory_id, self.actor_id, self.session_id, agent_id)
+        return SessionRecall(EventReader(self.client, address), store, key).by_words(query, max_tokens=max_tokens)
+
+    async def recall_async(
+        self, query: str, max_tokens: int = 2_000, *, agent_id: str = DEFAULT_AGENT
+    ) -> list[RecalledMessage]:
+        """Do what `recall` does without blocking the event loop.
+
+        Args:
+            query: A question, or words of the message.
+            max_tokens: The tokens all answers may take together.
+            agent_id: Whose checkpoints tell where to look.
+
+        Returns:
+            The messages, best first.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: The checkpoints could not be read.
+        """
+        return await asyncio.to_thread(self.recall, query, max_tokens, agent_id=agent_id)
+
+    def _last_write(self) -> Since:
+        """Return this session's newest event, whoever wrote it, or the moment of binding."""
+        answer = self.client.list_events(
+            memoryId=self.memory_id,
+            actorId=self.actor_id,
+            sessionId=self.session_id,
+            includePayloads=False,
+            maxResults=1,
+        )
+        events: list[Mapping[str, Any]] = answer["events"]
+        return events[0] if events else self.bound_at
