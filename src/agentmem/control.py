@@ -110,7 +110,7 @@ async def ensure_memory_async(config: ConfigT, name: str, **options: Any) -> Con
         ConfigurationError: As for `ensure_memory`.
         MemoryWaitTimeout: The memory did not become ACTIVE in time.
     """
-    return await asyncio.to_thread(ensure_memory, config, name, **options)
+    return await asyncio.to_thread(lambda: ensure_memory(config, name, **options))
 
 
 def _described(config: MemoryConfig) -> dict[str, Any]:
