@@ -1,0 +1,183 @@
+"""Turns are written in order, once, and survive an outage."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from sessions import Session
+
+from agentmem.config import WriteConfig
+from agentmem.errors import HistoryUnavailableError, UnsentMessagesError
+from agentmem.events.codec import encode_message
+from agentmem.events.reader import EventReader, in_order
+from agentmem.events.writer import MAX_ITEMS, EventWriter, OutgoingItem
+
+
+@pytest.fixture
+def session():
+    return Session()
+
+
+def _item(text, size=0):
+    message = {"role": "user", "content": [{"text": text + "x" * size}], "tracking_id": str(uuid.uuid4())}
+    return OutgoingItem(message["tracking_id"], encode_message(message))
+
+
+def _writer(session, **settings):
+    return EventWriter(session.data, session.address, WriteConfig(**settings))
+
+
+def _texts(session):
+    reader = EventReader(session.data, session.address)
+    logged = in_order(event for page in reader.pages() for event in page)
+    return [one.message["content"][0]["text"] for one in logged]
+
+
+def test_turns_are_read_back_in_order(session):
+    writer = _writer(session)
+    for turn in range(5):
+        writer.submit([_item(f"{turn}-{number}") for number in range(3)])
+    assert writer.drain()
+    assert _texts(session) == [f"{turn}-{number}" for turn in range(5) for number in range(3)]
+    assert session.calls["CreateEvent"] == 5
+
+
+def test_a_turn_of_many_messages_takes_as_few_events_as_the_limits_allow(session):
+    writer = _writer(session)
+    writer.submit([_item(str(number)) for number in range(2 * MAX_ITEMS)])
+    assert writer.drain()
+    assert _texts(session) == [str(number) for number in range(2 * MAX_ITEMS)]
+    assert session.calls["CreateEvent"] == 3
+
+
+def test_a_large_turn_is_divided_by_size(session):
+    writer = _writer(session)
+    writer.submit([_item(str(number), 2_000_000) for number in range(4)])
+    assert writer.drain()
+    assert [text[0] for text in _texts(session)] == ["0", "1", "2", "3"]
+    assert session.calls["CreateEvent"] == 2
+
+
+def test_the_tail_is_told_where_earlier_events_of_the_turn_stand(session):
+    writer = _writer(session)
+    items = [_item(str(number)) for number in range(MAX_ITEMS)]
+    told = {}
+
+    def tail(positions):
+        told.update(positions)
+        return [{"blob": "{}"}]
+
+    writer.submit(items, tail=tail)
+    assert writer.drain()
+    stored = writer.take_positions()
+    assert told[items[0].tracking_id] == stored[items[0].tracking_id]
+    assert told[items[-1].tracking_id].event_id == ""
+
+
+def test_every_event_is_later_than_the_one_before_even_at_a_standing_clock(session):
+    writer = EventWriter(session.data, session.address, WriteConfig(), now=lambda: 1_800_000_000.0)
+    for number in range(4):
+        writer.submit([_item(str(number))])
+    assert writer.drain()
+    assert _texts(session) == ["0", "1", "2", "3"]
+
+
+def test_a_writer_that_takes_over_writes_after_the_newest_event(session):
+    ahead = EventWriter(session.data, session.address, WriteConfig(), now=lambda: 1_900_000_000.0)
+    ahead.submit([_item("before")])
+    ahead.drain()
+    newest = next(EventReader(session.data, session.address).pages())[0]
+    behind = EventWriter(session.data, session.address, WriteConfig(), now=lambda: 1_800_000_000.0)
+    behind.start_after(newest.event_id)
+    behind.submit([_item("after")])
+    behind.drain()
+    assert _texts(session) == ["before", "after"]
+
+
+def test_an_outage_loses_nothing_and_changes_no_order(session):
+    writer = _writer(session, breaker_failures=1_000)
+    session.memory.faults.inject("throttle", "CreateEvent", count=6)
+    for number in range(3):
+        writer.submit([_item(str(number))])
+        writer.drain()
+    while not writer.drain():
+        pass
+    assert _texts(session) == ["0", "1", "2"]
+    assert writer.status.saved == 3
+    assert writer.status.last_error is None
+
+
+def test_an_answer_that_was_lost_does_not_store_the_event_twice(session):
+    writer = _writer(session)
+    session.memory.faults.inject("lost_response", "CreateEvent", count=1)
+    writer.submit([_item("once")])
+    while not writer.drain():
+        pass
+    assert _texts(session) == ["once"]
+    events = [event for page in EventReader(session.data, session.address).pages() for event in page]
+    assert len(events) == 1
+
+
+def test_closing_with_unsent_messages_says_how_many(session):
+    writer = _writer(session, breaker_failures=1)
+    session.memory.faults.inject("server_error", "CreateEvent")
+    writer.submit([_item("a"), _item("b")])
+    with pytest.raises(UnsentMessagesError, match="2 messages") as raised:
+        writer.close()
+    assert raised.value.count == 2
+    assert writer.status.breaker == "open"
+
+
+def test_an_open_breaker_asks_nothing_of_the_service(session):
+    writer = _writer(session, breaker_failures=1)
+    session.memory.faults.inject("server_error", "CreateEvent")
+    writer.submit([_item("a")])
+    writer.drain()
+    before = session.calls["CreateEvent"]
+    writer.submit([_item("b")])
+    assert not writer.drain()
+    assert session.calls["CreateEvent"] == before
+    assert writer.status.pending == 2
+
+
+def test_what_the_service_refuses_for_good_does_not_hold_up_the_rest(session):
+    writer = _writer(session)
+    bad = OutgoingItem("bad", {"conversational": {"content": {"text": "x" * 100_001}, "role": "USER"}})
+    writer.submit([bad])
+    writer.submit([_item("good")])
+    assert writer.drain()
+    assert _texts(session) == ["good"]
+    assert writer.status.dropped == 1
+    assert writer.has_taken("bad")
+
+
+def test_a_full_queue_drops_the_oldest_turn_and_says_so(session, caplog):
+    writer = _writer(session, queue_limit=2, breaker_failures=1)
+    for number in range(3):
+        writer.submit([_item(str(number))])
+    assert writer.drain()
+    assert _texts(session) == ["1", "2"]
+    assert "oldest turns dropped" in caplog.text
+
+
+def test_events_without_conversation_are_not_extracted_from(session):
+    writer = _writer(session)
+    requests = []
+    session.data.meta.events.register(
+        "provide-client-params.bedrock-agentcore.CreateEvent", lambda params, **_: requests.append(params)
+    )
+    writer.submit([OutgoingItem("t", {"blob": "[]"}, conversational=False)])
+    writer.submit([_item("words")])
+    writer.drain()
+    assert [request.get("extractionMode") for request in requests] == ["SKIP", None]
+
+
+def test_an_unreadable_history_is_not_an_empty_one(session):
+    session.memory.faults.inject("server_error", "ListEvents")
+    with pytest.raises(HistoryUnavailableError, match="could not be read"):
+        next(EventReader(session.data, session.address).pages())
+
+
+def test_a_session_nobody_wrote_to_is_empty(session):
+    assert list(EventReader(session.data, session.address).pages()) == [[]]
