@@ -39,7 +39,7 @@ LASTING = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     listing=st.lists(st.sampled_from([*PASSING, None]), max_size=8),
     searching=st.lists(st.sampled_from([*PASSING, None]), max_size=3),
@@ -128,7 +128,7 @@ def test_errors_of_the_caller_s_own_functions_are_not_taken_for_the_service_s():
 ACTIONS = ["nothing", "add", "add three", "rewrite old", "rewrite new", "delete old", "delete new"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     old=st.sampled_from([0, 1, 99, 100, 101, 230]),
     actions=st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=8),
