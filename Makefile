@@ -1,0 +1,48 @@
+# Each target builds .venv once from constraints.txt and starts at once on the next call.
+# PYTHON may name any Python of version 3.11 or newer:  make test PYTHON=/usr/bin/python3.12
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+	if $$python -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then echo $$python; break; fi; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clean
+
+help:
+	@echo "make demo    show an agent remember, on the embedded memory"
+	@echo "make test    run the tests"
+	@echo "make lint    check style and types"
+	@echo "make format  format the code"
+	@echo "make clean   remove .venv and caches"
+
+demo: $(READY)
+	@$(BIN)/agentmem demo
+
+test: $(READY)
+	@$(BIN)/python -m pytest -q
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/interrogate -q src
+
+format: $(READY)
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format .
+
+# The build backend is pinned too: pip reads one of the two variables, by its version.
+$(READY): pyproject.toml constraints.txt
+	@if ! $(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2>/dev/null; then \
+		echo "agentmem needs Python 3.11 or newer. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; fi
+	@echo "Building $(VENV) with $(PYTHON); this happens once."
+	@$(PYTHON) -m venv $(VENV)
+	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+		$(BIN)/python -m pip install --quiet --no-input --editable '.[dev]'
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

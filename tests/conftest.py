@@ -1,0 +1,54 @@
+"""Fixtures for all tests. This file also puts this folder on the path, for the modules the tests share."""
+
+import ipaddress
+import os
+import socket
+
+import pytest
+from dynamodb import checkpoint_table, dynamodb, dynamodb_endpoint
+from hypothesis import settings
+
+__all__ = ["checkpoint_table", "dynamodb", "dynamodb_endpoint"]
+
+# A busy machine makes single examples slow; that is no failure of the property.
+settings.register_profile("agentmem", deadline=None)
+settings.load_profile("agentmem")
+
+_connect = socket.socket.connect
+
+
+def _is_this_machine(address) -> bool:
+    if not isinstance(address, tuple):
+        return True  # a socket of the file system
+    host = str(address[0])
+    return host == "localhost" or ipaddress.ip_address(host.partition("%")[0]).is_loopback
+
+
+def _connect_here_only(self, address):
+    if not _is_this_machine(address):
+        raise AssertionError(f"a test tried to reach {address[0]} over the network")
+    return _connect(self, address)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network():
+    socket.socket.connect = _connect_here_only
+    yield
+    socket.socket.connect = _connect
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_aws_configuration():
+    """Nothing of the machine's own AWS configuration reaches a test; the keys are nobody's."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("AWS_", "AGENTMEM_", "BEDROCK_"))]:
+            patch.delenv(name)
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }.items():
+            patch.setenv(name, value)
+        yield
