@@ -1,5 +1,275 @@
-"""`agentmem demo`."""
+"""`agentmem demo`: what memory does for an agent, told on the embedded service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rich.console import Console
+    from strands import Agent
+    from strands.types.content import Message
+
+    from agentmem.cli.standin import StandInModel
+    from agentmem.compaction.compactor import Compaction
+    from agentmem.compaction.manager import CompactingSessionManager
+    from agentmem.config import MemoryConfig
+    from agentmem.polling import WaitProgress
+
+__all__ = ["Demo", "demo"]
+
+THRESHOLD = 6_000
+"""Tokens at which the demo's long session is compacted: small, so that it happens within nine requests."""
+
+_MOST_SECONDS = 30.0
+_BAR_TOKENS = 250
 
 
-def demo() -> None:
-    """Tell the story."""
+def demo(
+    no_memory: Annotated[
+        bool,
+        typer.Option("--no-memory", help="Tell the same story without memory, to see that it makes the difference."),
+    ] = False,
+    extraction_delay: Annotated[
+        float, typer.Option(help="Seconds until long-term memories are there; on AWS it takes 10 to 90.", min=0.0)
+    ] = 3.0,
+) -> None:
+    """See an agent remember across sessions and stay inside its token budget; needs no account and no network.
+
+    The model is a stand-in that only quotes the request it is given, so whatever it knows memory has told it. The exit
+    status is 0 only if everything went as announced.
+
+    Example: agentmem demo --no-memory
+    """
+    from rich.console import Console
+
+    story = Demo(Console(highlight=False), memory=not no_memory, extraction_delay=extraction_delay)
+    if not story.tell():
+        raise typer.Exit(1)
+
+
+@dataclass
+class _Planner:
+    """The agent of the long session, with its model and, when there is memory, its session manager."""
+
+    agent: Agent
+    model: StandInModel
+    manager: CompactingSessionManager | None
+
+    @property
+    def last_compaction(self) -> Compaction | None:
+        return self.manager.last_compaction if self.manager is not None else None
+
+    def close(self) -> None:
+        if self.manager is not None:
+            self.manager.close()
+
+
+class Demo:
+    """The demo.
+
+    Args:
+        console: Where it is told.
+        memory: Whether the agents have memory.
+        extraction_delay: Seconds until the embedded service has extracted long-term memories.
+    """
+
+    def __init__(self, console: Console, *, memory: bool = True, extraction_delay: float = 3.0) -> None:
+        """Keep the settings; nothing is opened before `tell`."""
+        self._console = console
+        self._memory = memory
+        self._delay = extraction_delay
+        self._failed: list[str] = []
+        self._config: MemoryConfig
+
+    def tell(self) -> bool:
+        """Tell the story.
+
+        Returns:
+            Whether everything went as announced: with memory every question is answered and the long session stays
+            inside its budget, without memory no question is answered and it does not.
+        """
+        from agentmem.config import CompactionConfig, MemoryConfig
+        from agentmem.local import LocalMemory
+
+        self._say("[bold]agentmem demo[/bold]: Strands agents on an embedded AgentCore Memory, in this process only.")
+        self._say("The model is a stand-in: it can only quote the request it is given.")
+        if not self._memory:
+            self._say("[yellow]Memory is switched off: the same story without it.[/yellow]")
+        with LocalMemory(extraction_delay=self._delay) as service:
+            self._config = MemoryConfig.local(service, compaction=CompactionConfig(token_threshold=THRESHOLD))
+            self._state_facts()
+            self._ask_another_agent()
+            self._long_session()
+        self._say("")
+        if self._failed:
+            self._say(f"[red]Not as announced: {'; '.join(self._failed)}.[/red]")
+        elif self._memory:
+            self._say("[green]All as announced.[/green] Now without memory: agentmem demo --no-memory")
+        else:
+            self._say("[green]As announced: without memory nothing was known.[/green] With it: agentmem demo")
+        return not self._failed
+
+    def _state_facts(self) -> None:
+        """One session: the user says who she is; what she says is extracted into long-term memory."""
+        from agentmem.cli.story import FACTS
+        from agentmem.identity import new_session_id
+
+        self._heading("1. A first session: the user states facts and preferences")
+        bound = self._config.bind("ana", new_session_id("ana"))
+        mark = bound.mark()
+        agent, _ = self._agent("You are the travel desk.", hooks=[bound.hook()] if self._memory else [])
+        for fact in FACTS:
+            self._exchange(agent, fact)
+
+        self._heading("2. Long-term memories are extracted, which takes a while")
+        if not self._memory:
+            self._say("   Nothing was stored, so there is nothing to wait for.")
+            return
+        found = []
+        for name, least in (("preferences", 1), ("facts", 2)):
+            found += bound.wait_for_memories(
+                name,
+                since=mark,
+                min_count=least,
+                max_wait=_MOST_SECONDS,
+                poll_interval=min(0.5, max(self._delay, 0.05)),
+                on_poll=partial(self._show_wait, name),
+            )
+        for record in found:
+            self._say(f"   [dim]{escape(record['content']['text'])}[/dim]")
+        self._expect(len(found) >= 3, "the long-term memories did not arrive")
+
+    def _ask_another_agent(self) -> None:
+        """Another session of another agent answers from long-term memory."""
+        from agentmem.cli.story import QUESTIONS
+        from agentmem.identity import new_session_id
+
+        self._heading("3. Another agent, another session: what does it know?")
+        bound = self._config.bind("ana", new_session_id("ana"))
+        agent, _ = self._agent("You are the booking assistant.", hooks=[bound.hook()] if self._memory else [])
+        for question, answer in QUESTIONS:
+            self._check_answer(self._exchange(agent, question), question, answer)
+
+    def _long_session(self) -> None:
+        """A long session with long tool results is compacted, thrown away, restored; a folded detail is recalled."""
+        from agentmem.cli.story import DETAIL, REQUESTS
+        from agentmem.identity import new_session_id
+
+        self._heading(f"4. A long session with long tool results, with a budget of {THRESHOLD:,} tokens a request")
+        session_id = new_session_id("ana")
+        planner = self._planner(session_id)
+        folded = sum(self._request(planner, request) for request in REQUESTS)
+        peak = max(planner.model.request_tokens)
+        self._say(f"   The largest request had {peak:,} tokens.")
+        if self._memory:
+            self._expect(peak <= THRESHOLD * 1.1, "a request was over the budget")
+            self._expect(folded > 0, "nothing was folded away")
+        else:
+            self._expect(peak > THRESHOLD, "the session without compaction stayed small")
+
+        self._heading("5. The agent and its manager are thrown away and made again")
+        messages = len(planner.agent.messages)
+        planner.close()
+        planner = self._planner(session_id)
+        self._say(f"   It had {messages} messages in view; the new one has {len(planner.agent.messages)}.")
+
+        self._heading("6. A detail of the first result, which is no longer in view")
+        question, answer = DETAIL
+        self._check_answer(self._exchange(planner.agent, question), question, answer)
+        if self._memory:
+            called = [use["name"] for use in _tool_uses(planner.agent.messages)]
+            self._expect(called[-1:] == ["recall_session"], "the answer did not come from a recall")
+        planner.close()
+
+    def _request(self, planner: _Planner, request: str) -> int:
+        """Let the planner work on a request, show the size of each model call, return how many messages were folded."""
+        told = len(planner.model.request_tokens)
+        before = planner.last_compaction
+        self._say(f"   [cyan]user:[/cyan]  {escape(request)}")
+        planner.agent(request)
+        for number, tokens in enumerate(planner.model.request_tokens[told:], told + 1):
+            self._say(_bar(number, tokens))
+        after = planner.last_compaction
+        if after is None or after is before:
+            return 0
+        self._say(
+            f"   [magenta]compacted: {after.tokens_before:,} -> {after.tokens_after:,} tokens, "
+            f"{after.folded} messages folded, {after.shortened} shortened[/magenta]"
+        )
+        return after.folded
+
+    def _planner(self, session_id: str) -> _Planner:
+        from strands.agent.conversation_manager import NullConversationManager
+
+        from agentmem.cli.story import travel_tools
+
+        manager = self._config.bind("ana", session_id).session_manager() if self._memory else None
+        agent, model = self._agent(
+            "You plan journeys with the tools you have.",
+            tools=travel_tools(),
+            session_manager=manager,
+            conversation_manager=NullConversationManager(),
+        )
+        return _Planner(agent, model, manager)
+
+    @staticmethod
+    def _agent(system_prompt: str, **options: Any) -> tuple[Agent, StandInModel]:
+        from strands import Agent
+
+        from agentmem.cli.standin import StandInModel
+
+        model = StandInModel()
+        return Agent(model=model, system_prompt=system_prompt, callback_handler=None, **options), model
+
+    def _exchange(self, agent: Agent, text: str) -> str:
+        self._say(f"   [cyan]user:[/cyan]  {escape(text)}")
+        before = {use["toolUseId"] for use in _tool_uses(agent.messages)}
+        reply = str(agent(text)).strip()
+        for use in _tool_uses(agent.messages):
+            if use["toolUseId"] in before:
+                continue
+            arguments = ", ".join(f"{key}={value!r}" for key, value in use["input"].items())
+            self._say(f"   [magenta]tool:[/magenta]  {use['name']}({escape(arguments)})")
+        self._say(f"   [cyan]agent:[/cyan] {escape(reply)}")
+        return reply
+
+    def _check_answer(self, reply: str, question: str, answer: str) -> None:
+        from agentmem.cli.standin import DOES_NOT_KNOW
+
+        if self._memory:
+            self._expect(answer.lower() in reply.lower(), f"{question!r} was not answered")
+        else:
+            self._expect(reply == DOES_NOT_KNOW, f"{question!r} was answered without memory")
+
+    def _show_wait(self, name: str, progress: WaitProgress) -> None:
+        self._say(
+            f"   waiting for {name}: {progress.elapsed:4.1f} s, {progress.count} of at least {progress.min_count} there"
+        )
+
+    def _expect(self, ok: bool, otherwise: str) -> None:
+        if not ok:
+            self._failed.append(otherwise)
+
+    def _heading(self, text: str) -> None:
+        self._console.print(f"\n[bold]{text}[/bold]", soft_wrap=True)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)
+
+
+def _tool_uses(messages: Iterable[Message]) -> list[Mapping[str, Any]]:
+    return [block["toolUse"] for message in messages for block in message["content"] if "toolUse" in block]
+
+
+def _bar(number: int, tokens: int) -> str:
+    """Draw the size of a request, one block for 250 tokens; what is over the budget is red."""
+    whole = round(tokens / _BAR_TOKENS)
+    within = min(whole, THRESHOLD // _BAR_TOKENS)
+    return f"   request {number:2}  {tokens:6,} tokens  [blue]{'#' * within}[/blue][red]{'#' * (whole - within)}[/red]"

@@ -34,6 +34,7 @@ T = TypeVar("T", bound=BaseModel)
 
 DOES_NOT_KNOW = "I do not know: nothing I was given says so."
 NOTED = "Noted."
+DONE = "Done."
 RECALL_TOOL = "recall_session"
 
 GOOD_ENOUGH = 0.5
@@ -153,8 +154,12 @@ def best_sentence(question: str, sentences: Sequence[str]) -> str | None:
         return None
     words = [set(_stems(sentence)) for sentence in sentences]
     seen = Counter(word for found in words for word in found & wanted)
-    weight = {word: math.log(1 + len(sentences) / (1 + seen[word])) + 0.1 for word in wanted}
-    total = sum(weight.values())
+    weight = {word: math.log(1 + len(sentences) / seen[word]) for word in seen}
+    if not weight:
+        return None
+    # A word that no sentence holds tells nothing about which is best, only about how good it is.
+    unseen = sum(weight.values()) / len(weight) * len(wanted - set(seen))
+    total = sum(weight.values()) + unseen
     best, best_score = None, GOOD_ENOUGH
     for sentence, found in zip(sentences, words, strict=True):
         score = sum(weight[word] for word in found & wanted) / total
@@ -172,11 +177,11 @@ def _answer(situation: _Situation, tools: Sequence[ToolSpec], call_id: str) -> l
         quote = best_sentence(question, situation.known)
     if quote is not None:
         return [{"text": quote}]
+    if situation.called and not asks:
+        return [{"text": DONE}]
     tool = _tool_for(question, [tool for tool in tools if tool["name"] not in situation.called], asks=asks)
     if tool is not None:
         return [{"toolUse": {"toolUseId": call_id, "name": tool["name"], "input": _arguments(tool, question)}}]
-    if situation.called and not asks:
-        return [{"text": "Done."}]
     return [{"text": DOES_NOT_KNOW if asks else NOTED}]
 
 
@@ -213,7 +218,7 @@ def _situation(messages: Messages, system_prompt: str | None) -> _Situation:
         if index > turn:
             called += [block["toolUse"]["name"] for block in message["content"] if "toolUse" in block]
         for text in _texts(message["content"]):
-            if text == question or text in (DOES_NOT_KNOW, NOTED):
+            if text == question or text in {DOES_NOT_KNOW, NOTED, DONE}:
                 continue
             (found if index > turn else known).extend(_sentences(text))
     return _Situation(question, known, found, called)
@@ -246,14 +251,15 @@ def _sentences(text: str) -> Iterator[str]:
         stripped = _TAG.sub("", line).strip().lstrip("-*• ").strip()
         if not stripped:
             continue
-        start = min((index for index in (stripped.find("{"), stripped.find("[")) if index >= 0), default=-1)
-        if start >= 0 and stripped[-1] in "}]":
+        if stripped[0] in "{[" and stripped[-1] in "}]":
             try:
-                yield from _objects(json.loads(stripped[start:]))
+                yield from _objects(json.loads(stripped))
                 continue
             except ValueError:
                 pass
-        yield from _SENTENCE.split(stripped)
+        # What is left of JSON that was cut is read up to the end of each object.
+        for piece in stripped.split("}"):
+            yield from _SENTENCE.split(piece)
 
 
 def _objects(value: Any) -> Iterator[str]:
