@@ -6,6 +6,7 @@ from .embedding import Embedder
 from .errors import MissingExtraError
 from .extraction.extractor import Change, Extractor, Known, RuleExtractor
 from .extraction.messages import Message
+from .extraction.model import ModelExtractor
 from .faults import Fault, Faults
 from .local_memory import LocalMemory
 
@@ -19,5 +20,6 @@ __all__ = [
     "LocalMemory",
     "Message",
     "MissingExtraError",
+    "ModelExtractor",
     "RuleExtractor",
 ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import record_table
 from .errors import MissingExtraError
 from .namespaces import is_below
-from .search_text import parts, query_terms
+from .search_text import coverage, parts, query_terms, question
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from .storage import Store
 
 EMBED_BATCH = 256
-WORD_CANDIDATES = 400  # best records by words that are scored
+WORD_CANDIDATES = 64  # best records by words that are scored
 SEMANTIC_CANDIDATES = 400  # best parts by embedding that are scored
-LEXICAL_WEIGHT = 0.3
+# Weight of the words beside the cosine: 0.7 to 1.3 did best on LoCoMo (bench/retrieval_locomo.py).
+WORDS_WEIGHT = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class SearchIndex:
             mask = self._mask(mirror, scope, now)
             if not mask.any():
                 return []
-            [vector] = self._embedder.encode([query])
+            [vector] = self._embedder.encode([question(query)])
             rows = np.flatnonzero(mask)
             everything = len(rows) * 2 > mirror.rows
             cosines = (mirror.matrix[: mirror.rows] @ vector)[rows] if everything else mirror.matrix[rows] @ vector
@@ -116,36 +117,39 @@ class SearchIndex:
         self, seqs: NDArray[np.int64], cosines: NDArray[np.float32], words: dict[int, float], limit: int
     ) -> list[tuple[int, float]]:
         np = _numpy()
-        low, high = self._embedder.unrelated, self._embedder.identical
-        best: dict[int, float] = {}
         count = min(SEMANTIC_CANDIDATES, len(seqs))
         top = np.argpartition(-cosines, count - 1)[:count]
         lexical = np.fromiter(words, dtype=np.int64, count=len(words))
-        matched = np.flatnonzero(np.isin(seqs, lexical)) if len(lexical) else np.empty(0, dtype=np.int64)
+        matched = np.flatnonzero(np.isin(seqs, lexical))
+        meaning: dict[int, float] = {}
         for row in np.concatenate([top, matched]).tolist():
             seq = int(seqs[row])
-            meaning = min(1.0, max(0.0, (float(cosines[row]) - low) / (high - low)))
-            best[seq] = max(best.get(seq, 0.0), meaning)
-        scored = {
-            seq: meaning + (1.0 - meaning) * LEXICAL_WEIGHT * words.get(seq, 0.0) for seq, meaning in best.items()
-        }
-        ranked = sorted(scored.items(), key=lambda item: (-item[1], -item[0]))
-        return [(seq, round(score, 6)) for seq, score in ranked[:limit]]
+            meaning[seq] = max(meaning.get(seq, -1.0), float(cosines[row]))
+        evidence = {seq: cosine + WORDS_WEIGHT * words.get(seq, 0.0) for seq, cosine in meaning.items()}
+        ranked = sorted(evidence.items(), key=lambda item: (-item[1], -item[0]))[:limit]
+        scores = np.interp([value for _, value in ranked], *zip(*self._embedder.scale, strict=True))
+        return [(seq, round(float(score), 6)) for (seq, _), score in zip(ranked, scores, strict=True)]
 
     def _by_words(self, scope: Scope, query: str) -> dict[int, float]:
-        """Records that share words with the query: seq to a strength in [0, 1], relative to the best one."""
+        """Records that share words with the query: seq to a strength in [0, 1].
+
+        The strength is the BM25 rank relative to the best record's, damped by how many of the query's words the
+        record lacks: one shared word out of four says little, however rare it is.
+        """
         terms = query_terms(query)
         if not terms:
             return {}
         place = (record_table.path_term if scope.hierarchical else record_table.exact_term)(scope.memory_id, scope.name)
-        match = f"scope : {place} AND text : ({' OR '.join(f'{chr(34)}{term}{chr(34)}' for term in terms)})"
+        quoted = " OR ".join(f'"{term}"' for term in terms)
         with self._store.read() as connection:
             rows = connection.execute(
-                "SELECT rowid, bm25(words, 1.0, 0.0) AS rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?",
-                (match, WORD_CANDIDATES),
+                "SELECT rowid, text, bm25(words, 1.0, 0.0) AS rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?",
+                (f"scope : {place} AND text : ({quoted})", WORD_CANDIDATES),
             ).fetchall()
         best = max((-row["rank"] for row in rows), default=0.0)
-        return {row["rowid"]: -row["rank"] / best for row in rows} if best > 0 else {}
+        if best <= 0:
+            return {}
+        return {row["rowid"]: -row["rank"] / best * coverage(terms, row["text"]) ** 1.5 for row in rows}
 
     def _mask(self, mirror: _Mirror, scope: Scope, now: float) -> NDArray[Any]:
         np = _numpy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 
 from agentmem.local.word_list import words
 
@@ -20,12 +21,18 @@ STOP_WORDS = words(
 )
 
 
+# What nearly every record says, and so tells none from another: without it, related and unrelated texts lie further
+# apart (area under the curve 0.98 instead of 0.94 on two dozen questions and facts).
+_SPEAKER = re.compile(r"^(?:(?:the user(?:'s)?)(?: asked:)?|the assistant said:|it was said:)\s+", re.I)
+_SPEAKER_ANYWHERE = re.compile(r"\bthe user(?:'s)?\b", re.I)
+
+
 def parts(text: str) -> list[str]:
     """The parts of a record to embed, each short enough to mean one thing."""
     text = _readable(text)
     found: list[str] = []
-    for line in text.split("\n"):
-        line = line.strip()
+    for whole in text.split("\n"):
+        line = _SPEAKER.sub("", whole.strip())
         while len(line) > PART_CHARACTERS:
             cut = line.rfind(". ", 0, PART_CHARACTERS) + 1 or line.rfind(" ", 0, PART_CHARACTERS)
             cut = cut if cut > 0 else PART_CHARACTERS
@@ -48,7 +55,35 @@ def _readable(text: str) -> str:
     return _TAG.sub(lambda match: f"{match.group(1)}\n" if match.group(1) else "\n", text)
 
 
+def question(query: str) -> str:
+    """A query as it is embedded."""
+    return " ".join(_SPEAKER_ANYWHERE.sub(" ", query).split()) or query
+
+
 def query_terms(query: str) -> list[str]:
     """The words of a question that may be looked up, lower case, at most 32, without stop words."""
     words = dict.fromkeys(word.lower() for word in _WORD.findall(query))
     return [word for word in words if word not in STOP_WORDS][:32]
+
+
+@lru_cache(maxsize=4096)
+def stems(text: str) -> frozenset[str]:
+    """The words of a text, crudely stemmed: lives, living and live are one."""
+    return frozenset(stem(word) for word in _WORD.findall(text.lower()))
+
+
+def stem(word: str) -> str:
+    """A word without its commonest endings."""
+    for ending, left in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", "")):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            word = word.removesuffix(ending) + left
+            if len(word) > 3 and word[-1] == word[-2]:
+                word = word[:-1]
+            break
+    return word.removesuffix("e") if len(word) > 3 else word
+
+
+def coverage(terms: list[str], text: str) -> float:
+    """The part of a question's terms that a text holds, 0 to 1."""
+    found = stems(text)
+    return sum(stem(term) in found for term in terms) / len(terms) if terms else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import botocore
@@ -63,7 +63,7 @@ def boto_session(service: Service, region: str) -> boto3.Session:
     """
     session = _EmbeddedSession()
 
-    def answer(request: AWSPreparedRequest, **kwargs: Any) -> Any:
+    def answer(request: AWSPreparedRequest, **_kwargs: Any) -> Any:
         _, _, rest = request.url.split("/", 2)
         host, _, target = rest.partition("/")
         path, _, query = target.partition("?")
@@ -86,10 +86,10 @@ def boto_session(service: Service, region: str) -> boto3.Session:
         headers: Any = {"x-amzn-RequestId": str(uuid.uuid4()), **response.headers}
         return AWSResponse(request.url, response.status, headers, _Body(response.body))
 
-    def unsigned(**kwargs: Any) -> Any:
+    def unsigned(**_kwargs: Any) -> Any:
         return botocore.UNSIGNED
 
     for name in (DATA_PLANE, CONTROL_PLANE):
-        session.register(f"before-send.{name}.*", answer)
+        session.register(f"before-send.{name}.*", cast("Any", answer))
         session.register(f"choose-signer.{name}.*", unsigned)
     return boto3.Session(botocore_session=session, region_name=region)

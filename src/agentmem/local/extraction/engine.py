@@ -232,9 +232,8 @@ class ExtractionEngine:
             )
         changes = self._extractor.extract(kind, task.messages, known)
         with self._store.write() as connection:
-            made: dict[str, int] = {}
             for change in changes:
-                self._write(connection, task, strategy, namespace, change, made)
+                self._write(connection, task, strategy, namespace, change)
 
     def _known(
         self,
@@ -262,7 +261,6 @@ class ExtractionEngine:
         strategy: Mapping[str, Any],
         namespace: str,
         change: Change,
-        made: dict[str, int],
     ) -> None:
         subject = f"summary:{task.session_id}" if kind_of(strategy) == "summary" else change.subject
         before = None
@@ -270,15 +268,14 @@ class ExtractionEngine:
             before = connection.execute(
                 "SELECT seq FROM records WHERE record_id = ? AND deleted = 0", (change.replaces,)
             ).fetchone()
-        seq = before["seq"] if before else made.get(subject or "")
         if change.text is None:
-            if seq is not None:
-                record_table.update(connection, seq, timestamp=task.said_at)
+            if before:
+                record_table.update(connection, before["seq"], timestamp=task.said_at)
             return
-        if seq is not None:
-            record_table.delete(connection, seq)
+        if before:
+            record_table.delete(connection, before["seq"])
         days = strategy.get("recordExpiryDurationDays")
-        record_id = record_table.insert(
+        record_table.insert(
             connection,
             NewRecord(
                 memory_id=task.memory.memory_id,
@@ -292,10 +289,6 @@ class ExtractionEngine:
                 subject=subject,
             ),
         )
-        if subject:
-            made[subject] = connection.execute("SELECT seq FROM records WHERE record_id = ?", (record_id,)).fetchone()[
-                0
-            ]
 
     def _keep_failure(self, task: Task, strategy_id: str, error: Exception) -> None:
         content = {

@@ -12,7 +12,7 @@ from .preferences import preferences
 from .summary import roll
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .messages import Message
 
@@ -67,6 +67,9 @@ class Extractor(Protocol):
         ...
 
 
+_TASTE = "taste:"
+
+
 class RuleExtractor:
     """Extraction by rule: no model, no cost, the same result every time; English only."""
 
@@ -75,22 +78,27 @@ class RuleExtractor:
         if kind == "summary":
             return self._summary(messages, known)
         read = facts if kind == "semantic" else preferences
-        said = [fact for message in messages if message.role == "USER" for fact in read(message.text)]
         by_subject = {record.subject: record for record in known if record.subject}
-        changes = []
-        for fact in said:
-            before = by_subject.get(fact.subject)
-            change = Change(fact.text, fact.subject)
-            if before is not None:
-                change = (
-                    Change(None, fact.subject, before.record_id)
-                    if _same(before.text, fact.text)
-                    else Change(fact.text, fact.subject, before.record_id)
+        # Only the last word on each subject counts, so that a conversation told twice changes nothing.
+        said: dict[str, Fact] = {}
+        for message in messages:
+            for fact in read(message.text) if message.role == "USER" else ():
+                said.pop(
+                    _reversed_taste(fact, {subject: other.text for subject, other in said.items()}) or fact.subject,
+                    None,
                 )
-            if change.text is not None:
-                # A record made in this batch has no id yet: `replaces` then names the subject's earlier change.
-                by_subject[fact.subject] = Known(before.record_id if before else "", fact.text, fact.subject)
-            changes.append(change)
+                said[fact.subject] = fact
+        changes = []
+        for fact in said.values():
+            texts = {subject: record.text for subject, record in by_subject.items()}
+            subject = fact.subject if fact.subject in by_subject else _reversed_taste(fact, texts)
+            before = by_subject.get(subject) if subject else None
+            if before is None:
+                changes.append(Change(fact.text, fact.subject))
+            elif _same(before.text, fact.text):
+                changes.append(Change(None, fact.subject, before.record_id))
+            else:
+                changes.append(Change(fact.text, fact.subject, before.record_id))
         return changes
 
     def _summary(self, messages: Sequence[Message], known: Sequence[Known]) -> list[Change]:
@@ -99,6 +107,19 @@ class RuleExtractor:
         if text is None or (before and text == before.text):
             return []
         return [Change(text, "summary", before.record_id if before else None)]
+
+
+def _reversed_taste(fact: Fact, texts: Mapping[str, str]) -> str | None:
+    """The subject among `texts` of the opposite taste for a thing named more or less closely ("spicy ramen", "ramen")."""
+    if not fact.subject.startswith(_TASTE):
+        return None
+    thing, disliked = set(fact.subject.removeprefix(_TASTE).split()), is_negated(fact.text)
+    for subject, text in texts.items():
+        if subject.startswith(_TASTE) and is_negated(text) != disliked:
+            other = set(subject.removeprefix(_TASTE).split())
+            if thing and other and (thing <= other or other <= thing):
+                return subject
+    return None
 
 
 def _same(before: str, after: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from agentmem.local.search_text import stem
 from agentmem.local.word_list import words
 
 from .person import third_person
@@ -54,6 +55,15 @@ _SINGLE = [
     (rf"{_I}(?:really |absolutely )*(?:like|love|enjoy|adore|hate|dislike|detest|prefer|"
      r"(?:don't|do not|can't|cannot|no longer)(?: really)? (?:like|love|enjoy|stand|eat|drink))s? ([^.!]+)", "taste"),
 ]  # fmt: skip
+_MOVED = re.compile(
+    rf"{_I}(?:(?:moved|relocated|settled)(?: back)? (?:to|in)|(?:'ve|have) moved to) [A-Z][\w' -]+(?:, [A-Z][\w' -]+)?[.!]?$",
+    re.I,
+)
+_TASTE_ENDS = re.compile(
+    r"\b(?:any ?more|now|a lot|so much|very much|too|at all|the most|these days|because|since|when|while|in|on|at|with|for|"
+    r"during|especially|than|over|as|and|but|instead)\b.*$",
+    re.I,
+)
 _RULES = [(re.compile(pattern, re.IGNORECASE), subject) for pattern, subject in _SINGLE]
 _STOP = words(
     """
@@ -78,7 +88,15 @@ def facts(text: str) -> list[Fact]:
     Returns:
         Facts in order; none for questions, requests and small talk.
     """
-    return [Fact(third_person(statement), subject_of(statement)) for statement in statements(text)]
+    return [Fact(_told(statement), subject_of(statement)) for statement in statements(text)]
+
+
+def _told(statement: str) -> str:
+    told = third_person(statement)
+    # Who looks for it asks where the user lives, and the words of a move would not answer.
+    if _MOVED.search(statement):
+        told = f"{told.rstrip('.!')} and lives there now."
+    return told
 
 
 def subject_of(statement: str) -> str:
@@ -92,6 +110,8 @@ def subject_of(statement: str) -> str:
         match = pattern.search(statement)
         if match:
             detail = match.group(1) if pattern.groups else None
+            if subject == "taste" and detail:
+                detail = _TASTE_ENDS.sub("", detail) or detail
             return f"{subject}:{' '.join(stems(detail))}" if detail else subject
     return "said:" + " ".join(sorted(set(stems(third_person(statement)))))
 
@@ -99,17 +119,9 @@ def subject_of(statement: str) -> str:
 def stems(text: str) -> list[str]:
     """The meaning-bearing words of a text, crudely stemmed, without negations."""
     words = re.findall(r"[a-z0-9][a-z0-9'-]*", text.lower())
-    return [_stem(word) for word in words if word not in _STOP and word not in _NEGATION]
+    return [stem(word.removesuffix("'s")) for word in words if word not in _STOP and word not in _NEGATION]
 
 
 def is_negated(text: str) -> bool:
     """Whether a text denies something."""
     return any(word in _NEGATION for word in re.findall(r"[a-z']+", text.lower()))
-
-
-def _stem(word: str) -> str:
-    word = word.removesuffix("'s")
-    for ending in ("ing", "ies", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word

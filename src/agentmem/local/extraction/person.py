@@ -44,16 +44,10 @@ _SECOND_VERBS = words(
     use need want enjoy avoid take go come do make get keep plan hope
     """
 )
-_CONTRACTIONS = {
-    "i'm": ("is",),
-    "i've": ("has",),
-    "we're": ("is",),
-    "we've": ("has",),
-    "i'll": ("will",),
-    "we'll": ("will",),
-}
-_POSSESSIVE = {"my": "the user's", "our": "the user's", "mine": "the user's", "ours": "the user's"}
-_OBJECT = {"me": "the user", "us": "the user", "myself": "themselves", "ourselves": "themselves"}
+_CONTRACTIONS = {"i'm": "is", "i've": "has", "we're": "is", "we've": "has", "i'll": "will", "we'll": "will"}
+_POSSESSIVE = {"my": "their", "our": "their", "mine": "theirs", "ours": "theirs"}
+_OBJECT = {"me": "them", "us": "them", "myself": "themselves", "ourselves": "themselves"}
+_PLURAL = {"is": "are", "has": "have", "am": "are", "was": "were", "wasn't": "weren't"}
 _SUBJECTS = frozenset(("i", "we"))
 # After these, "had" is what "'d" stands for; otherwise it is "would".
 _HAD_NEXT = frozenset(["been", "had", "gone", "done", "better", "already", "never"])
@@ -64,51 +58,72 @@ def third_person(sentence: str, subject: str = "the user") -> str:
 
     Args:
         sentence: In English, in the first person.
-        subject: What stands for the speaker.
+        subject: What stands for the speaker at the first mention; later ones are "they", "their", "them".
 
     Returns:
         The sentence about `subject`, capitalised, ending in a full stop. Sentences without a first person come back
         as they are, but for case and full stop.
     """
     words = _WORD.findall(sentence)
-    result: list[str] = []
-    pending_verb = False  # the next verb belongs to the speaker
-    speaker_spoke = False
+    rewriter = _Rewriter(subject)
     for position, word in enumerate(words):
-        low = word.lower()
-        following = next((item.lower() for item in words[position + 1 :] if item.strip() and item[0].isalpha()), "")
-        if not word[0].isalpha() and word[0] != "'":
-            result.append(word)
-            if not word.isspace():
-                pending_verb = False
-            continue
-        if low in _SUBJECTS and not (low == "i" and word == "i" and following in ("e", "")):
-            result.append(subject)
-            pending_verb = speaker_spoke = True
-        elif low in _CONTRACTIONS:
-            result.append(f"{subject} {_CONTRACTIONS[low][0]}")
-            pending_verb, speaker_spoke = False, True
-        elif low in ("i'd", "we'd"):
-            result.append(f"{subject} {'had' if following in _HAD_NEXT else 'would'}")
-            pending_verb, speaker_spoke = False, True
-        elif low in _POSSESSIVE:
-            result.append(_POSSESSIVE[low].replace("the user", subject))
-            pending_verb = False
-        elif low in _OBJECT:
-            result.append(_OBJECT[low].replace("the user", subject))
-            pending_verb = False
-        elif pending_verb and low in _ADVERBS:
-            result.append(word)
-        elif pending_verb:
-            result.append(_conjugated(word))
-            pending_verb = False
-        elif speaker_spoke and low in _SECOND_VERBS and position >= 2 and words[position - 2].lower() in ("and", "but"):
-            result.append(_conjugated(word))
-        else:
-            result.append(word)
-    text = "".join(result).strip()
+        following = next((item.lower() for item in words[position + 1 :] if item[0].isalpha()), "")
+        before = words[position - 2].lower() if position >= 2 else ""
+        rewriter.feed(word, following, before)
+    text = "".join(rewriter.result).strip()
     text = text[:1].upper() + text[1:]
     return text if text[-1:] in ".!" else text + "."
+
+
+class _Rewriter:
+    """Rewrites one sentence, word by word."""
+
+    def __init__(self, subject: str) -> None:
+        self.result: list[str] = []
+        self._subject = subject
+        self._mentioned = False
+        self._verb_due = False  # the next verb belongs to the speaker
+        self._plural = False  # the speaker was "they" last: verbs stay in the plain form
+        self._spoke = False
+
+    def feed(self, word: str, following: str, before: str) -> None:
+        low = word.lower()
+        if not word[0].isalpha() and word[0] != "'":
+            self.result.append(word)
+            self._verb_due = self._verb_due and word.isspace()
+        elif low in _SUBJECTS:
+            self._speak(self._mention())
+            self._verb_due = True
+        elif low in _CONTRACTIONS:
+            name, verb = self._mention(), _CONTRACTIONS[low]
+            self._speak(f"{name} {_PLURAL.get(verb, verb) if self._plural else verb}")
+        elif low in ("i'd", "we'd"):
+            self._speak(f"{self._mention()} {'had' if following in _HAD_NEXT else 'would'}")
+        elif low in _POSSESSIVE:
+            self.result.append(_POSSESSIVE[low] if self._mentioned else f"{self._subject}'s")
+            self._mentioned = True
+            self._verb_due = False
+        elif low in _OBJECT:
+            self.result.append(_OBJECT[low] if self._mentioned else self._subject)
+            self._mentioned = True
+            self._verb_due = False
+        elif self._verb_due and low in _ADVERBS:
+            self.result.append(word)
+        elif self._verb_due or (self._spoke and low in _SECOND_VERBS and before in ("and", "but")):
+            self.result.append(_PLURAL.get(low, word) if self._plural else _conjugated(word))
+            self._verb_due = False
+        else:
+            self.result.append(word)
+
+    def _mention(self) -> str:
+        self._plural = self._mentioned
+        name = "they" if self._mentioned else self._subject
+        self._mentioned = True
+        return name
+
+    def _speak(self, text: str) -> None:
+        self.result.append(text)
+        self._spoke, self._verb_due = True, False
 
 
 def _conjugated(verb: str) -> str:

@@ -58,6 +58,12 @@ _TALK = re.compile(
     re.IGNORECASE,
 )
 _TO_THE_LISTENER = re.compile(r"\b(?:you|your|yours|you're|you've|you'll|you'd)\b", re.IGNORECASE)
+# A statement about something named before, which a record by itself would leave open.
+_DANGLING = re.compile(
+    r"^(?:they|he|she|it|this|that|these|those|their|his|her|its|there|here|both|such|then|what|who|which|when|where|how)"
+    r"(?:'\w+)?\b",
+    re.I,
+)
 _FIRST_PERSON = re.compile(
     r"\b(?:i|i'm|i've|i'd|i'll|my|me|mine|myself|we|we're|we've|we'll|our|us|ours)\b", re.IGNORECASE
 )
@@ -119,7 +125,7 @@ def statements(text: str) -> list[str]:
             clause = _LEADING.sub("", clause.strip(" ,;:-–—")).strip(" ,;:-–—")
             if not clause or len(clause) > 600 or is_talk(clause) or is_request(clause) or is_question(clause):
                 continue
-            if _TO_THE_LISTENER.search(clause):
+            if _TO_THE_LISTENER.search(clause) or _DANGLING.match(clause):
                 continue
             if _FIRST_PERSON.search(clause) or _WORLD.match(clause):
                 found.append(clause)

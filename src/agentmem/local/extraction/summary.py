@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     from .messages import Message
 
-MAX_TOPICS = 12
-MAX_TOPIC_CHARACTERS = 900
+MAX_TOPICS = 20
+MAX_TOPIC_CHARACTERS = 700
 MAX_SENTENCE = 240
+MAX_ASSISTANT_SENTENCES = 3
+_ASSISTANT = "The assistant said:"
 _TOPIC = re.compile(r'<topic name="(.*?)">\s*(.*?)\s*</topic>', re.DOTALL)
 _NAME_STOP = words(
     """
@@ -49,7 +51,8 @@ def roll(previous: str | None, messages: Iterable[Message]) -> str | None:
         messages: What was said since.
 
     Returns:
-        The new summary, at most 12 topics of 900 characters: the oldest topics and lines give way. None when there
+        The new summary, at most 20 topics of 700 characters: the assistant's words give way
+        before the user's, older before newer. None when there
         is still nothing to say.
     """
     topics = [
@@ -58,7 +61,7 @@ def roll(previous: str | None, messages: Iterable[Message]) -> str | None:
     ]
     changed = False
     for message in messages:
-        lines = _told(message)
+        lines = [line for line in _told(message) if not any(line in topic.lines for topic in topics)]
         if lines:
             _place(topics, lines)
             changed = True
@@ -66,7 +69,8 @@ def roll(previous: str | None, messages: Iterable[Message]) -> str | None:
         return previous
     for topic in topics:
         while len(topic.lines) > 1 and sum(len(line) for line in topic.lines) > MAX_TOPIC_CHARACTERS:
-            del topic.lines[0]
+            told = [index for index, line in enumerate(topic.lines) if line.startswith(_ASSISTANT)]
+            del topic.lines[told[0] if told else 0]
     return "\n".join(
         f'<topic name="{_attribute(topic.name)}">\n'
         + "\n".join(escape(line, quote=False) for line in topic.lines)
@@ -80,7 +84,7 @@ def _attribute(text: str) -> str:
 
 
 def _told(message: Message) -> list[str]:
-    """A message retold in the third person; an assistant's at most in its first two sentences."""
+    """A message retold in the third person; an assistant's in its first three statements."""
     told = []
     for sentence in sentences(message.text):
         if is_talk(sentence):
@@ -90,9 +94,8 @@ def _told(message: Message) -> list[str]:
         if message.role == "USER":
             told.append(f"The user asked: {sentence}" if is_question(sentence) else third_person(sentence))
         elif message.role == "ASSISTANT":
-            told.append(f"The assistant said: {sentence}")
-            if len(told) == 2:
-                break
+            if not is_question(sentence) and len(told) < MAX_ASSISTANT_SENTENCES:
+                told.append(f"{_ASSISTANT} {sentence}")
         else:
             told.append(f"It was said: {sentence}")
     return told
@@ -106,7 +109,7 @@ def _place(topics: list[_Topic], lines: list[str]) -> None:
         count = len(words & topic.words())
         if count > shared:
             best, shared = topic, count
-    if best is None and topics and lines[0].startswith("The assistant said"):
+    if best is None and topics and lines[0].startswith(_ASSISTANT):
         best = topics[-1]
     if best is None:
         best = _Topic(_name(lines))
@@ -114,7 +117,7 @@ def _place(topics: list[_Topic], lines: list[str]) -> None:
     elif best is not topics[-1]:
         topics.remove(best)
         topics.append(best)
-    best.lines.extend(line for line in lines if line not in best.lines)
+    best.lines.extend(dict.fromkeys(lines))
 
 
 def _name(lines: list[str]) -> str:
