@@ -194,16 +194,17 @@ class Demo:
         before = planner.last_compaction
         self._say(f"   [cyan]user:[/cyan]  {escape(request)}")
         planner.agent(request)
-        for number, tokens in enumerate(planner.model.request_tokens[told:], told + 1):
-            self._say(_bar(number, tokens))
         after = planner.last_compaction
-        if after is None or after is before:
-            return 0
-        self._say(
-            f"   [magenta]compacted: {after.tokens_before:,} -> {after.tokens_after:,} tokens, "
-            f"{after.folded} messages folded, {after.shortened} shortened[/magenta]"
-        )
-        return after.folded
+        compaction = None if after is before else after
+        sizes = planner.model.request_tokens
+        for number in range(told, len(sizes)):
+            if compaction is not None and sizes[number] < sizes[number - 1]:
+                self._say(
+                    f"   [magenta]compacted: {compaction.tokens_before:,} -> {compaction.tokens_after:,} tokens, "
+                    f"{compaction.folded} messages folded, {compaction.shortened} shortened[/magenta]"
+                )
+            self._say(_bar(number + 1, sizes[number]))
+        return 0 if compaction is None else compaction.folded
 
     def _planner(self, session_id: str) -> _Planner:
         from strands.agent.conversation_manager import NullConversationManager
