@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from agentmem.compaction.summary.collect import collect
+from agentmem.compaction.summary.selection import fit
 from agentmem.compaction.summary.value import Statement, Summary, ToolNote
 
 if TYPE_CHECKING:
@@ -62,4 +64,4 @@ class ExtractiveSummarizer:
         Returns:
             The new summary.
         """
-        raise NotImplementedError
+        return fit(collect(previous or Summary(), folded), max_tokens, count)

@@ -11,7 +11,7 @@ What happens to each kind of block in `shorten`:
 | `toolResult` | text and JSON items together limited to `max_tool_content_length`; media items become placeholders |
 | `toolUse` | long strings of the input are cut, the input stays a JSON object |
 | `image`, `document`, `video`, `audio` | a text placeholder, unless `keep_media` |
-| `reasoningContent` | left out whole (its signature covers all of it), unless `keep_reasoning` or nothing else is left |
+| `reasoningContent` | left out whole (a signature covers all of it), unless `keep_reasoning` or nothing else is left |
 | `text` | whole, up to `hard_tool_content_length` |
 | `cachePoint`, `guardContent`, `citationsContent`, unknown kinds | passed through whole |
 """
@@ -21,14 +21,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from strands.types.content import Message
+from typing import TYPE_CHECKING, Any
 
 from agentmem.compaction.cutting import MARKER_TOKENS, RECALL_TOOL, cut_text, earlier_cut, is_longer, marker
 from agentmem.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from strands.types.content import Message
 
 _MEDIA = ("image", "document", "video", "audio")
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)

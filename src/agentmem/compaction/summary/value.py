@@ -21,9 +21,9 @@ PREFERENCES = "preferences"
 DIGEST = "digest"
 
 TITLES = {
-    INSTRUCTIONS: "Standing instructions",
+    INSTRUCTIONS: "Rules",
     CONSTRAINTS: "Constraints",
-    GOALS: "Goals and open tasks",
+    GOALS: "Goals",
     DECISIONS: "Decisions",
     FACTS: "Facts",
     PREFERENCES: "Preferences",
@@ -94,6 +94,7 @@ class Summary:
         narrative: A model's retelling; empty with the extractive summarizer.
         notes: Remarks about the history itself, such as a part of it that was never read.
         messages: Messages folded into it.
+        headings: Whether sections are shown under headings; without them there is room for a little more.
         extra: Fields of a future format, kept as they are.
     """
 
@@ -102,6 +103,7 @@ class Summary:
     narrative: str = ""
     notes: tuple[str, ...] = ()
     messages: int = 0
+    headings: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -131,7 +133,8 @@ class Summary:
         for section, title in titles.items():
             items = [s for s in self.statements if s.section == section]
             if items:
-                lines.append(f"{title}:")
+                if self.headings:
+                    lines.append(f"{title}:")
                 lines.extend(f"- {text}" for text in _joined(items))
         if self.tools:
             lines.append(f"{TOOLS_TITLE}:")
@@ -160,6 +163,7 @@ class Summary:
             "narrative": self.narrative,
             "notes": list(self.notes),
             "messages": self.messages,
+            "headings": self.headings,
         }
 
     @classmethod
@@ -175,7 +179,7 @@ class Summary:
         Raises:
             KeyError: A statement or tool note lacks its text or name.
         """
-        known = {"statements", "tools", "narrative", "notes", "messages"}
+        known = {"statements", "tools", "narrative", "notes", "messages", "headings"}
         return cls(
             statements=tuple(
                 Statement(
@@ -201,6 +205,7 @@ class Summary:
             narrative=str(data.get("narrative", "")),
             notes=tuple(str(note) for note in data.get("notes", ())),
             messages=int(data.get("messages", 0)),
+            headings=bool(data.get("headings", True)),
             extra={key: value for key, value in data.items() if key not in known},
         )
 
