@@ -12,7 +12,7 @@ from strands import Agent
 from strands.agent.conversation_manager import NullConversationManager
 from strands.hooks import BeforeToolsEvent, HookOrder, HookRegistry, MessageAddedEvent
 
-from agentmem.compaction.tokens import MESSAGE_OVERHEAD, count_message, count_request
+from agentmem.compaction.tokens import count_message, count_request
 from agentmem.replay.calls import ApiCalls
 from agentmem.replay.model import Playback, ReplayModel, Request, recorded_tools
 from agentmem.replay.report import ReplayReport, RequestSize, Restore
@@ -221,12 +221,16 @@ def _base64(value: object) -> str:
 def _uncompacted_sizes(conversation: Conversation, tools: list[ToolSpec]) -> list[int]:
     """Count, for every recorded reply, the request that would have asked for it with the whole history."""
     sizes = []
-    total = count_request([], conversation.system, tools)
-    role = None
+    before_last = count_request([], conversation.system, tools)
+    total = before_last
+    last: Message | None = None
     for message in conversation.messages:
         if message["role"] == "assistant":
             sizes.append(total)
-        # Neighbouring messages of one role are sent as one.
-        total += count_message(message) - (MESSAGE_OVERHEAD if message["role"] == role else 0)
-        role = message["role"]
+        if last is not None and last["role"] == message["role"]:
+            # Neighbouring messages of one role are sent as one.
+            last = {"role": last["role"], "content": [*last["content"], *message["content"]]}
+        else:
+            before_last, last = total, message
+        total = before_last + count_message(last)
     return sizes
