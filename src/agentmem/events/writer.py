@@ -112,6 +112,7 @@ class EventWriter:
         address: SessionAddress,
         settings: WriteConfig,
         *,
+        options: Mapping[str, Any] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         """Write through a boto3 ``bedrock-agentcore`` client.
@@ -120,8 +121,10 @@ class EventWriter:
             client: The client; its own retries are the transient errors' first answer.
             address: The session.
             settings: Queue limit, breaker and metadata.
+            options: What every CreateEvent carries besides; see ``MemorySession.event_options``.
             now: Seconds since the epoch.
         """
+        self._options = dict(options or {})
         self._client = client
         self._address = address
         self._settings = settings
@@ -292,6 +295,7 @@ class EventWriter:
             metadata |= turn.metadata
         request: dict[str, Any] = {
             **self._address.parameters(),
+            **self._options,
             "eventTimestamp": self._timestamp(),
             "payload": payload,
         }
