@@ -28,7 +28,6 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/interrogate -q src
 
 format: $(READY)
 	@$(BIN)/ruff check --fix-only -q .

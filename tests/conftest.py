@@ -5,8 +5,9 @@ import os
 import socket
 
 import pytest
-from dynamodb import checkpoint_table, dynamodb, dynamodb_endpoint
 from hypothesis import settings
+
+from dynamodb import checkpoint_table, dynamodb, dynamodb_endpoint
 
 __all__ = ["checkpoint_table", "dynamodb", "dynamodb_endpoint"]
 

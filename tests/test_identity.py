@@ -3,7 +3,6 @@ import time
 import unicodedata
 
 import pytest
-from contract import is_valid, rules, shape
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from agentmem.identity import (
     validate_memory_id,
     validate_session_id,
 )
+from contract import is_valid, rules, shape
 
 DATA = "bedrock-agentcore"
 plain_ids = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,40}", fullmatch=True)
@@ -40,9 +40,11 @@ def test_a_memory_id_or_its_arn_is_taken(memory_id):
     assert validate_memory_id(memory_id) == memory_id
 
 
-@pytest.mark.parametrize("memory_id", ["", "support_bot", "1bot-a1b2c3d4e5", "bot-a1b2c3d4e5 ", "bot-a1b2c3d4e5\n", None, 7])
+@pytest.mark.parametrize(
+    "memory_id", ["", "support_bot", "1bot-a1b2c3d4e5", "bot-a1b2c3d4e5 ", "bot-a1b2c3d4e5\n", None, 7]
+)
 def test_a_memory_id_the_service_would_refuse_is_refused_with_a_remedy(memory_id):
-    with pytest.raises(ConfigurationError, match="memory_id = .*ensure_memory"):
+    with pytest.raises(ConfigurationError, match=r"memory_id = .*ensure_memory"):
         validate_memory_id(memory_id)
 
 

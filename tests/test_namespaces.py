@@ -1,5 +1,4 @@
 import pytest
-from contract import is_valid, model, rules
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from agentmem.templates import (
     VARIABLES_MAX,
     normalise,
 )
+from contract import is_valid, model, rules
 
 DATA = "bedrock-agentcore"
 CONTROL = "bedrock-agentcore-control"
@@ -94,7 +94,9 @@ def test_no_two_actors_ever_meet(template, one, other, session, other_session, t
     assert not theirs.startswith(mine)
 
 
-@given(st.lists(templates(), min_size=2, max_size=2, unique_by=normalise), actor_ids, actor_ids, session_ids, session_ids)
+@given(
+    st.lists(templates(), min_size=2, max_size=2, unique_by=normalise), actor_ids, actor_ids, session_ids, session_ids
+)
 @example(["/{actorId}/facts", "/shared/{actorId}"], "shared", "facts", "s", "s")
 def test_no_two_actors_ever_meet_across_the_namespaces_of_one_memory(written, one, other, session, other_session):
     assume(one != other)
@@ -110,7 +112,8 @@ def test_no_two_actors_ever_meet_across_the_namespaces_of_one_memory(written, on
 
 
 @pytest.mark.parametrize(
-    "written", ["/users/{actorId}/facts/", "users/{actorId}/facts", "//users///{actorId}//facts//", "/users/{userId}/facts"]
+    "written",
+    ["/users/{actorId}/facts/", "users/{actorId}/facts", "//users///{actorId}//facts//", "/users/{userId}/facts"],
 )
 def test_slashes_and_user_id_make_no_difference(written):
     assert Namespace.semantic("facts", written).resolve("Bob", "s") == "/users/Bob/facts/"
@@ -283,14 +286,18 @@ def test_templates_in_which_two_actors_could_meet_are_refused_together():
 
 
 def test_a_shared_namespace_inside_an_actors_is_refused():
-    mine, shared = Namespace.semantic("mine", "/users/{actorId}/"), Namespace.semantic("all", "/users/all/", shared=True)
+    mine, shared = (
+        Namespace.semantic("mine", "/users/{actorId}/"),
+        Namespace.semantic("all", "/users/all/", shared=True),
+    )
     with pytest.raises(ValueError, match="one place for two actors"):
         check_together([mine, shared])
 
 
 def test_more_than_five_variables_in_all_are_refused():
     many = [
-        Namespace.semantic(f"n{i}", f"/n{i}/{{actorId}}/{{v{i}}}/", variables=(f"v{i}",)) for i in range(VARIABLES_MAX + 1)
+        Namespace.semantic(f"n{i}", f"/n{i}/{{actorId}}/{{v{i}}}/", variables=(f"v{i}",))
+        for i in range(VARIABLES_MAX + 1)
     ]
     with pytest.raises(ValueError, match="6 variables"):
         check_together(many)

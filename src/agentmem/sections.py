@@ -25,7 +25,7 @@ __all__ = [
     "WriteConfig",
 ]
 
-_METADATA_PATTERN = r"^[a-zA-Z0-9\s._:/=+@-]*$"
+METADATA_PATTERN = r"^[a-zA-Z0-9\s._:/=+@-]*$"
 """What the service takes in an event's metadata keys and values (botocore `MetadataKey`, `MetadataValue`)."""
 
 _RESERVED_METADATA = frozenset({"agentId", "stateType"})
@@ -205,8 +205,8 @@ class WriteConfig(Settings):
         description="Give a function from text to text that sees every text before it leaves the process.",
     )
     metadata: dict[
-        Annotated[str, Field(min_length=1, max_length=128, pattern=_METADATA_PATTERN)],
-        Annotated[str, Field(max_length=256, pattern=_METADATA_PATTERN)],
+        Annotated[str, Field(min_length=1, max_length=128, pattern=METADATA_PATTERN)],
+        Annotated[str, Field(max_length=256, pattern=METADATA_PATTERN)],
     ] = Field(
         default_factory=dict,
         max_length=10,

@@ -72,7 +72,9 @@ def test_anything_else_is_refused_with_what_may_be_given():
 
 def test_only_the_opened_store_is_imported():
     code = (
-        "import sys\nfrom agentmem.compaction.stores import open_store\nfrom agentmem.config import InMemoryCheckpoints\n"
+        "import sys\n"
+        "from agentmem.compaction.stores import open_store\n"
+        "from agentmem.config import InMemoryCheckpoints\n"
         "open_store(InMemoryCheckpoints())\n"
         "print(*sorted(name for name in sys.modules if name.startswith('agentmem.compaction.stores.')))"
     )
