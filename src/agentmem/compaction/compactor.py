@@ -12,16 +12,15 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from agentmem.compaction.terms import key_terms
-
 from agentmem.compaction.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.compaction.cutting import RECALL_TOOL
 from agentmem.compaction.fence import summary_block, with_summary, without_summary
 from agentmem.compaction.policy import History, Limits, Plan, plan
 from agentmem.compaction.summarize import Summary
+from agentmem.compaction.terms import key_terms
 from agentmem.compaction.tokens import Calibration, TokenCounter, count_message, count_request, count_text
 from agentmem.compaction.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
-from agentmem.compaction.turns import is_own_message, is_tool_traffic
+from agentmem.compaction.turns import is_own_message, is_recall, is_tool_traffic
 from agentmem.events.position import Position
 
 if TYPE_CHECKING:
@@ -294,7 +293,7 @@ class Compactor:
         names = names_of_tools(plain)
         for message in [*shortened, *folded]:
             name = message["tracking_id"]
-            if name not in self._account.indexed and name not in entries and not _is_recall(message, names):
+            if name not in self._account.indexed and name not in entries and not is_recall(message, names):
                 entries[name] = _entry(message)
         self._account.indexed |= {message["tracking_id"] for message in shortened}
         self._account.indexed &= {ids[index] for index in planned.kept}
@@ -354,17 +353,6 @@ def _entry(message: Message) -> IndexEntry:
     return IndexEntry(
         handle_of(message["tracking_id"]), _NOWHERE, message["role"], tuple(key_terms(message, INDEX_TERMS))
     )
-
-
-def _is_recall(message: Message, names: Mapping[str, str]) -> bool:
-    """Whether a message is nothing but a recall or its answer, which must not be found again by the next recall."""
-    for block in message["content"]:
-        if "toolUse" in block and block["toolUse"]["name"] == RECALL_TOOL:
-            continue
-        if "toolResult" in block and names.get(block["toolResult"]["toolUseId"]) == RECALL_TOOL:
-            continue
-        return False
-    return True
 
 
 def _without_usage(message: Message) -> Message:

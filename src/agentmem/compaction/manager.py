@@ -8,8 +8,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
-from agentmem.config import CompactionConfig, EventLogCheckpoints, WriteConfig
-from bedrock_agentcore.memory import MemoryClient
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
 from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
 from strands.agent.state import AgentState
@@ -41,6 +39,7 @@ from agentmem.compaction.summary.choice import summarizer_for
 from agentmem.compaction.thresholds import Thresholds
 from agentmem.compaction.tokens import prompt_tokens
 from agentmem.compaction.truncation import TruncationSettings
+from agentmem.config import CompactionConfig, EventLogCheckpoints, WriteConfig
 from agentmem.errors import CompactionError, ConfigurationError
 from agentmem.events.address import SessionAddress
 from agentmem.events.reader import EventReader, in_order
@@ -48,8 +47,7 @@ from agentmem.events.writer import EventWriter, WriterStatus
 
 if TYPE_CHECKING:
     import boto3
-    from agentmem.config import CheckpointLocation
-    from agentmem.session import MemorySession
+    from bedrock_agentcore.memory import MemoryClient
     from botocore.config import Config
     from strands.agent.agent import Agent
     from strands.hooks import HookRegistry
@@ -58,6 +56,8 @@ if TYPE_CHECKING:
 
     from agentmem.compaction.policy import Limits, Plan
     from agentmem.compaction.summarize import Summarizer
+    from agentmem.config import CheckpointLocation
+    from agentmem.session import MemorySession
 
 __all__ = ["CompactingSessionManager"]
 
@@ -357,6 +357,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
 
     @memory_client.setter
     def memory_client(self, client: MemoryClient) -> None:
+        del client
         raise ConfigurationError("memory_client cannot be replaced; give boto_session= another boto3 session instead")
 
     def _on_initialized(self, event: AgentInitializedEvent) -> None:

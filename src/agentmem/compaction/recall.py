@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from agentmem.compaction.terms import key_terms, rank
-
 from agentmem.compaction.checkpoint import IndexEntry
-from agentmem.compaction.cutting import RECALL_TOOL
 from agentmem.compaction.restore import read_session
+from agentmem.compaction.terms import key_terms, rank
 from agentmem.compaction.tokens import count_text
 from agentmem.compaction.truncation import handle_of, names_of_tools
+from agentmem.compaction.turns import is_recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -133,10 +132,9 @@ class SessionRecall:
         return _within(originals, max_tokens)
 
     def _tail(self) -> list[LoggedMessage]:
-        names = names_of_tools
         kept = read_session(self._reader, self._store, self._key).messages
-        uses = names(one.message for one in kept)
-        return [one for one in kept if not _is_recall(one.message, uses)]
+        names = names_of_tools(one.message for one in kept)
+        return [one for one in kept if not is_recall(one.message, names)]
 
     def _in_tail(self, handle: str) -> LoggedMessage | None:
         return next((one for one in self._tail() if handle_of(one.message["tracking_id"]) == handle), None)
@@ -202,13 +200,3 @@ def _block_text(block: Mapping[str, Any]) -> str:
     if "reasoningContent" in block:
         return ""
     return f"[{next(iter(block), 'empty')}]"
-
-
-def _is_recall(message: Message, names: Mapping[str, str]) -> bool:
-    uses = [names.get(_tool_use_id(block)) for block in message["content"]]
-    return bool(uses) and all(name == RECALL_TOOL for name in uses)
-
-
-def _tool_use_id(block: Mapping[str, Any]) -> str:
-    use = block.get("toolUse") or block.get("toolResult") or {}
-    return str(use.get("toolUseId", ""))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from strands.types.session import Session, SessionType
 
 from agentmem.compaction.stores.event_log import EventLogCheckpointStore
+from agentmem.compaction.stores.succession import is_further_back
 from agentmem.errors import CheckpointConflictError, CheckpointStoreError
 from agentmem.events.codec import encode_message, has_conversation
 from agentmem.events.writer import OutgoingItem
@@ -195,7 +196,7 @@ class SessionLog:
         if winner is None:
             raise CheckpointStoreError(str(conflict)) from conflict
         self._compactor.yield_to(winner)
-        if lost.boundary < winner.boundary:
+        if is_further_back(lost.boundary, winner.boundary):
             _log.info("version=<%d> | another writer's checkpoint reaches further, adopted", winner.version)
             if self._compactor.draft is draft:
                 self._compactor.draft = None

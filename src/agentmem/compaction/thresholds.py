@@ -42,7 +42,7 @@ class Thresholds:
     def limits(self, model: Any) -> Limits:
         """Return the limits for a model, in the model's own tokens."""
         window = model.context_window_limit
-        if self._config.token_threshold == "auto":  # noqa: S105 - tokens of a model, not a password
+        if self._config.token_threshold == "auto":
             if not window and not self._told:
                 self._told = True
                 _log.warning(

@@ -10,12 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agentmem.compaction.cutting import RECALL_TOOL
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from strands.types.content import Message
 
-__all__ = ["Cycle", "Turn", "cycles_of", "has_tool_use", "is_own_message", "is_tool_traffic", "turns_of"]
+__all__ = ["Cycle", "Turn", "cycles_of", "has_tool_use", "is_own_message", "is_recall", "is_tool_traffic", "turns_of"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,17 @@ def has_tool_use(message: Message) -> bool:
 def is_tool_traffic(message: Message) -> bool:
     """Whether a message asks for tools or carries their results."""
     return any("toolUse" in block or "toolResult" in block for block in message["content"])
+
+
+def is_recall(message: Message, tool_names: Mapping[str, str]) -> bool:
+    """Whether a message is nothing but a recall or its answer, which no later recall should find again.
+
+    Args:
+        message: A message.
+        tool_names: Tool use id to tool name (``truncation.names_of_tools``).
+    """
+    ids = [(block.get("toolUse") or block.get("toolResult") or {}).get("toolUseId") for block in message["content"]]
+    return bool(ids) and all(tool_names.get(str(tool_use_id)) == RECALL_TOOL for tool_use_id in ids)
 
 
 def turns_of(messages: Sequence[Message]) -> list[Turn]:

@@ -27,7 +27,6 @@ from agentmem.events.position import Position
 
 if TYPE_CHECKING:
     from agentmem.config import WriteConfig
-
     from agentmem.events.address import SessionAddress
 
 __all__ = ["EventWriter", "OutgoingItem", "WriterStatus"]

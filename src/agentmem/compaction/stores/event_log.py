@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, IndexEntry
-from agentmem.errors import CheckpointConflictError, CheckpointStoreError, HistoryUnavailableError
+from agentmem.compaction.stores.succession import succeeds
+from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.address import SessionAddress
 from agentmem.events.codec import DecodedEvent, agentmem_item
 from agentmem.events.position import Position
@@ -96,17 +97,13 @@ class EventLogCheckpointStore:
         return None if current is None else current[1]
 
     def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
-        """Save a checkpoint in an event of its own."""
-        current = self.load(key)
-        expected = 1 if current is None else current.version + 1
-        if checkpoint.version != expected or (current is not None and checkpoint.boundary < current.boundary):
-            raise CheckpointConflictError(
-                f"checkpoint {checkpoint.version} of agent {key.agent_id!r}, session {key.session_id!r} was not saved: "
-                f"the event log holds version {0 if current is None else current.version}; load it and continue "
-                "from there",
-                winner=current,
-            )
-        self.carried_by(key, self._write(key, self.items(key, checkpoint)))
+        """Save a checkpoint in an event of its own.
+
+        Raises:
+            CheckpointConflictError: Another version is current; carries it as ``winner``.
+        """
+        if succeeds(key, self.load(key), checkpoint):
+            self.carried_by(key, self._write(key, self.items(key, checkpoint)))
 
     def history(self, key: CheckpointKey, *, before: int | None = None) -> Iterator[Checkpoint]:
         """Yield the checkpoints, newest first, at one GetEvent each."""
