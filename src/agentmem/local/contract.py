@@ -120,14 +120,15 @@ class Contract:
     """The operations of both services that concern memory, with their routes.
 
     Attributes:
+        loader: botocore's loader, with the two models in its cache.
         operations: Compiled operations by name.
         error_status: HTTP status by error code, per service.
     """
 
     def __init__(self) -> None:
-        loader = Loader()
+        self.loader = Loader()
         self.models = {
-            name: ServiceModel(loader.load_service_model(name, "service-2"), name)
+            name: ServiceModel(self.loader.load_service_model(name, "service-2"), name)
             for name in (DATA_PLANE, CONTROL_PLANE)
         }
         self.operations: dict[str, Operation] = {}

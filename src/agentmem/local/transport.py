@@ -62,6 +62,9 @@ def boto_session(service: Service, region: str) -> boto3.Session:
         A boto3 session; clients made from it are thread-safe, as boto3's are.
     """
     session = _EmbeddedSession()
+    if session.get_config_variable("data_path") is None:
+        # Reading the models again for every session would take longer than anything else here.
+        session.register_component("data_loader", service.contract.loader)
 
     def answer(request: AWSPreparedRequest, **_kwargs: Any) -> Any:
         _, _, rest = request.url.split("/", 2)

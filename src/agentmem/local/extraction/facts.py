@@ -57,12 +57,12 @@ _SINGLE = [
 ]  # fmt: skip
 _MOVED = re.compile(
     rf"{_I}(?:(?:moved|relocated|settled)(?: back)? (?:to|in)|(?:'ve|have) moved to) [A-Z][\w' -]+(?:, [A-Z][\w' -]+)?[.!]?$",
-    re.I,
+    re.IGNORECASE,
 )
 _TASTE_ENDS = re.compile(
     r"\b(?:any ?more|now|a lot|so much|very much|too|at all|the most|these days|because|since|when|while|in|on|at|with|for|"
     r"during|especially|than|over|as|and|but|instead)\b.*$",
-    re.I,
+    re.IGNORECASE,
 )
 _RULES = [(re.compile(pattern, re.IGNORECASE), subject) for pattern, subject in _SINGLE]
 _STOP = words(

@@ -62,7 +62,7 @@ _TO_THE_LISTENER = re.compile(r"\b(?:you|your|yours|you're|you've|you'll|you'd)\
 _DANGLING = re.compile(
     r"^(?:they|he|she|it|this|that|these|those|their|his|her|its|there|here|both|such|then|what|who|which|when|where|how)"
     r"(?:'\w+)?\b",
-    re.I,
+    re.IGNORECASE,
 )
 _FIRST_PERSON = re.compile(
     r"\b(?:i|i'm|i've|i'd|i'll|my|me|mine|myself|we|we're|we've|we'll|our|us|ours)\b", re.IGNORECASE
