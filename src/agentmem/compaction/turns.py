@@ -59,8 +59,9 @@ def is_recall(message: Message, tool_names: Mapping[str, str]) -> bool:
         message: A message.
         tool_names: Tool use id to tool name (``truncation.names_of_tools``).
     """
-    ids = [(block.get("toolUse") or block.get("toolResult") or {}).get("toolUseId") for block in message["content"]]
-    return bool(ids) and all(tool_names.get(str(tool_use_id)) == RECALL_TOOL for tool_use_id in ids)
+    traffic = [block.get("toolUse") or block.get("toolResult") for block in message["content"]]
+    names = [use and tool_names.get(use["toolUseId"]) for use in traffic]
+    return bool(names) and all(name == RECALL_TOOL for name in names)
 
 
 def turns_of(messages: Sequence[Message]) -> list[Turn]:
