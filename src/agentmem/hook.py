@@ -1,0 +1,480 @@
+"""MemoryHook: an agent's conversation saved, restored and remembered, as a Strands hook."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import threading
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.config import Config
+from strands.hooks import (
+    AfterInvocationEvent,
+    AgentInitializedEvent,
+    BeforeInvocationEvent,
+    BeforeModelCallEvent,
+    HookProvider,
+    MessageAddedEvent,
+)
+from strands.hooks.events import MessageUpdatedEvent
+from strands.middleware import InvokeModelStage
+from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
+
+from agentmem import clients
+from agentmem.compaction.converse import for_model
+from agentmem.compaction.turns import is_own_message
+from agentmem.config import MemoryConfig
+from agentmem.errors import (
+    AgentMemError,
+    ConfigurationError,
+    HistoryUnavailableError,
+    IdentityError,
+    UnsentMessagesError,
+)
+from agentmem.events.address import SessionAddress
+from agentmem.events.breaker import CircuitBreaker
+from agentmem.events.codec import encode_text
+from agentmem.events.reader import EventReader
+from agentmem.events.writer import OutgoingItem
+from agentmem.fenced import fenced_records, fenced_turns, inert, without_fence
+from agentmem.outgoing import HookStatus, SessionWriters
+from agentmem.restoring import RestoredText, message_text, read_last_messages
+from agentmem.retrieval import chosen, retrieve
+
+if TYPE_CHECKING:
+    from strands.agent.agent import Agent
+    from strands.hooks import HookRegistry
+    from strands.middleware.stages import InvokeModelContext
+    from strands.types.content import ContentBlock, Message
+
+    from agentmem.events.writer import EventWriter
+    from agentmem.retrieval import Retrieval
+    from agentmem.session import MemorySession
+
+__all__ = ["HookStatus", "MemoryHook"]
+
+USER_ID, SESSION_ID = "user_id", "session_id"
+"""The keys of ``agent.state`` that say whose memory it is."""
+
+RETRIEVAL_THREADS = 16
+"""Searches under way at once, over all agents of a hook."""
+
+_open_writers: weakref.WeakSet[SessionWriters] = weakref.WeakSet()
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _AgentMemory:
+    """What the hook knows of one agent; it must not refer to the agent, which it is kept for weakly."""
+
+    session: MemorySession
+    writer: EventWriter | None
+    restored: bool = False
+    invoking: bool = False
+    called_model: bool = False
+    began: float = 0.0
+    pending: dict[str, Message] = field(default_factory=dict)
+    anchor: str | None = None
+    query: str = ""
+    shown: str | None = None
+
+
+class MemoryHook(HookProvider):
+    """Gives an agent memory: ``Agent(hooks=[MemoryHook(config)], state={"user_id": ..., "session_id": ...})``.
+
+    At its start an agent is shown the last messages of its session. For each message of the user, long-term memory is
+    searched and shown to the model for that turn only; it never becomes part of ``agent.messages`` or of the log. At
+    the end of each invocation the texts of the turn are saved as one event.
+
+    Whose memory it is, is read once when the agent is made and not again: tools can write ``agent.state``. One hook
+    may serve any number of agents, in any number of threads. Beside a session manager that keeps the session in
+    AgentCore Memory the hook only retrieves.
+    """
+
+    def __init__(
+        self,
+        config: MemoryConfig | None = None,
+        *,
+        session: MemorySession | None = None,
+        memory_id: str | None = None,
+        region: str | None = None,
+    ) -> None:
+        """Make a hook; nothing is read or written until an agent is made with it.
+
+        Args:
+            config: The configuration.
+            session: Serve this session, whatever ``agent.state`` says; `MemorySession.hook` gives it.
+            memory_id: Instead of a configuration: id of the memory.
+            region: Instead of a configuration: its AWS region.
+
+        Raises:
+            ConfigurationError: There is no configuration and no memory id, or both; or a value is malformed.
+        """
+        if config is not None and (memory_id is not None or region is not None):
+            raise ConfigurationError("config= and memory_id= or region= were both given; put them into the config.")
+        if config is None:
+            if session is None and memory_id is None:
+                raise ConfigurationError(
+                    "memory_id is missing. Give MemoryHook(config), MemoryHook(memory_id=..., region=...) or "
+                    "MemoryHook(session=...)."
+                )
+            config = session.config if session is not None else MemoryConfig(memory_id=memory_id or "", region=region)
+        self._config = config
+        self._session = session
+        self._settings = config.hook
+        self._writers = SessionWriters(config.writes)
+        self._agents: weakref.WeakKeyDictionary[Agent, _AgentMemory] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+        self._searches = ThreadPoolExecutor(RETRIEVAL_THREADS, thread_name_prefix="agentmem-search")
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="agentmem-save")
+        self._search_breaker = CircuitBreaker(config.writes.breaker_failures, config.writes.breaker_reset_seconds)
+        # A search that hangs holds its thread no longer than it is waited for.
+        self._search_options = Config(
+            connect_timeout=self._settings.retrieve_timeout,
+            read_timeout=self._settings.retrieve_timeout,
+            retries={"mode": "standard", "total_max_attempts": 1},
+        )
+        self._last_error: str | None = None
+        self._dropped = 0
+        # Collected in the middle of anything, so not in this thread; the end of the process has its own way.
+        weakref.finalize(self, _finish_aside, self._writers).atexit = False
+        _open_writers.add(self._writers)
+
+    # ---- what can be looked at
+
+    @property
+    def status(self) -> HookStatus:
+        """Messages saved, pending and dropped over all agents, the last error, and the breaker's state."""
+        status = self._writers.status
+        breaker = self._search_breaker.state if status.breaker == "closed" else status.breaker
+        return replace(
+            status,
+            dropped=status.dropped + self._dropped,
+            last_error=status.last_error or self._last_error,
+            breaker=breaker,
+        )
+
+    def session_of(self, agent: Agent) -> MemorySession:
+        """Return the session an agent was bound to when it was made.
+
+        Raises:
+            ConfigurationError: The agent was not made with this hook.
+        """
+        return self._memory_of(agent).session
+
+    def flush(self) -> bool:
+        """Try to send what could not be sent before.
+
+        Returns:
+            Whether every finished turn is acknowledged.
+        """
+        return self._writers.drain_all()
+
+    def close(self) -> None:
+        """Send what is left; the hook can be used on.
+
+        Raises:
+            UnsentMessagesError: Some messages are still unacknowledged; they stay queued, so it may be tried again.
+        """
+        self._background.submit(lambda: None).result()  # what was handed to it is tried first
+        if not self._writers.drain_all():
+            raise self._unsent()
+
+    # ---- hooks
+
+    def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
+        """Subscribe to the agent's life; Strands calls this."""
+        registry.add_callback(AgentInitializedEvent, self._on_initialized)
+        registry.add_callback(BeforeInvocationEvent, self._before_invocation)
+        registry.add_callback(MessageAddedEvent, self._on_message)
+        registry.add_callback(MessageUpdatedEvent, self._on_update)
+        registry.add_callback(BeforeModelCallEvent, self._before_model)
+        registry.add_callback(AfterInvocationEvent, self._after_invocation)
+
+    def _on_initialized(self, event: AgentInitializedEvent) -> None:
+        agent = event.agent
+        memory = self._adopt(agent)
+        if not memory.restored and not _in_event_loop():
+            self._restore(agent, memory)  # inside an event loop it waits for the first invocation, not to block it
+
+    async def _before_invocation(self, event: BeforeInvocationEvent) -> None:
+        agent = event.agent
+        memory = self._agents.get(agent) or self._adopt(agent)  # unknown when the hook was added to a finished agent
+        if not memory.restored:
+            await asyncio.to_thread(self._restore, agent, memory)
+        memory.invoking, memory.called_model = True, False
+
+    async def _on_message(self, event: MessageAddedEvent) -> None:
+        memory = self._agents.get(event.agent)
+        message = event.message
+        if memory is None or not memory.invoking:
+            return  # a direct tool call: its messages are made up and say nothing
+        if is_own_message(message) and not memory.called_model:
+            memory.anchor = message["tracking_id"]
+            memory.query = message_text(message["content"], "user", without_thinking=False)
+            memory.shown = None
+        if memory.writer is None or message["role"] not in self._settings.roles or _is_made_up(message):
+            return
+        if not memory.pending:
+            memory.began = time.monotonic()
+        memory.pending[message["tracking_id"]] = message
+        if self._config.writes.flush == "message":
+            await self._save(memory)
+
+    def _on_update(self, event: MessageUpdatedEvent) -> None:
+        memory = self._memory_of(event.agent)
+        if event.tracking_id in memory.pending:
+            memory.pending[event.tracking_id] = event.message
+
+    async def _before_model(self, event: BeforeModelCallEvent) -> None:
+        memory = self._memory_of(event.agent)
+        memory.called_model = True
+        long = time.monotonic() - memory.began >= self._config.writes.flush_interval_seconds
+        if memory.pending and long and self._config.writes.flush == "turn":
+            # The newest message may still be redacted by the call that is about to be made.
+            await self._save(memory, keep_last=1)
+
+    async def _after_invocation(self, event: AfterInvocationEvent) -> None:
+        memory = self._memory_of(event.agent)
+        memory.invoking = False
+        if memory.pending:
+            await self._save(memory)
+
+    # ---- saving
+
+    async def _save(self, memory: _AgentMemory, keep_last: int = 0) -> None:
+        """Send the pending messages as one event, or hand them to the background."""
+        writer = memory.writer
+        items = self._serialized(memory, keep_last)
+        if writer is None or not items:
+            return
+        writer.submit(items)
+        if self._config.writes.flush == "background":
+            self._background.submit(self._drain, memory.session, writer)
+            return
+        if not await asyncio.to_thread(self._drain, memory.session, writer) and self._settings.on_error == "raise":
+            raise self._unsent()
+
+    def _drain(self, session: MemorySession, writer: EventWriter) -> bool:
+        done = self._writers.drain(session, writer)
+        if done and self._writers.unsent:
+            self._background.submit(self._writers.drain_all)  # the service is back: the others' turn
+        return done
+
+    def _serialized(self, memory: _AgentMemory, keep_last: int) -> list[OutgoingItem]:
+        names = list(memory.pending)[: len(memory.pending) - keep_last]
+        items = []
+        for name in names:
+            message = memory.pending.pop(name)
+            role = message["role"]
+            text = self._outgoing(
+                message_text(message["content"], role, without_thinking=self._settings.strip_thinking)
+            )
+            if text.strip():
+                items.append(OutgoingItem(name, encode_text(text, role)))
+        return items
+
+    def _outgoing(self, text: str) -> str:
+        """Pass a text through the user's own redaction; what cannot be redacted does not leave the process."""
+        redact = self._config.writes.redact
+        if redact is None or not text:
+            return text
+        try:
+            return redact(text)
+        except Exception as error:  # noqa: BLE001 - the user's own function; the text must not leave unredacted
+            self._dropped += 1
+            self._fail("redact", error)
+            return ""
+
+    def _unsent(self) -> UnsentMessagesError:
+        status = self._writers.status
+        return UnsentMessagesError(
+            f"{status.pending} messages of memory {self._config.memory_id!r} are not saved: {status.last_error}. They "
+            "are still queued in this process and are sent with the next turn, or by close() when the service is back.",
+            status.pending,
+        )
+
+    # ---- restoring
+
+    def _restore(self, agent: Agent, memory: _AgentMemory) -> None:
+        session = memory.session
+        address = SessionAddress(session.memory_id, session.actor_id, session.session_id)
+        memory.restored = True
+        try:
+            restored, newest = read_last_messages(
+                EventReader(session.client, address),
+                self._settings.restore_max_tokens,
+                without_thinking=self._settings.strip_thinking,
+            )
+        except HistoryUnavailableError as error:
+            memory.restored = self._settings.on_error == "degrade"
+            self._fail("restore", error)
+            return
+        if newest is not None and memory.writer is not None:
+            memory.writer.start_after(newest)
+        if not restored:
+            return
+        if self._settings.restore == "messages":
+            agent.messages[:0] = [_as_message(one) for one in restored]
+        else:
+            _put_into_system_prompt(agent, fenced_turns([(one.role, one.at, one.text) for one in restored]))
+
+    # ---- retrieving
+
+    async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
+        memory = self._memory_of(cast("Agent", context.agent))
+        if self._settings.restore == "messages" and memory.writer is not None:
+            context = context.replace(messages=for_model(context.messages))  # restored and new ones may collide
+        if memory.anchor is None or not self._settings.retrieve:
+            return context
+        if memory.shown is None:
+            memory.shown = await self._recollect(memory)
+        if not memory.shown:
+            return context
+        index = _index_of(context.messages, memory.anchor)
+        if index is None:
+            return context
+        block: ContentBlock = {"text": memory.shown}
+        messages = list(context.messages)
+        messages[index] = cast("Message", {**messages[index], "content": [*messages[index]["content"], block]})
+        last = index == len(messages) - 1
+        return context.replace(
+            messages=messages, dynamic_trailing_blocks=context.dynamic_trailing_blocks + 1 if last else 0
+        )
+
+    async def _recollect(self, memory: _AgentMemory) -> str:
+        """Search long-term memory for the user's message and render what was found; empty for nothing."""
+        query = self._outgoing(memory.query)
+        if not query.strip() or not memory.session.config.namespaces or not self._search_breaker.allow():
+            return ""
+        session = memory.session
+        client = clients.data_plane(session.config.boto_session(), session.config.region, self._search_options)
+        try:
+            found = await retrieve(
+                session, query, seconds=self._settings.retrieve_timeout, executor=self._searches, client=client
+            )
+        except BaseException:
+            self._search_breaker.failed()  # cancelled: the probe of a half-open breaker must not stay out for ever
+            raise
+        self._note(found, len(session.config.namespaces))
+        return fenced_records(chosen(found.records, self._settings.retrieve_max_tokens))
+
+    def _note(self, found: Retrieval, searched: int) -> None:
+        if len(found.failures) < searched:
+            self._search_breaker.succeeded()  # one namespace that is wrong must not silence the others
+        else:
+            self._search_breaker.failed()
+        for name, error in found.failures.items():
+            self._fail("retrieve", AgentMemError(f"namespace {name!r} could not be searched: {error}"))
+
+    # ---- inside
+
+    def _adopt(self, agent: Agent) -> _AgentMemory:
+        """Find out once and for all whose memory an agent has, and show it to the agent's model from now on."""
+        session = self._session if self._session is not None else self._session_from_state(agent)
+        saves = not _has_session_in_memory(agent)
+        memory = _AgentMemory(session, self._writers.writer(session) if saves else None)
+        memory.restored = not saves or self._settings.restore == "off"
+        with self._lock:
+            self._agents[agent] = memory
+        agent.add_middleware(InvokeModelStage.Input, self._to_model)
+        return memory
+
+    def _fail(self, what: str, error: Exception) -> None:
+        """Note a failure, and raise it when the user wants to know."""
+        self._last_error = f"{what}: {type(error).__name__}: {error}"
+        if self._settings.on_error == "raise":
+            raise error
+        _log.warning("operation=<%s>, error=<%s> | going on without", what, self._last_error)
+
+    def _memory_of(self, agent: Agent) -> _AgentMemory:
+        memory = self._agents.get(agent)
+        if memory is None:
+            raise ConfigurationError(
+                "this agent was not made with this MemoryHook; give it at construction: Agent(hooks=[hook])"
+            )
+        return memory
+
+    def _session_from_state(self, agent: Agent) -> MemorySession:
+        found = {name: agent.state.get(name) for name in (USER_ID, SESSION_ID)}
+        for name, value in found.items():
+            if not value:
+                raise IdentityError(
+                    f"agent.state[{name!r}] is missing, so it is not known whose memory this is. Make the agent with "
+                    f"Agent(state={{{USER_ID!r}: ..., {SESSION_ID!r}: ...}}), or bind the hook: "
+                    "config.bind(actor_id, session_id).hook()."
+                )
+        return self._config.bind(found[USER_ID], found[SESSION_ID])
+
+
+def _has_session_in_memory(agent: Agent) -> bool:
+    """Whether a session manager keeps this agent's session in AgentCore Memory already."""
+    from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
+
+    from agentmem.compaction.manager import CompactingSessionManager
+
+    manager = agent._session_manager  # noqa: SLF001 - Strands has no public way to ask
+    if isinstance(manager, AgentCoreMemorySessionManager) and not isinstance(manager, CompactingSessionManager):
+        _log.warning("the hook only retrieves: plain text beside the SDK's session manager would empty its history")
+    return isinstance(manager, AgentCoreMemorySessionManager)
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _is_made_up(message: Message) -> bool:
+    """Whether a user's message is Strands' own request for structured output."""
+    return [block.get("text") for block in message["content"]] == [DEFAULT_STRUCTURED_OUTPUT_PROMPT]
+
+
+def _as_message(one: RestoredText) -> Message:
+    return cast("Message", {"role": one.role, "content": [{"text": inert(one.text)}]})
+
+
+def _put_into_system_prompt(agent: Agent, text: str) -> None:
+    """Append a block, or replace the one that is there; blocks before it, cache points too, stay as they are."""
+    blocks = [
+        {**block, "text": without_fence(block["text"])} if "text" in block else block
+        for block in agent.system_prompt_content or ()
+    ]
+    kept = [block for block in blocks if block.get("text", True)]
+    agent.system_prompt = cast("Any", [*kept, {"text": text}])
+
+
+def _index_of(messages: list[Message], tracking_id: str) -> int | None:
+    """Find the turn's user message, or, when it was merged with another, the last one with a user's text."""
+    fallback = None
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index]
+        if message.get("tracking_id") == tracking_id:
+            return index
+        if fallback is None and message["role"] == "user" and any("text" in block for block in message["content"]):
+            fallback = index
+    return fallback
+
+
+def _finish(writers: SessionWriters) -> None:
+    """Send what is left of a hook that is gone."""
+    if writers.unsent and not writers.drain_all():
+        _log.error("messages=<%d> | not saved when the hook or the process ended", writers.status.pending)
+
+
+def _finish_aside(writers: SessionWriters) -> None:
+    if writers.unsent:
+        threading.Thread(target=_finish, args=(writers,), name="agentmem-finish").start()
+
+
+@atexit.register
+def _finish_all() -> None:
+    for writers in list(_open_writers):
+        _finish(writers)

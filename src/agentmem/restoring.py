@@ -1,0 +1,95 @@
+"""Reading the last messages of a session back, as text, within a token budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agentmem.compaction.tokens import count_text
+from agentmem.events.reader import in_order
+from agentmem.fenced import message_element, shorten, within_tokens
+from agentmem.thinking import strip_thinking
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from agentmem.events.codec import DecodedEvent
+    from agentmem.events.reader import EventReader
+
+__all__ = ["RestoredText", "message_text", "read_last_messages"]
+
+PAGES = 5
+"""Pages of 100 events looked through at most: the newest messages with text are all that is wanted."""
+
+
+@dataclass(frozen=True)
+class RestoredText:
+    """One message of the past.
+
+    Attributes:
+        role: `user` or `assistant`.
+        at: When it was written, UTC.
+        text: Its text.
+    """
+
+    role: str
+    at: datetime
+    text: str
+
+
+def message_text(content: Sequence[object], role: str, *, without_thinking: bool) -> str:
+    """Return the text of a message's content, tool traffic, reasoning and media left out.
+
+    Args:
+        content: The content blocks.
+        role: The message's role; only an assistant's text is searched for thinking.
+        without_thinking: Whether to take thinking blocks and tool calls written as text out.
+    """
+    texts = [str(block["text"]) for block in content if isinstance(block, dict) and "text" in block]
+    text = "\n".join(text for text in texts if text.strip())
+    return (strip_thinking(text) if without_thinking and role == "assistant" else text).strip()
+
+
+def read_last_messages(
+    reader: EventReader, max_tokens: int, *, without_thinking: bool
+) -> tuple[list[RestoredText], str | None]:
+    """Read a session's last messages.
+
+    Args:
+        reader: The session's reader.
+        max_tokens: Tokens the messages may take when they are shown in a fence, the fence included.
+        without_thinking: Whether to take thinking out of what an assistant said.
+
+    Returns:
+        The messages, oldest first, and the id of the session's newest event or None.
+
+    Raises:
+        HistoryUnavailableError: The service did not answer; nothing is known of the history.
+    """
+    events: list[DecodedEvent] = []
+    found: list[RestoredText] = []
+    for number, page in enumerate(reader.pages(), start=1):
+        events += page
+        found = [
+            RestoredText(logged.message["role"], logged.at, text)
+            for logged in in_order(events)
+            if (
+                text := message_text(
+                    logged.message["content"], logged.message["role"], without_thinking=without_thinking
+                )
+            )
+        ]
+        if number >= PAGES or sum(count_text(one.text) for one in found) > max_tokens:
+            break
+    newest = found[::-1]
+    kept = within_tokens(newest, max_tokens, _rendered, skip=False)
+    if newest and not kept:
+        last = newest[0]
+        cut = shorten(last.text, max_tokens // 2)
+        kept = within_tokens([RestoredText(last.role, last.at, cut)], max_tokens, _rendered, skip=False) if cut else []
+    return kept[::-1], events[0].event_id if events else None
+
+
+def _rendered(one: RestoredText) -> str:
+    return message_element(one.role, one.at, one.text)
