@@ -305,6 +305,12 @@ class MemoryConfig(Settings):
         changed._detached = self._detached and changed.given_session is None  # noqa: SLF001
         return changed
 
+    def __eq__(self, other: object) -> bool:
+        """Compare what was configured, whichever objects were opened for it."""
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]  # metadata and configurations are dictionaries
+
     def __getstate__(self) -> dict[Any, Any]:
         """Leave the boto3 sessions out of a pickle; they hold credentials and sockets."""
         state = super().__getstate__()

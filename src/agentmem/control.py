@@ -84,8 +84,12 @@ def ensure_memory(
     deadline = clock() + max_wait
     while True:
         memory = _obtained(control, config, request)
-        if memory is not None and memory["status"] == "ACTIVE" and not _add_missing(control, config, memory):
-            return _adopted(config, memory)
+        if memory is not None and memory["status"] == "ACTIVE":
+            lacking = _lacking(config, memory)
+            if not lacking:
+                return _adopted(config, memory)
+            if _is_settled(memory) and _changed(control, memory["id"], lacking):
+                continue
         if clock() >= deadline:
             raise MemoryWaitTimeout(
                 f"Memory {memory['id'] if memory else name!r} was {memory['status'] if memory else 'missing'} after "
@@ -172,36 +176,50 @@ def _get(control: Any, memory_id: str) -> dict[str, Any] | None:
     return memory if memory["status"] != "DELETING" else None
 
 
-def _add_missing(control: Any, config: MemoryConfig, memory: Mapping[str, Any]) -> bool:
-    """Add the strategies and placeholders a memory lacks; tell whether there is something to wait for."""
+def _lacking(config: MemoryConfig, memory: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what UpdateMemory has to add; strategies that are being added already count as lacking until then."""
     present = {strategy["name"]: strategy for strategy in memory.get("strategies", [])}
     for namespace in config.namespaces:
         if namespace.name in present:
             _check_same(namespace, present[namespace.name], memory["id"])
-    if any(strategy.get("status") in {"CREATING", "DELETING"} for strategy in present.values()):
-        return True
-    missing = [namespace for namespace in config.namespaces if namespace.name not in present]
+    missing = [one for one in config.namespaces if not _is_active(present.get(one.name))]
     keys = [entry["key"] for entry in memory.get("namespaceKeys", [])]
     more = [key for key in config.variables() if key not in keys]
-    if not missing and not more:
-        return False
-    change: dict[str, Any] = {"memoryId": memory["id"]}
+    change: dict[str, Any] = {}
     if missing:
-        change["memoryStrategies"] = {"addMemoryStrategies": [namespace.strategy() for namespace in missing]}
+        change["memoryStrategies"] = {"addMemoryStrategies": [one.strategy() for one in missing]}
     if more:
         # This parameter replaces the whole list, rules of validation and all.
         change["namespaceKeys"] = [*memory.get("namespaceKeys", []), *({"key": key} for key in more)]
+    return change
+
+
+def _is_settled(memory: Mapping[str, Any]) -> bool:
+    return all(_is_active(strategy) for strategy in memory.get("strategies", []))
+
+
+def _is_active(strategy: Mapping[str, Any] | None) -> bool:
+    return strategy is not None and strategy.get("status", "ACTIVE") == "ACTIVE"
+
+
+def _changed(control: Any, memory_id: str, change: Mapping[str, Any]) -> bool:
+    """Change the memory; tell whether it was this process that did, and not another one just now."""
     try:
-        control.update_memory(**change)
+        control.update_memory(memoryId=memory_id, **change)
     except ClientError as error:
         exists = _code(error) == "ValidationException" and "exist" in str(error).lower()
         if _code(error) not in {"ConflictException", "RetryableConflictException"} and not exists:
             raise
-        _log.info("memory %s is being changed by someone else; looking again", memory["id"])
+        _log.info("memory %s is being changed by another process; looking again", memory_id)
+        return False
     return True
 
 
 def _check_same(namespace: Namespace, strategy: Mapping[str, Any], memory_id: str) -> None:
+    if strategy.get("status") == "FAILED":
+        raise ConfigurationError(
+            f"Memory {memory_id!r}: its strategy {namespace.name!r} has failed. Remove the strategy and try again."
+        )
     template = _registered(strategy)
     if normalise(template) != normalise(namespace.template):
         raise ConfigurationError(
