@@ -143,3 +143,15 @@ def test_several_first_users_of_a_file_make_one_schema(tmp_path):
         thread.join()
     assert failures == []
     assert all(SqliteCheckpointStore(path).load(key).version == 1 for key in keys)
+
+
+def test_a_first_use_waits_for_another_process_that_is_making_the_file(tmp_path):
+    path, key = tmp_path / "checkpoints.sqlite", any_key()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+    release.start()
+    SqliteCheckpointStore(path).save(key, checkpoint(1))
+    release.join()
+    other.close()
+    assert SqliteCheckpointStore(path).load(key).version == 1
