@@ -257,7 +257,7 @@ def _properties(inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for key, value in call.items():
             kind = next((name for kind, name in _JSON_TYPES if isinstance(value, kind)), "null")
             kinds.setdefault(key, set()).add(kind)
-    return {key: {"type": next(iter(found))} if len(found) == 1 else {} for key, found in kinds.items()}
+    return {key: {"type": found.pop() if len(found) == 1 else sorted(found)} for key, found in kinds.items()}
 
 
 def _length(value: object) -> str:
