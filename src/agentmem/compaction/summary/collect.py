@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agentmem.compaction.cutting import RECALL_TOOL
-from agentmem.compaction.summary.sentences import classify, split
+from agentmem.compaction.summary.sentences import split
+from agentmem.compaction.summary.sorting import classify
 from agentmem.compaction.summary.updates import Frame, conflict, frame_of, replacement_in, substitute
 from agentmem.compaction.summary.value import (
     CONSTRAINTS,
@@ -22,7 +23,7 @@ from agentmem.compaction.summary.value import (
     Summary,
     ToolNote,
 )
-from agentmem.compaction.summary.values import MANNER, STATE, UNITS
+from agentmem.compaction.summary.values import MANNER, STATE, UNITS, find_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,10 +63,11 @@ def collect(previous: Summary, folded: Sequence[Message]) -> Summary:
     for message in folded:
         turn += 1
         by = "assistant" if message.get("role") == "assistant" else "user"
-        for block in message.get("content") or ():
+        blocks: Sequence[Any] = message.get("content") or ()
+        for block in blocks:
             if not isinstance(block, dict):
                 continue
-            text = _text_of(block)
+            text = text_of(block)
             if text:
                 _read(pool, text, by, turn)
             elif isinstance(block.get("toolUse"), dict):
@@ -81,8 +83,15 @@ def collect(previous: Summary, folded: Sequence[Message]) -> Summary:
     )
 
 
-def _text_of(block: Any) -> str:
-    """Return the words of a block a person or the model said; tool traffic and reasoning are not among them."""
+def text_of(block: Any) -> str:
+    """Return the words of a block that a person or the model said; tool traffic and reasoning are not among them.
+
+    Args:
+        block: A content block of any kind.
+
+    Returns:
+        The words; empty for a block without any.
+    """
     text = block.get("text")
     if isinstance(text, str):
         return text
@@ -99,12 +108,14 @@ def _text_of(block: Any) -> str:
 def _read(pool: _Pool, text: str, by: str, turn: int) -> None:
     digested = False
     for sentence in split(text):
-        section, weight = classify(sentence, by)
+        values = find_values(sentence.text)
+        frame = frame_of(sentence.text, values)
+        section, weight = classify(sentence, by, values, len(frame.concepts) + len(values))
         if weight <= 0 or (section == DIGEST and digested and not sentence.item):
             continue
         # Of small talk the first sentence is enough to remember what it was about.
         digested = digested or section == DIGEST
-        pool.add(Statement(sentence.text, section, pool.next_order, turn, by, round(weight, 2)))
+        pool.add(Statement(sentence.text, section, pool.next_order, turn, by, weight), frame)
 
 
 def _note_tool(tools: dict[str, ToolNote], names: dict[str, tuple[str, Any]], result: Any, order: int) -> None:
@@ -113,30 +124,48 @@ def _note_tool(tools: dict[str, ToolNote], names: dict[str, tuple[str, Any]], re
         return
     old = tools.get(name, ToolNote(name, 0))
     failed = result.get("status") == "error"
-    call = (
-        ", ".join(f"{key}={_brief(value)}" for key, value in given.items())
-        if isinstance(given, dict)
-        else _brief(given)
-    )
-    outcome = _outcome(result.get("content"))
-    last = f"{_clip(call, _LAST_CALL // 2)} → {'failed: ' if failed else ''}{_clip(outcome, _LAST_CALL // 2)}"
+    call = _clip(call_text(given), _LAST_CALL // 2)
+    last = f"{call} → {'failed: ' if failed else ''}{_clip(result_text(result.get('content')), _LAST_CALL // 2)}"
     tools[name] = ToolNote(name, old.calls + 1, old.failures + failed, last, order)
 
 
-def _brief(value: Any) -> str:
-    text = (
-        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=lambda v: type(v).__name__)
-    )
-    return _clip(text, 40)
+def call_text(given: Any) -> str:
+    """Write a tool's input on one line.
+
+    Args:
+        given: The input.
+
+    Returns:
+        `name=value` pairs, each value at most 40 characters.
+    """
+    if not isinstance(given, dict):
+        return _clip(_plain(given), 40)
+    return ", ".join(f"{key}={_clip(_plain(value), 40)}" for key, value in given.items())
 
 
-def _outcome(content: Any) -> str:
-    if not isinstance(content, list) or not content:
-        return "nothing"
-    first = content[0] if isinstance(content[0], dict) else {}
+def result_text(content: Any) -> str:
+    """Write the first item of a tool's result.
+
+    Args:
+        content: The result's content.
+
+    Returns:
+        Its text or JSON; the kind of any other item; `nothing` for an empty result.
+    """
+    first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
     if isinstance(first.get("text"), str):
-        return first["text"]
-    return _brief(first["json"]) if "json" in first else next(iter(first), "nothing")
+        return str(first["text"]) or "nothing"
+    return _plain(first["json"]) if "json" in first else next((str(kind) for kind in first), "nothing")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, default=lambda v: f"<{type(v).__name__}>")
+    except (TypeError, ValueError, RecursionError):
+        # Odd keys, a value that contains itself, or one nested too deep to write: its kind must do.
+        return f"<{type(value).__name__}>"
 
 
 def _clip(text: str, length: int) -> str:
@@ -159,7 +188,7 @@ class _Pool:
         """Return what is there, oldest first."""
         return [statement for statement, _ in sorted(self._items.values(), key=lambda item: item[0].order)]
 
-    def add(self, statement: Statement) -> None:
+    def add(self, statement: Statement, frame: Frame) -> None:
         """Add a statement; drop the ones it repeats or replaces."""
         known = self._by_text.get(_normal(statement.text))
         if known is not None:
@@ -171,9 +200,8 @@ class _Pool:
                 weight=max(old.weight, statement.weight),
                 by="user" if "user" in (old.by, statement.by) else "assistant",
             )
-            self._put(statement, frame_of(statement.text))
+            self._put(statement, frame)
             return
-        frame = frame_of(statement.text)
         if self._corrects(statement, frame):
             return
         target = self._replaced(statement, frame)
@@ -204,7 +232,7 @@ class _Pool:
 
     def _replaced(self, statement: Statement, frame: Frame) -> int | None:
         """Find the statement that the new one replaces; None when there is none or it is unclear which."""
-        if "?" in statement.text:
+        if "?" in statement.text or not (frame.values or frame.change or frame.lifts):
             return None
         scored = []
         for order in self._candidates(frame, statement.turn):

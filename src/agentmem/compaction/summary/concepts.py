@@ -75,26 +75,24 @@ for _line in _GROUPS.strip().splitlines():
 
 _PHRASES = re.compile(
     r"\b(?:(?P<oncall>on[- ]call)|(?P<timezone>time[- ]zones?)|(?P<golive>go(?:es)?[- ]live)|(?P<email>e-mail)|"
-    r"(?P<codesample>code (?:examples?|samples?|snippets?))|(?P<limit>at (?:most|least)|no (?:more|less|later) than|at or (?:below|above|under))|(?P<x>at all times|"
-    r"(?:this|next|last) (?:week|month|year|time)|from now on|as of (?:now|today)|no longer|any ?more|\w+ times))\b",
+    r"(?P<codesample>code (?:examples?|samples?|snippets?))|"
+    r"(?P<limit>at (?:most|least)|no (?:more|less|later) than|at or (?:below|above|under))|"
+    r"(?P<x>at all times|(?:this|next|last) (?:week|month|year|time)|from now on|as of (?:now|today)|no longer|"
+    r"any ?more|\w+ times))\b",
     re.IGNORECASE,
 )
 
 # Words that say that something changed or how it is meant, never what it is about.
-_MODE = frozenset(
-    stem(w)
-    for w in """
-    now update updated change changed changes switch switched new newly latest current currently previous previously
-    old older former earlier retired obsolete instead actually correction rotate rotated replace replaced revise
-    revised reschedule rescheduled postpone postponed rename renamed become became prefer preferred preference
-    favourite favorite user users please today quick note fyi explicit final mind remember onto want wants must
-    """.split()
-)
+_MODE_WORDS = """
+now update updated change changed changes switch switched new newly latest current currently previous previously
+old older former earlier retired obsolete instead actually correction rotate rotated replace replaced revise
+revised reschedule rescheduled postpone postponed rename renamed become became prefer preferred preference
+favourite favorite user users please today quick note fyi explicit final mind remember onto want wants must
+"""
+_MODE = frozenset(stem(word) for word in _MODE_WORDS.split())
 # Words too light to tell subjects apart, unless a sentence has no other.
-_LIGHT = frozenset(
-    stem(w)
-    for w in "move moved stay stick total day set run show fix fixed write hard general internal work works".split()
-)
+_LIGHT_WORDS = "move moved stay stick total day set run show fix fixed write hard general internal work works"
+_LIGHT = frozenset(stem(word) for word in _LIGHT_WORDS.split())
 
 CHANGE = re.compile(
     r"\b(?:now(?! and then)|from now on|actually|correction|instead(?! of)|(?:i'd|would) (?:much )?rather|no longer|"

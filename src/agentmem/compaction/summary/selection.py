@@ -136,5 +136,5 @@ def _ranked(groups: Sequence[list[Statement]]) -> list[list[Statement]]:
 def _worth(group: list[Statement], newest: int) -> float:
     age = newest - group[-1].order
     recency = 0.5 ** (age / _HALF_LIFE.get(group[0].section, 120.0))
-    length = (max(sum(len(s.text) for s in group), 20) / _USUAL_LENGTH) ** 0.5
-    return max(s.weight for s in group) * recency / length
+    length = (max(sum(len(s.text) for s in group), 30) / _USUAL_LENGTH) ** 0.5
+    return float(max(s.weight for s in group) * recency / length)

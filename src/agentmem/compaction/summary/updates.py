@@ -8,12 +8,18 @@ it states another value of the same family about the same subject. Wording that 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from agentmem.compaction.summary.concepts import CHANGE, concepts_of
 from agentmem.compaction.summary.values import LABEL, MANNER, NAME, NUMBER, STATE, UNITS, ZONE, Value, find_values
 from agentmem.compaction.words import STOPWORDS, stem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # The verb that parts what a sentence is about from what it says of it.
 _VERB = re.compile(
@@ -41,13 +47,13 @@ _CORRECTION = re.compile(
 )
 _OLD, _NEW = (rf"[\"'“`]?(?P<{name}>[^,;:!?\"”`]{{1,60}}?)[\"'”`]?" for name in ("old", "new"))
 _STOP = r"(?=[,;:!?]|\.?\s*$|\.\s|\s(?:and|but|because|since|please|for|from now)\b)"
+_ALTER = r"(?:change|replace|switch|update|correct|rename|move|bump|raise|lower|increase|reduce|extend)"
 _REPLACEMENTS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"\bnot {_OLD},? but (?:rather )?{_NEW}{_STOP}",
         rf"(?:^|[,;:] |\s){_NEW}(?:, not|,? instead of|,? rather than) {_OLD}{_STOP}",
-        r"\b(?:change|replace|switch|update|correct|rename|move|bump|raise|lower|increase|reduce|extend)d? "
-        rf"(?:[\w'’-]+ ){{0,6}}?from {_OLD} to {_NEW}{_STOP}",
+        rf"\b{_ALTER}d? (?:[\w'’-]+ ){{0,6}}?from {_OLD} to {_NEW}{_STOP}",
         rf"\b(?:change|switch|update|correct|rename) {_OLD} (?:to|into) {_NEW}{_STOP}",
         rf"\b(?:replace|swap) {_OLD} (?:with|by|for) {_NEW}{_STOP}",
     )
@@ -87,31 +93,29 @@ class Frame:
     forbids: bool
     lifts: bool
 
-    @property
+    @cached_property
     def families(self) -> frozenset[str]:
         """Families of the values."""
         return frozenset(v.family for v in self.values)
 
 
-def frame_of(text: str) -> Frame:
+def frame_of(text: str, values: Sequence[Value] | None = None) -> Frame:
     """Analyse a sentence.
 
     Args:
         text: One sentence.
+        values: Its values, where they are known already.
 
     Returns:
         Its frame.
     """
-    clauses = text.split("; ")
-    # What follows a semicolon is another matter, unless the value is there.
-    core = next((clause for clause in clauses if find_values(clause)), text) if len(clauses) > 1 else text
-    values = find_values(core)
-    concepts = concepts_of(core, [(v.start, v.end) for v in values])
+    core, found = _core(text, list(values) if values is not None else find_values(text))
+    concepts = concepts_of(core, [(v.start, v.end) for v in found])
     dwells = _DWELLS.search(core)
-    if dwells and any(v.kind == NAME for v in values):
+    if dwells and any(v.kind == NAME for v in found):
         verb = dwells["verb"].split()[0]
         concepts = {c: s for c, s in concepts.items() if s not in (stem(verb.lower()), verb)} | {"~home": "home"}
-    keys, stated = _keys_and_values(core, values)
+    keys, stated = _keys_and_values(core, found)
     forbids = _FORBIDS.search(text) is not None
     return Frame(
         concepts=concepts,
@@ -122,6 +126,15 @@ def frame_of(text: str) -> Frame:
         forbids=forbids,
         lifts=not forbids and _PERMITS.search(text) is not None and _AGAIN.search(text) is not None,
     )
+
+
+def _core(text: str, values: list[Value]) -> tuple[str, list[Value]]:
+    """Take the first clause that states a value: what follows a semicolon is another matter."""
+    if "; " not in text or not values:
+        return text, values
+    clauses = text.split("; ")
+    core = next((clause for clause in clauses if find_values(clause)), text)
+    return core, find_values(core)
 
 
 def _keys_and_values(text: str, values: list[Value]) -> tuple[list[Value], list[Value]]:
@@ -159,53 +172,101 @@ def _behind_a_noun(text: str, value: Value) -> bool:
     return word.isalpha() and word.islower() and word not in STOPWORDS and not _DESIGNATOR.search(word)
 
 
+@dataclass(frozen=True)
+class _Overlap:
+    """How far two sentences are about the same: shared concepts, and those only one of them has."""
+
+    shared: int
+    literal: int
+    classed: bool
+    only_new: int
+    only_old: int
+
+    @property
+    def coverage(self) -> float:
+        """Share of the narrower subject that the other has too."""
+        return self.shared / (self.shared + min(self.only_new, self.only_old))
+
+    @property
+    def alike(self) -> float:
+        """Share of all concepts that both have."""
+        return self.shared / (self.shared + self.only_new + self.only_old)
+
+    @property
+    def likeness(self) -> float:
+        """Shared concepts, a synonym a little less than the same word; contrasting ones weigh against."""
+        contrast = 0.6 * min(self.only_new, self.only_old)
+        return 0.8 * self.shared + 0.2 * self.literal - contrast - min(0.3, 0.15 * (self.only_new + self.only_old))
+
+
+def _overlap(new: Frame, old: Frame) -> _Overlap | None:
+    shared = new.concepts.keys() & old.concepts.keys()
+    keys_differ = new.keys != old.keys and not (new.change and not new.keys)
+    if not shared or keys_differ or new.addition:
+        return None
+    return _Overlap(
+        shared=len(shared),
+        literal=sum(new.concepts[c] == old.concepts[c] for c in shared),
+        classed=any(c.startswith("~") for c in shared),
+        only_new=len(new.concepts.keys() - shared - _ATTRIBUTES),
+        only_old=len(old.concepts.keys() - shared - _ATTRIBUTES),
+    )
+
+
 def conflict(new: Frame, old: Frame, *, same_section: bool) -> float:
     """Say how surely a newer sentence replaces an older one.
 
     Args:
         new: Frame of the newer sentence.
         old: Frame of the older one.
-        same_section: Whether both are of the same sort (both constraints, both preferences, ...).
+        same_section: Whether both are of the same sort (both rules, both states of affairs).
 
     Returns:
         0 when it does not; otherwise a number that grows with the likeness of their subjects.
     """
-    if new.addition or not new.concepts or not old.concepts:
+    overlap = _overlap(new, old)
+    if overlap is None or overlap.coverage < 0.5:
         return 0.0
-    if new.keys != old.keys and not (new.change and new.keys < old.keys and not new.keys):
-        return 0.0
-    shared = new.concepts.keys() & old.concepts.keys()
-    if not shared:
-        return 0.0
-    only_new, only_old = ((frame.concepts.keys() - shared) - _ATTRIBUTES for frame in (new, old))
-    literal = sum(new.concepts[c] == old.concepts[c] for c in shared)
-    coverage = len(shared) / (len(shared) + min(len(only_new), len(only_old)))
-    likeness = 0.8 * len(shared) + 0.2 * literal
-    likeness -= 0.6 * min(len(only_new), len(only_old)) + min(0.3, 0.15 * (len(only_new) + len(only_old)))
-    if new.lifts and old.forbids and coverage >= 0.5 and likeness > 0:
-        return likeness
+    likeness = overlap.likeness
     families = new.families & old.families
+    if new.lifts and old.forbids:
+        return max(0.0, likeness)
     if not families:
         # No value to compare: the words that differ are the value ("a window seat", "rather an aisle seat").
         open_choice = new.change and same_section and not new.values and not old.values
-        return likeness if open_choice and coverage >= 0.5 and likeness > 0 else 0.0
-    if all(v.norm in {o.norm for o in old.values} for v in new.values if v.family in families):
-        return 0.0
+        return max(0.0, likeness) if open_choice else 0.0
+    if _repeats(new, old, families):
+        return likeness if not overlap.only_old and new.forbids == old.forbids and _contains(new, old) else 0.0
     likeness += 0.7 * _same_shape(new, old, families) + 0.3 * same_section
-    if families & {MANNER, UNITS, ZONE, STATE} and coverage >= 0.5 and (new.change or not (only_new and only_old)):
+    one_sided = not (overlap.only_new and overlap.only_old)
+    if families & {MANNER, UNITS, ZONE, STATE} and (new.change or one_sided):
         # How to answer, in which units, in which time zone, on or off: one choice at a time.
-        return likeness + 0.5
+        return max(0.0, likeness + 0.5)
     if new.change:
         # A paraphrase may lack a word of the old sentence, or have one more; words on both sides are another subject.
-        needed = 1.5 if only_new and only_old else 1.2 if only_new else 0.6
-        return likeness if likeness >= needed and coverage >= 0.5 else 0.0
-    if not same_section or 2 * literal < len(shared):
-        return 0.0
-    if not only_new and not only_old:
-        return likeness if likeness >= (1.2 if any(c.startswith("~") for c in shared) else 1.5) else 0.0
-    alike = len(shared) / (len(shared) + len(only_new) + len(only_old))
-    near = alike >= 0.6 or (coverage == 1.0 and len(shared) >= 2)
-    return likeness if near and likeness >= 1.5 else 0.0
+        needed = 0.6 if not overlap.only_new else 1.2 if one_sided else 1.5
+    else:
+        needed = _needed_without_change(overlap, same_section=same_section)
+    return likeness if likeness >= needed else 0.0
+
+
+def _needed_without_change(overlap: _Overlap, *, same_section: bool) -> float:
+    """Likeness needed where no wording announces a change: then the two must say nearly the same."""
+    if not same_section or 2 * overlap.literal < overlap.shared:
+        return math.inf
+    if not overlap.only_new and not overlap.only_old:
+        return 1.2 if overlap.classed else 1.5
+    near = overlap.alike >= 0.6 or (overlap.coverage == 1.0 and overlap.shared >= 2)
+    return 1.5 if near else math.inf
+
+
+def _repeats(new: Frame, old: Frame, families: frozenset[str]) -> bool:
+    known = {v.norm for v in old.values}
+    return all(v.norm in known for v in new.values if v.family in families)
+
+
+def _contains(new: Frame, old: Frame) -> bool:
+    return {v.norm for v in old.values} <= {v.norm for v in new.values}
 
 
 def _same_shape(new: Frame, old: Frame, families: frozenset[str]) -> bool:
@@ -244,8 +305,9 @@ def _same_sort(old: str, new: str) -> str:
     olds, news = find_values(old), find_values(new)
     if len(olds) == 1 and olds[0].text == old:
         alike = [v.text for v in news if v.family == olds[0].family]
-        return alike[-1] if alike else new.split()[-1]
-    return " ".join(new.split()[-len(old.split()) :])
+        return alike[-1] if alike else new.rsplit(maxsplit=1)[-1]
+    words = new.split()
+    return " ".join(words[max(0, len(words) - len(old.split())) :])
 
 
 def substitute(text: str, old: str, new: str) -> str | None:

@@ -63,8 +63,8 @@ _VALUE = re.compile("|".join(f"(?P<{kind}_{at}>{pattern})" for at, (kind, patter
 _CAPITAL = r"[A-Z][^\W\d_]*[a-z][^\W\d_]*"
 _NAME = re.compile(rf"(?<![\w-]){_CAPITAL}(?:[ -](?:(?:de|van|von|da) )?{_CAPITAL})*")
 _MANNER = re.compile(
-    r"(?<!no )(?<!any )\b(?:terse|brief|briefly|concise|concisely|short|shorter|succinct|detailed|verbose|long|longer|thorough|formal|"
-    r"informal|casual|friendly|warm|playful|light|funny|humorous|serious|professional|neutral|plain|simple|technical|"
+    r"(?<!no )(?<!any )\b(?:terse|brief|briefly|concise|concisely|short|shorter|succinct|detailed|verbose|long|longer|"
+    r"thorough|formal|informal|casual|friendly|warm|playful|light|funny|humorous|serious|professional|neutral|plain|simple|technical|"
     r"polite|blunt|direct|enthusiastic|dry)\b",
     re.IGNORECASE,
 )
