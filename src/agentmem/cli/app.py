@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from agentmem.cli.checkpoints import checkpoints
 from agentmem.cli.demo import demo
 from agentmem.cli.replay import replay
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo)
 app.command("replay")(replay)
+app.add_typer(checkpoints, name="checkpoints")
 
 
 @app.callback()

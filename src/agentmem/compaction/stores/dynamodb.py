@@ -240,8 +240,8 @@ class DynamoDBCheckpointStore:
         if missing:
             raise CheckpointStoreError(
                 f"{len(missing)} of {len(sort_keys)} pieces of a checkpoint of {describe(key)} are missing from "
-                f"DynamoDB table {self._table.name!r}, region {self._table.region}. Delete the checkpoint with "
-                "`agentmem checkpoints`; the events it describes are untouched."
+                f"DynamoDB table {self._table.name!r}, region {self._table.region}. Delete the checkpoint "
+                "with the store's delete(); the events it describes are untouched."
             )
         return b"".join(found[sort_key] for sort_key in sort_keys)
 

@@ -202,8 +202,8 @@ def _unreadable(item: Mapping[str, Any], error: Exception) -> CheckpointStoreErr
     whose, which = (item.get(name, {}).get("S", "?") for name in ("pk", "sk"))
     return CheckpointStoreError(
         f"the item {which!r} of {whose!r} in the checkpoint table is not a readable checkpoint "
-        f"({type(error).__name__}: {error}). Delete it with `agentmem checkpoints` or upgrade agentmem; the events it "
-        "describes are untouched."
+        f"({type(error).__name__}: {error}). Upgrade agentmem, or delete it with the store's delete(); the events "
+        "it describes are untouched."
     )
 
 

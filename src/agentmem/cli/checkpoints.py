@@ -1,0 +1,195 @@
+"""`agentmem checkpoints`: what compaction has recorded of a session, and the DynamoDB table it may be kept in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
+    from agentmem.config import MemoryConfig
+
+__all__ = ["checkpoints"]
+
+DEFAULT_FILE = Path("agentmem.toml")
+
+checkpoints = typer.Typer(
+    help="Look at the compaction checkpoints of a session, or create the table they are kept in.",
+    no_args_is_help=True,
+)
+
+Actor = Annotated[str, typer.Option(help="The actor.")]
+Session = Annotated[str, typer.Option(help="The session.")]
+Agent = Annotated[str, typer.Option(help="The agent's id, when it was given one.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help=f"The configuration file. [default: {DEFAULT_FILE} if it is there, and AGENTMEM_*]"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@checkpoints.command("list")
+def list_checkpoints(  # noqa: PLR0917 - typer makes an option of each
+    actor: Actor,
+    session: Session,
+    agent: Agent = "default",
+    limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1)] = 20,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List a session's checkpoints, newest first.
+
+    Example: agentmem checkpoints list --actor user123 --session chat-0001
+    """
+    from itertools import islice
+
+    store, key = _opened(_configuration(config), actor, session, agent)
+    found = list(islice(store.history(key), limit))
+    if as_json:
+        print(json.dumps([_facts(checkpoint) for checkpoint in found]))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("version", "created", "trigger", "folded", "tokens before", "tokens after", "kept from", box=None)
+    for checkpoint in found:
+        table.add_row(
+            str(checkpoint.version),
+            checkpoint.created_at.isoformat(timespec="seconds"),
+            checkpoint.trigger,
+            f"{checkpoint.folded_messages:,}",
+            f"{checkpoint.tokens_before:,}",
+            f"{checkpoint.tokens_after:,}",
+            f"{checkpoint.boundary.event_id} item {checkpoint.boundary.item}",
+        )
+    Console().print(table if found else _nothing(key), soft_wrap=True)
+
+
+@checkpoints.command("show")
+def show_checkpoint(  # noqa: PLR0917 - typer makes an option of each
+    actor: Actor,
+    session: Session,
+    agent: Agent = "default",
+    version: Annotated[int | None, typer.Option(help="Which version; the newest without it.", min=1)] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one checkpoint with its summary.
+
+    Example: agentmem checkpoints show --actor user123 --session chat-0001 --version 3
+    """
+    store, key = _opened(_configuration(config), actor, session, agent)
+    found = next(store.history(key, before=None if version is None else version + 1), None)
+    if found is None or (version is not None and found.version != version):
+        raise typer.BadParameter(_nothing(key, version), param_hint="--session")
+    if as_json:
+        print(json.dumps(found.to_dict()))
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in _facts(found).items():
+        table.add_row(name.replace("_", " "), escape(str(value)))
+    console = Console()
+    console.print(table)
+    console.print()
+    console.print(found.summary.render() or "(nothing is folded away)", markup=False, highlight=False, soft_wrap=True)
+
+
+@checkpoints.command("create-table")
+def create_checkpoint_table(
+    table: Annotated[str | None, typer.Option(help="The table's name; without it, the configured one.")] = None,
+    region: Annotated[str | None, typer.Option(help="The table's region; without it, the configured one.")] = None,
+    endpoint_url: Annotated[
+        str | None, typer.Option(help="Where DynamoDB is, when not on AWS.", envvar="AWS_ENDPOINT_URL_DYNAMODB")
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create the DynamoDB table for checkpoints, or complete one that is there; safe to repeat.
+
+    On-demand, expiry on, point-in-time recovery on.
+
+    Example: agentmem checkpoints create-table --table agentmem-checkpoints --region us-west-2
+    """
+    from agentmem.compaction.stores import dynamodb_client
+    from agentmem.compaction.stores.dynamodb_table import create_table
+    from agentmem.config import DynamoDBCheckpoints
+
+    settings: MemoryConfig | None = None
+    if table is None or config is not None:
+        settings = _configuration(config)
+    configured = settings.checkpoints if settings and isinstance(settings.checkpoints, DynamoDBCheckpoints) else None
+    name = table or (configured.table if configured else None)
+    if name is None:
+        raise typer.BadParameter(
+            "the configuration keeps no checkpoints in DynamoDB; name a table", param_hint="--table"
+        )
+    location = DynamoDBCheckpoints(
+        table=name,
+        region=region or (configured.region if configured else None),
+        endpoint_url=endpoint_url or (configured.endpoint_url if configured else None),
+    )
+    client = dynamodb_client(
+        location,
+        boto_session=settings.boto_session() if settings and settings.local_path is None else None,
+        region=settings.region if settings else None,
+    )
+    created = create_table(client, name)
+    if as_json:
+        print(json.dumps({"table": name, "region": client.meta.region_name, "created": created}))
+    else:
+        print(f"table {name} in {client.meta.region_name} {'was created' if created else 'was there'} and is ready")
+
+
+def _configuration(file: Path | None) -> MemoryConfig:
+    from agentmem.config import MemoryConfig
+
+    if file is None and not DEFAULT_FILE.exists():
+        return MemoryConfig.from_env()
+    return MemoryConfig.from_toml(file or DEFAULT_FILE)
+
+
+def _opened(config: MemoryConfig, actor: str, session: str, agent: str) -> tuple[CheckpointStore, CheckpointKey]:
+    """Open the configured store; the ids are checked as the agent's own would be."""
+    from agentmem.compaction.checkpoint import CheckpointKey
+    from agentmem.compaction.stores import open_store
+    from agentmem.config import EventLogCheckpoints, InMemoryCheckpoints
+    from agentmem.errors import ConfigurationError
+    from agentmem.identity import validate_actor_id, validate_session_id
+
+    if isinstance(config.checkpoints, InMemoryCheckpoints):
+        raise typer.BadParameter(
+            "the configuration keeps checkpoints in the agent's own process, where no other can look",
+            param_hint="--config",
+        )
+    if not config.memory_id:
+        raise ConfigurationError("memory_id is missing. Give it in the file, or set BEDROCK_AGENTCORE_MEMORY_ID.")
+    validate_actor_id(actor, hierarchical=config.hierarchical_actor_ids)
+    validate_session_id(session)
+    store = open_store(
+        config.checkpoints,
+        boto_session=config.boto_session(),
+        region=config.region,
+        data_client=config.data_plane() if isinstance(config.checkpoints, EventLogCheckpoints) else None,
+    )
+    return store, CheckpointKey(config.memory_id, actor, session, agent)
+
+
+def _facts(checkpoint: Checkpoint) -> dict[str, object]:
+    """Return what a checkpoint says of itself, without its summary and index."""
+    shown = {name: value for name, value in checkpoint.to_dict().items() if name not in ("summary", "index")}
+    return {**shown, "indexed_messages": len(checkpoint.index)}
+
+
+def _nothing(key: CheckpointKey, version: int | None = None) -> str:
+    which = "no checkpoint" if version is None else f"no checkpoint version {version}"
+    return (
+        f"there is {which} of agent {key.agent_id!r}, session {key.session_id!r}, actor {key.actor_id!r} "
+        f"in memory {key.memory_id!r}"
+    )
