@@ -35,10 +35,13 @@ if TYPE_CHECKING:
         MemoryWaitTimeout,
         UnsentMessagesError,
     )
+    from agentmem.hook import MemoryHook
     from agentmem.identity import actor_id_for, new_session_id
     from agentmem.local import LocalMemory
     from agentmem.marks import Mark
     from agentmem.namespaces import Namespace
+    from agentmem.permissions import iam_policy
+    from agentmem.retrieval import MemoryRecord
     from agentmem.session import MemorySession
     from agentmem.thinking import ThinkingFilter, strip_thinking
     from agentmem.waiting import wait_for_memories, wait_for_memories_async
@@ -61,6 +64,8 @@ __all__ = [
     "LocalMemory",
     "Mark",
     "MemoryConfig",
+    "MemoryHook",
+    "MemoryRecord",
     "MemorySession",
     "MemoryWaitTimeout",
     "Namespace",
@@ -73,6 +78,7 @@ __all__ = [
     "actor_id_for",
     "ensure_memory",
     "ensure_memory_async",
+    "iam_policy",
     "new_session_id",
     "strip_thinking",
     "wait_for_memories",
@@ -107,10 +113,13 @@ _MODULES = {
         "MemoryWaitTimeout",
         "UnsentMessagesError",
     ),
+    "agentmem.hook": ("MemoryHook",),
     "agentmem.identity": ("actor_id_for", "new_session_id"),
     "agentmem.local": ("LocalMemory",),
     "agentmem.marks": ("Mark",),
     "agentmem.namespaces": ("Namespace",),
+    "agentmem.permissions": ("iam_policy",),
+    "agentmem.retrieval": ("MemoryRecord",),
     "agentmem.session": ("MemorySession",),
     "agentmem.thinking": ("ThinkingFilter", "strip_thinking"),
     "agentmem.waiting": ("wait_for_memories", "wait_for_memories_async"),
