@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from agentmem.cli.story import DETAIL, FACTS, QUESTIONS, REQUESTS, travel_tools
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
     from strands import Agent
@@ -78,13 +80,22 @@ class Demo:
         console: Where it is told.
         memory: Whether the agents have memory.
         extraction_delay: Seconds until the embedded service has extracted long-term memories.
+        facts: What the user states in the first session.
     """
 
-    def __init__(self, console: Console, *, memory: bool = True, extraction_delay: float = 3.0) -> None:
+    def __init__(
+        self,
+        console: Console,
+        *,
+        memory: bool = True,
+        extraction_delay: float = 3.0,
+        facts: Sequence[str] = FACTS,
+    ) -> None:
         """Keep the settings; nothing is opened before `tell`."""
         self._console = console
         self._memory = memory
         self._delay = extraction_delay
+        self._facts = facts
         self._failed: list[str] = []
         self._config: MemoryConfig
 
@@ -95,7 +106,7 @@ class Demo:
             Whether everything went as announced: with memory every question is answered and the long session stays
             inside its budget, without memory no question is answered and it does not.
         """
-        from agentmem.config import CompactionConfig, MemoryConfig
+        from agentmem.config import CompactionConfig, HookConfig, MemoryConfig
         from agentmem.local import LocalMemory
 
         self._say("[bold]agentmem demo[/bold]: Strands agents on an embedded AgentCore Memory, in this process only.")
@@ -103,7 +114,12 @@ class Demo:
         if not self._memory:
             self._say("[yellow]Memory is switched off: the same story without it.[/yellow]")
         with LocalMemory(extraction_delay=self._delay) as service:
-            self._config = MemoryConfig.local(service, compaction=CompactionConfig(token_threshold=THRESHOLD))
+            self._config = MemoryConfig.local(
+                service,
+                compaction=CompactionConfig(token_threshold=THRESHOLD),
+                # The embedded search loads its embedding model at the first question, on a slow machine for seconds.
+                hook=HookConfig(retrieve_timeout=_MOST_SECONDS),
+            )
             self._state_facts()
             self._ask_another_agent()
             self._long_session()
@@ -118,14 +134,13 @@ class Demo:
 
     def _state_facts(self) -> None:
         """One session: the user says who she is; what she says is extracted into long-term memory."""
-        from agentmem.cli.story import FACTS
         from agentmem.identity import new_session_id
 
         self._heading("1. A first session: the user states facts and preferences")
         bound = self._config.bind("ana", new_session_id("ana"))
         mark = bound.mark()
         agent, _ = self._agent("You are the travel desk.", hooks=[bound.hook()] if self._memory else [])
-        for fact in FACTS:
+        for fact in self._facts:
             self._exchange(agent, fact)
 
         self._heading("2. Long-term memories are extracted, which takes a while")
@@ -148,7 +163,6 @@ class Demo:
 
     def _ask_another_agent(self) -> None:
         """Another session of another agent answers from long-term memory."""
-        from agentmem.cli.story import QUESTIONS
         from agentmem.identity import new_session_id
 
         self._heading("3. Another agent, another session: what does it know?")
@@ -159,7 +173,6 @@ class Demo:
 
     def _long_session(self) -> None:
         """A long session with long tool results is compacted, thrown away, restored; a folded detail is recalled."""
-        from agentmem.cli.story import DETAIL, REQUESTS
         from agentmem.identity import new_session_id
 
         self._heading(f"4. A long session with long tool results, with a budget of {THRESHOLD:,} tokens a request")
@@ -208,8 +221,6 @@ class Demo:
 
     def _planner(self, session_id: str) -> _Planner:
         from strands.agent.conversation_manager import NullConversationManager
-
-        from agentmem.cli.story import travel_tools
 
         manager = self._config.bind("ana", session_id).session_manager() if self._memory else None
         agent, model = self._agent(

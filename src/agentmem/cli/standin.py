@@ -138,20 +138,19 @@ class StandInModel(Model):
         raise NotImplementedError(f"The stand-in cannot answer as {output_model.__name__}; it can only quote.")
 
 
-def best_sentence(question: str, sentences: Sequence[str]) -> str | None:
+def best_sentence(question: str, sentences: Sequence[str], *, ignoring: str = "") -> str | None:
     """Find the sentence that answers a question best.
 
     Args:
         question: The question.
         sentences: Candidates, oldest first; questions among them are passed over.
+        ignoring: Words of the question that do not count, such as the name of the tool it asked for.
 
     Returns:
         The sentence whose words, the rare ones counting more, cover the most of the question's words, the latest of
         equals; None when the best covers less than half.
     """
-    wanted = set(_stems(question))
-    if not wanted:
-        return None
+    wanted = set(_stems(question)) - set(_stems(ignoring))
     words = [set(_stems(sentence)) for sentence in sentences]
     seen = Counter(word for found in words for word in found & wanted)
     weight = {word: math.log(1 + len(sentences) / seen[word]) for word in seen}
@@ -172,7 +171,7 @@ def _answer(situation: _Situation, tools: Sequence[ToolSpec], call_id: str) -> l
     """Decide between an answer, a tool call and not knowing."""
     question = situation.question
     asks = question.rstrip().endswith("?")
-    quote = best_sentence(question, situation.found)
+    quote = best_sentence(question, situation.found, ignoring=" ".join(situation.called).replace("_", " "))
     if quote is None and asks:
         quote = best_sentence(question, situation.known)
     if quote is not None:

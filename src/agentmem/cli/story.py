@@ -6,8 +6,6 @@ import json
 import random
 from typing import TYPE_CHECKING
 
-from strands import tool
-
 if TYPE_CHECKING:
     from strands.tools.decorator import DecoratedFunctionTool
 
@@ -75,6 +73,7 @@ def travel_tools() -> list[DecoratedFunctionTool[..., str]]:
     Returns:
         `search_hotels`, `search_trains` and `search_museums`.
     """
+    from strands import tool
 
     @tool
     def search_hotels(query: str) -> str:
