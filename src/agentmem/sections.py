@@ -7,6 +7,7 @@ checked when it is made; a field's description is also the remedy its error name
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -30,6 +31,16 @@ METADATA_PATTERN = r"^[a-zA-Z0-9\s._:/=+@-]*$"
 
 _RESERVED_METADATA = frozenset({"agentId", "stateType"})
 """Keys the AgentCore SDK's session manager writes for itself and refuses from anyone else."""
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str | PathLike):
+        raise ValueError("it is not the path of a file")
+    return Path(value)
+
+
+FilePath = Annotated[Path | str, BeforeValidator(_path)]
+"""Text is taken for a path and becomes one."""
 
 
 def _threshold(value: object) -> object:
@@ -181,7 +192,7 @@ class WriteConfig(Settings):
         description="Give 'sdk' (whole messages as JSON, which the SDK's session manager reads) or 'clean' (plain "
         "text, which extraction reads best, with the whole messages beside it).",
     )
-    outbox: Path | None = Field(
+    outbox: FilePath | None = Field(
         default=None,
         description="Give the file that keeps unsent turns over a crash, or nothing to keep them in memory.",
     )
@@ -257,7 +268,7 @@ class SqliteCheckpoints(Settings):
     """Checkpoints in a SQLite file, for the processes of one machine."""
 
     kind: Literal["sqlite"] = "sqlite"
-    path: Path = Field(description="Give the file's path; its folder is made when needed.")
+    path: FilePath = Field(description="Give the file's path; its folder is made when needed.")
 
 
 class InMemoryCheckpoints(Settings):

@@ -15,7 +15,7 @@ from agentmem.templates import check_variables
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bedrock_agentcore.memory.integrations.strands.memorystore import AgentCoreMemoryStore
+    from strands.memory import MemoryStore
 
     from agentmem.compaction.manager import CompactingSessionManager
     from agentmem.compaction.recall import RecalledMessage
@@ -139,7 +139,7 @@ class MemorySession:
 
         return CompactingSessionManager.for_session(self)
 
-    def stores(self, *, writable: bool = False) -> list[AgentCoreMemoryStore]:
+    def stores(self, *, writable: bool = False) -> list[MemoryStore]:
         """Make the SDK's memory stores for ``Agent(memory_manager=MemoryManager(stores=...))``.
 
         Args:

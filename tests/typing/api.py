@@ -1,0 +1,210 @@
+"""Typed example calls of the whole public API; mypy checks them, nothing runs them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
+from botocore.config import Config
+from strands import Agent
+from strands.memory import MemoryManager
+from strands.models import BedrockModel
+
+from agentmem import (
+    AgentMemError,
+    CheckpointConflictError,
+    CheckpointStoreError,
+    CompactingSessionManager,
+    CompactionConfig,
+    CompactionError,
+    ConfigurationError,
+    DynamoDBCheckpoints,
+    EventLogCheckpoints,
+    ExtractionFailedError,
+    HistoryUnavailableError,
+    HookConfig,
+    IdentityError,
+    InMemoryCheckpoints,
+    LocalMemory,
+    Mark,
+    MemoryConfig,
+    MemoryHook,
+    MemoryRecord,
+    MemorySession,
+    MemoryWaitTimeout,
+    Namespace,
+    RecalledMessage,
+    SqliteCheckpoints,
+    ThinkingFilter,
+    UnsentMessagesError,
+    WriteConfig,
+    actor_id_for,
+    ensure_memory,
+    ensure_memory_async,
+    iam_policy,
+    new_session_id,
+    strip_thinking,
+    wait_for_memories,
+    wait_for_memories_async,
+)
+
+if TYPE_CHECKING:
+    from bedrock_agentcore.memory import MemoryClient
+
+# Configuration -------------------------------------------------------------------------------------------------------
+
+local: MemoryConfig = MemoryConfig.local()
+local = MemoryConfig.local(":memory:", name="support_bot", hook=HookConfig(retrieve=False))
+local = MemoryConfig.local(LocalMemory(extraction_delay=2.0, clock=lambda: 0.0))
+config: MemoryConfig = MemoryConfig.from_env()
+config = MemoryConfig.from_env(compaction=CompactionConfig(token_threshold="auto"))
+config = MemoryConfig.from_toml("agentmem.toml", region="us-west-2")
+config = MemoryConfig(
+    memory_id="support_bot-a1b2c3d4e5",
+    region="us-west-2",
+    namespaces=(
+        Namespace.user_preference("preferences", "/users/{actorId}/preferences/", top_k=3, relevance_score=0.5),
+        Namespace.semantic(
+            "facts", "/t/{tenant}/{actorId}/facts/", variables=("tenant",), strategy_id="facts-a1b2c3d4e5"
+        ),
+        Namespace.summary("summaries", "/summaries/{actorId}/{sessionId}/"),
+        Namespace.episodic("episodes", "/e/{actorId}/{sessionId}/", reflection_template="/e/{actorId}/"),
+        Namespace.custom("own", "/own/{actorId}/", configuration={"semanticOverride": {}}),
+        Namespace.semantic("policies", "/company/policies/", shared=True),
+    ),
+    compaction=CompactionConfig(
+        token_threshold=100_000,
+        target_ratio=0.5,
+        protected_turns=2,
+        max_tool_content_length=500,
+        hard_tool_content_length=100_000,
+        summary_max_tokens=2_000,
+        summarizer="model",
+        exclude_tools=("search",),
+        keep_media=True,
+        recall_tool=False,
+    ),
+    hook=HookConfig(
+        restore="messages",
+        restore_max_tokens=2_000,
+        retrieve=True,
+        retrieve_timeout=1.2,
+        retrieve_max_tokens=1_000,
+        roles=("user",),
+        strip_thinking=False,
+        on_error="raise",
+    ),
+    writes=WriteConfig(
+        flush="background",
+        flush_interval_seconds=10,
+        event_format="clean",
+        queue_limit=1_000,
+        breaker_failures=5,
+        breaker_reset_seconds=60,
+        redact=str.upper,
+        metadata={"team": "support"},
+    ),
+    checkpoints=DynamoDBCheckpoints(table="agentmem-checkpoints", ttl_days=30, region="us-east-1"),
+    boto_session=boto3.Session(),
+    hierarchical_actor_ids=True,
+)
+config = config.replace(checkpoints=EventLogCheckpoints())
+config = config.replace(checkpoints=InMemoryCheckpoints(), compaction=CompactionConfig(summarizer=BedrockModel()))
+strategies: list[dict[str, Any]] = config.strategies()
+client: MemoryClient = config.memory_client()
+session: boto3.Session = config.boto_session()
+config = ensure_memory(config, name="support_bot", description="Support.", event_expiry_days=30)
+policy: dict[str, Any] = iam_policy(config, account_id="123456789012", setup=True)
+
+# Sessions ------------------------------------------------------------------------------------------------------------
+
+actor: str = actor_id_for("ann@example.org")
+memory: MemorySession = config.bind(
+    actor_id=actor, session_id=new_session_id(actor, "chat"), variables={"tenant": "acme"}
+)
+namespace: str = memory.namespace("facts")
+mark: Mark = memory.mark()
+records: list[MemoryRecord] = memory.search("facts", "favourite drink")
+first: tuple[str, float, str, str, datetime] = (
+    records[0].text,
+    records[0].score,
+    records[0].namespace,
+    records[0].record_id,
+    records[0].created_at,
+)
+recalled: list[RecalledMessage] = memory.recall("booking reference", max_tokens=2_000)
+told: tuple[str, str, str, datetime] = (recalled[0].text, recalled[0].role, recalled[0].event_id, recalled[0].at)
+waited: list[dict[str, Any]] = memory.wait_for_memories("facts", "favourite drink", since=mark, max_wait=30)
+
+Agent(hooks=[memory.hook()])
+Agent(session_manager=memory.session_manager())
+Agent(memory_manager=MemoryManager(stores=memory.stores()))
+
+# The pieces alone ----------------------------------------------------------------------------------------------------
+
+Agent(hooks=[MemoryHook(config)], state={"user_id": "user123", "session_id": "s-1"})
+MemoryHook(memory_id="support_bot-a1b2c3d4e5", region="us-west-2")
+manager: CompactingSessionManager = CompactingSessionManager(
+    agentcore_memory_config=AgentCoreMemoryConfig(memory_id="m-a1b2c3d4e5", session_id="s-1", actor_id="ann"),
+    region_name="us-west-2",
+    token_threshold=100_000,
+    protected_turns=2,
+    max_tool_content_length=500,
+    checkpoints=SqliteCheckpoints(path="checkpoints.db"),
+    boto_session=boto3.Session(),
+    boto_client_config=Config(read_timeout=5),
+)
+found: list[dict[str, Any]] = wait_for_memories(
+    client,
+    "support_bot-a1b2c3d4e5",
+    "/users/user123/facts/",
+    "favourite drink",
+    60.0,
+    5.0,
+    top_k=3,
+    since=datetime.now(UTC),
+    min_count=1,
+    until=lambda found: len(found) > 2,
+    match="exact",
+    raise_on_timeout=False,
+    on_poll=lambda progress: None,
+)
+text: str = strip_thinking("<thinking>hm</thinking>Hello.")
+thinking = ThinkingFilter()
+piece: str = thinking.feed("<thin") + thinking.close()
+calls = thinking.tool_calls
+
+service = LocalMemory(":memory:", extraction_delay=0.0, extractor=None, embedder=None, clock=None)
+embedded: boto3.Session = service.boto_session("us-west-2")
+
+
+async def twins() -> None:
+    """Call what awaits."""
+    made: MemoryConfig = await ensure_memory_async(config, "support_bot")
+    bound = made.bind("ann", "s-1")
+    since: Mark = await bound.mark_async(["facts"])
+    searched: list[MemoryRecord] = await bound.search_async("facts", "drink")
+    again: list[RecalledMessage] = await bound.recall_async("drink")
+    new: list[dict[str, Any]] = await bound.wait_for_memories_async("facts", since=since)
+    new += await wait_for_memories_async(client, "m-a1b2c3d4e5", namespace, max_wait=10)
+    assert searched, again
+
+
+# Errors --------------------------------------------------------------------------------------------------------------
+
+try:
+    memory.recall("anything")
+except CheckpointConflictError as error:
+    winner = error.winner
+except MemoryWaitTimeout as error:
+    seen: tuple[int, float, int, Exception | None] = (error.polls, error.elapsed, error.last_count, error.last_error)
+except UnsentMessagesError as error:
+    count: int = error.count
+except CompactionError as error:
+    largest: tuple[str, ...] = error.largest
+except (ConfigurationError, IdentityError) as error:
+    value_error: ValueError = error
+except (HistoryUnavailableError, CheckpointStoreError, ExtractionFailedError, AgentMemError):
+    raise
