@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import threading
 import time
@@ -41,16 +40,17 @@ from agentmem.events.breaker import CircuitBreaker
 from agentmem.events.codec import encode_text
 from agentmem.events.reader import EventReader
 from agentmem.events.writer import OutgoingItem
-from agentmem.fenced import fenced_records, fenced_turns, inert, without_fence
+from agentmem.fenced import fenced_records
+from agentmem.injection import with_text_after
 from agentmem.outgoing import HookStatus, SessionWriters
-from agentmem.restoring import RestoredText, message_text, read_last_messages
+from agentmem.restoring import as_message, message_text, put_into_system_prompt, read_last_messages
 from agentmem.retrieval import chosen, retrieve
 
 if TYPE_CHECKING:
     from strands.agent.agent import Agent
     from strands.hooks import HookRegistry
     from strands.middleware.stages import InvokeModelContext
-    from strands.types.content import ContentBlock, Message
+    from strands.types.content import Message
 
     from agentmem.events.writer import EventWriter
     from agentmem.retrieval import Retrieval
@@ -64,7 +64,6 @@ USER_ID, SESSION_ID = "user_id", "session_id"
 RETRIEVAL_THREADS = 16
 """Searches under way at once, over all agents of a hook."""
 
-_open_writers: weakref.WeakSet[SessionWriters] = weakref.WeakSet()
 _log = logging.getLogger(__name__)
 
 
@@ -73,8 +72,9 @@ class _AgentMemory:
     """What the hook knows of one agent; it must not refer to the agent, which it is kept for weakly."""
 
     session: MemorySession
-    writer: EventWriter | None
-    restored: bool = False
+    saves: bool
+    restored: bool
+    writer: EventWriter | None = None
     invoking: bool = False
     called_model: bool = False
     began: float = 0.0
@@ -141,9 +141,7 @@ class MemoryHook(HookProvider):
         )
         self._last_error: str | None = None
         self._dropped = 0
-        # Collected in the middle of anything, so not in this thread; the end of the process has its own way.
-        weakref.finalize(self, _finish_aside, self._writers).atexit = False
-        _open_writers.add(self._writers)
+        self._writers.finish_with(self)
 
     # ---- what can be looked at
 
@@ -218,7 +216,7 @@ class MemoryHook(HookProvider):
             memory.anchor = message["tracking_id"]
             memory.query = message_text(message["content"], "user", without_thinking=False)
             memory.shown = None
-        if memory.writer is None or message["role"] not in self._settings.roles or _is_made_up(message):
+        if not memory.saves or message["role"] not in self._settings.roles or _is_made_up(message):
             return
         if not memory.pending:
             memory.began = time.monotonic()
@@ -249,35 +247,38 @@ class MemoryHook(HookProvider):
 
     async def _save(self, memory: _AgentMemory, keep_last: int = 0) -> None:
         """Send the pending messages as one event, or hand them to the background."""
-        writer = memory.writer
-        items = self._serialized(memory, keep_last)
-        if writer is None or not items:
+        texts = self._take(memory, keep_last)
+        if not texts:
             return
-        writer.submit(items)
         if self._config.writes.flush == "background":
-            self._background.submit(self._drain, memory.session, writer)
-            return
-        if not await asyncio.to_thread(self._drain, memory.session, writer) and self._settings.on_error == "raise":
+            self._background.submit(self._send, memory, texts)
+        elif not await asyncio.to_thread(self._send, memory, texts) and self._settings.on_error == "raise":
             raise self._unsent()
 
-    def _drain(self, session: MemorySession, writer: EventWriter) -> bool:
-        done = self._writers.drain(session, writer)
-        if done and self._writers.unsent:
-            self._background.submit(self._writers.drain_all)  # the service is back: the others' turn
-        return done
-
-    def _serialized(self, memory: _AgentMemory, keep_last: int) -> list[OutgoingItem]:
+    def _take(self, memory: _AgentMemory, keep_last: int) -> list[tuple[str, str, str]]:
+        """Take the pending messages as tracking id, role and text; later changes to a message do not reach it."""
         names = list(memory.pending)[: len(memory.pending) - keep_last]
-        items = []
+        taken: list[tuple[str, str, str]] = []
         for name in names:
             message = memory.pending.pop(name)
             role = message["role"]
-            text = self._outgoing(
-                message_text(message["content"], role, without_thinking=self._settings.strip_thinking)
-            )
-            if text.strip():
-                items.append(OutgoingItem(name, encode_text(text, role)))
-        return items
+            text = message_text(message["content"], role, without_thinking=self._settings.strip_thinking)
+            if text:
+                taken.append((name, role, text))
+        return taken
+
+    def _send(self, memory: _AgentMemory, texts: list[tuple[str, str, str]]) -> bool:
+        """Write one event and whatever waits before it. Not on the event loop: making the first client takes time."""
+        writer = memory.writer = memory.writer or self._writers.writer(memory.session)
+        outgoing = [(name, role, self._outgoing(text)) for name, role, text in texts]
+        items = [OutgoingItem(name, encode_text(text, role)) for name, role, text in outgoing if text.strip()]
+        self._dropped += len(outgoing) - len(items)
+        if items:
+            writer.submit(items)
+        done = self._writers.drain(memory.session, writer)
+        if done and self._writers.unsent:
+            self._background.submit(self._writers.drain_all)  # the service is back: the others' turn
+        return done
 
     def _outgoing(self, text: str) -> str:
         """Pass a text through the user's own redaction; what cannot be redacted does not leave the process."""
@@ -287,7 +288,6 @@ class MemoryHook(HookProvider):
         try:
             return redact(text)
         except Exception as error:  # noqa: BLE001 - the user's own function; the text must not leave unredacted
-            self._dropped += 1
             self._fail("redact", error)
             return ""
 
@@ -315,53 +315,46 @@ class MemoryHook(HookProvider):
             memory.restored = self._settings.on_error == "degrade"
             self._fail("restore", error)
             return
-        if newest is not None and memory.writer is not None:
+        if newest is not None:
+            memory.writer = self._writers.writer(session)
             memory.writer.start_after(newest)
         if not restored:
             return
         if self._settings.restore == "messages":
-            agent.messages[:0] = [_as_message(one) for one in restored]
+            agent.messages[:0] = [as_message(one) for one in restored]
         else:
-            _put_into_system_prompt(agent, fenced_turns([(one.role, one.at, one.text) for one in restored]))
+            put_into_system_prompt(agent, restored)
 
     # ---- retrieving
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
         memory = self._memory_of(cast("Agent", context.agent))
-        if self._settings.restore == "messages" and memory.writer is not None:
+        if self._settings.restore == "messages" and memory.saves:
             context = context.replace(messages=for_model(context.messages))  # restored and new ones may collide
         if memory.anchor is None or not self._settings.retrieve:
             return context
         if memory.shown is None:
             memory.shown = await self._recollect(memory)
-        if not memory.shown:
-            return context
-        index = _index_of(context.messages, memory.anchor)
-        if index is None:
-            return context
-        block: ContentBlock = {"text": memory.shown}
-        messages = list(context.messages)
-        messages[index] = cast("Message", {**messages[index], "content": [*messages[index]["content"], block]})
-        last = index == len(messages) - 1
-        return context.replace(
-            messages=messages, dynamic_trailing_blocks=context.dynamic_trailing_blocks + 1 if last else 0
-        )
+        return with_text_after(context, memory.anchor, memory.shown) if memory.shown else context
 
     async def _recollect(self, memory: _AgentMemory) -> str:
         """Search long-term memory for the user's message and render what was found; empty for nothing."""
         query = self._outgoing(memory.query)
         if not query.strip() or not memory.session.config.namespaces or not self._search_breaker.allow():
             return ""
-        session = memory.session
-        client = clients.data_plane(session.config.boto_session(), session.config.region, self._search_options)
+        session, config = memory.session, memory.session.config
         try:
             found = await retrieve(
-                session, query, seconds=self._settings.retrieve_timeout, executor=self._searches, client=client
+                session,
+                query,
+                seconds=self._settings.retrieve_timeout,
+                executor=self._searches,
+                client=lambda: clients.data_plane(config.boto_session(), config.region, self._search_options),
             )
         except BaseException:
             self._search_breaker.failed()  # cancelled: the probe of a half-open breaker must not stay out for ever
             raise
-        self._note(found, len(session.config.namespaces))
+        self._note(found, len(config.namespaces))
         return fenced_records(chosen(found.records, self._settings.retrieve_max_tokens))
 
     def _note(self, found: Retrieval, searched: int) -> None:
@@ -378,8 +371,7 @@ class MemoryHook(HookProvider):
         """Find out once and for all whose memory an agent has, and show it to the agent's model from now on."""
         session = self._session if self._session is not None else self._session_from_state(agent)
         saves = not _has_session_in_memory(agent)
-        memory = _AgentMemory(session, self._writers.writer(session) if saves else None)
-        memory.restored = not saves or self._settings.restore == "off"
+        memory = _AgentMemory(session, saves, restored=not saves or self._settings.restore == "off")
         with self._lock:
             self._agents[agent] = memory
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
@@ -435,46 +427,3 @@ def _in_event_loop() -> bool:
 def _is_made_up(message: Message) -> bool:
     """Whether a user's message is Strands' own request for structured output."""
     return [block.get("text") for block in message["content"]] == [DEFAULT_STRUCTURED_OUTPUT_PROMPT]
-
-
-def _as_message(one: RestoredText) -> Message:
-    return cast("Message", {"role": one.role, "content": [{"text": inert(one.text)}]})
-
-
-def _put_into_system_prompt(agent: Agent, text: str) -> None:
-    """Append a block, or replace the one that is there; blocks before it, cache points too, stay as they are."""
-    blocks = [
-        {**block, "text": without_fence(block["text"])} if "text" in block else block
-        for block in agent.system_prompt_content or ()
-    ]
-    kept = [block for block in blocks if block.get("text", True)]
-    agent.system_prompt = cast("Any", [*kept, {"text": text}])
-
-
-def _index_of(messages: list[Message], tracking_id: str) -> int | None:
-    """Find the turn's user message, or, when it was merged with another, the last one with a user's text."""
-    fallback = None
-    for index in range(len(messages) - 1, -1, -1):
-        message = messages[index]
-        if message.get("tracking_id") == tracking_id:
-            return index
-        if fallback is None and message["role"] == "user" and any("text" in block for block in message["content"]):
-            fallback = index
-    return fallback
-
-
-def _finish(writers: SessionWriters) -> None:
-    """Send what is left of a hook that is gone."""
-    if writers.unsent and not writers.drain_all():
-        _log.error("messages=<%d> | not saved when the hook or the process ended", writers.status.pending)
-
-
-def _finish_aside(writers: SessionWriters) -> None:
-    if writers.unsent:
-        threading.Thread(target=_finish, args=(writers,), name="agentmem-finish").start()
-
-
-@atexit.register
-def _finish_all() -> None:
-    for writers in list(_open_writers):
-        _finish(writers)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from agentmem.events.address import SessionAddress
 from agentmem.events.writer import EventWriter, WriterStatus
@@ -89,6 +91,12 @@ class SessionWriters:
             waiting = list(self._unsent.items())
         return all(self._drain(address, writer) for address, writer in waiting)
 
+    def finish_with(self, owner: object) -> None:
+        """Send what is left when the owner is collected, or when the process ends."""
+        # Collected in the middle of anything, so not in this thread; the end of the process has its own way.
+        weakref.finalize(owner, _finish_aside, self).atexit = False
+        _open.add(self)
+
     @property
     def unsent(self) -> bool:
         """Whether any writer holds messages after an attempt to send them."""
@@ -134,3 +142,22 @@ class SessionWriters:
             self._dropped += now.dropped - before.dropped
             if now.last_error is not None or before.last_error == self._last_error:
                 self._last_error = now.last_error
+
+
+_open: WeakSet[SessionWriters] = WeakSet()
+
+
+def _finish(writers: SessionWriters) -> None:
+    if writers.unsent and not writers.drain_all():
+        _log.error("messages=<%d> | not saved when their hook or the process ended", writers.status.pending)
+
+
+def _finish_aside(writers: SessionWriters) -> None:
+    if writers.unsent:
+        threading.Thread(target=_finish, args=(writers,), name="agentmem-finish").start()
+
+
+@atexit.register
+def _finish_all() -> None:
+    for writers in list(_open):
+        _finish(writers)

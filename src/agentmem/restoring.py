@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.compaction.tokens import count_text
 from agentmem.events.reader import in_order
-from agentmem.fenced import message_element, shorten, within_tokens
+from agentmem.fenced import fenced_turns, inert, message_element, shorten, within_tokens, without_fence
 from agentmem.thinking import strip_thinking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from strands.agent.agent import Agent
+    from strands.types.content import Message
+
     from agentmem.events.codec import DecodedEvent
     from agentmem.events.reader import EventReader
 
-__all__ = ["RestoredText", "message_text", "read_last_messages"]
+__all__ = ["RestoredText", "as_message", "message_text", "put_into_system_prompt", "read_last_messages"]
 
 PAGES = 5
 """Pages of 100 events looked through at most: the newest messages with text are all that is wanted."""
@@ -89,6 +92,25 @@ def read_last_messages(
         cut = shorten(last.text, max_tokens // 2)
         kept = within_tokens([RestoredText(last.role, last.at, cut)], max_tokens, _rendered, skip=False) if cut else []
     return kept[::-1], events[0].event_id if events else None
+
+
+def put_into_system_prompt(agent: Agent, restored: Sequence[RestoredText]) -> None:
+    """Append restored messages to an agent's system prompt, in a fence, or replace those that are there.
+
+    Blocks before it, cache points too, stay as they are.
+    """
+    blocks = [
+        {**block, "text": without_fence(block["text"])} if "text" in block else block
+        for block in agent.system_prompt_content or ()
+    ]
+    kept = [block for block in blocks if block.get("text", True)]
+    fenced = fenced_turns([(one.role, one.at, one.text) for one in restored])
+    agent.system_prompt = cast("Any", [*kept, {"text": fenced}])
+
+
+def as_message(one: RestoredText) -> Message:
+    """Make a message of a restored one; tags of ours in it mean nothing."""
+    return cast("Message", {"role": one.role, "content": [{"text": inert(one.text)}]})
 
 
 def _rendered(one: RestoredText) -> str:

@@ -13,7 +13,7 @@ from agentmem.errors import ConfigurationError
 from agentmem.fenced import record_element, within_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import ThreadPoolExecutor
 
     from agentmem.session import MemorySession
@@ -101,7 +101,7 @@ async def retrieve(
     *,
     seconds: float,
     executor: ThreadPoolExecutor,
-    client: Any = None,
+    client: Callable[[], Any] | None = None,
 ) -> Retrieval:
     """Search every namespace of a session at once.
 
@@ -113,7 +113,7 @@ async def retrieve(
         query: What to search for; what is over the service's limit is cut off.
         seconds: The time for all namespaces together. What is late is left out; its thread ends with its call.
         executor: Where the calls run.
-        client: The boto3 client to ask; None for the session's.
+        client: Gives the boto3 client to ask, in a thread of the executor; None for the session's.
 
     Returns:
         What was found in time.
@@ -150,8 +150,8 @@ def chosen(records: Sequence[MemoryRecord], max_tokens: int) -> list[MemoryRecor
     return within_tokens(records, max_tokens, record_element, skip=True)
 
 
-def _search(session: MemorySession, name: str, query: str, client: Any) -> list[MemoryRecord]:
-    return search(session, name, query, client=client)
+def _search(session: MemorySession, name: str, query: str, client: Callable[[], Any] | None) -> list[MemoryRecord]:
+    return search(session, name, query, client=None if client is None else client())
 
 
 def _unique(records: Iterable[MemoryRecord]) -> list[MemoryRecord]:
