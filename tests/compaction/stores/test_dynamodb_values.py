@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentmem.compaction.stores.dynamodb_values import from_attribute, to_attribute
@@ -56,6 +56,9 @@ def test_any_json_value_comes_back_from_its_attribute(value):
 
 
 @given(attributes)
+@example({"M": {"$json": {"S": "not JSON"}}})
+@example({"M": {"$json": {"S": "[1 ]"}}})
+@example({"M": {"$attribute": {"M": {"SS": {"L": []}}}}})
 def test_any_attribute_is_json_and_is_written_back_as_it_was(attribute):
     value = json.loads(json.dumps(from_attribute(attribute)))
     assert without_number_forms(to_attribute(value)) == without_number_forms(attribute)

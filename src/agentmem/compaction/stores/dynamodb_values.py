@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import math
 from decimal import Decimal
@@ -106,7 +107,9 @@ def _plain(attribute: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - one for each
             return [_plain(item) for item in value]
         case "M":
             if set(value) == {_JSON} and set(value[_JSON]) == {"S"}:
-                return json.loads(value[_JSON]["S"])
+                # An attribute of somebody else's may look the same without being JSON.
+                with contextlib.suppress(ValueError):
+                    return json.loads(value[_JSON]["S"])
             return {name: _plain(item) for name, item in value.items()}
         case _:
             return None  # not JSON; from_attribute sees that it does not come back the same
