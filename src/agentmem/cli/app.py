@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -24,9 +25,21 @@ app.command("replay")(replay)
 app.add_typer(checkpoints, name="checkpoints")
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"agentmem {version('agentmem')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
-    """Keep every command a subcommand, however few there are."""
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def run() -> None:

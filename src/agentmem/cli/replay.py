@@ -91,10 +91,11 @@ def replay(  # noqa: PLR0917 - typer makes an option of each
         location = _location(stack, checkpoints, local, dynamodb_table, dynamodb_endpoint)
         compaction = CompactionConfig(token_threshold=token_threshold, protected_turns=protected_turns)
         config = MemoryConfig.local(local or ":memory:", compaction=compaction, checkpoints=location)
+        calls = ApiCalls()
+        calls.attach(config.boto_session())  # before anything makes a client, which it would not reach
         if create_table:
             _create_table(config)
-        calls = ApiCalls()
-        calls.attach(config.boto_session())
+            calls.by_operation.clear()
         run = Replay(
             conversation,
             _opener(config),

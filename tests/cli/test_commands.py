@@ -1,0 +1,170 @@
+"""The command line as a user meets it: output, exit status, errors, how fast it starts."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner
+
+from agentmem.cli import main
+from agentmem.cli.app import app
+
+WORKSHOP = Path(__file__).parents[1] / "data" / "workshop.jsonl"
+HEAVY = {"boto3", "botocore", "strands", "bedrock_agentcore", "tiktoken", "numpy", "starlette", "opentelemetry"}
+
+
+def agentmem(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def replay(*arguments):
+    return agentmem("replay", WORKSHOP, "--token-threshold", 5_000, *arguments)
+
+
+def refused(monkeypatch, capsys, *arguments):
+    """Run as the installed script does and return the error it ends with."""
+    monkeypatch.setattr(sys, "argv", ["agentmem", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    message = ended.value.code
+    return message if isinstance(message, str) else capsys.readouterr().err
+
+
+def test_json_is_one_object_with_what_was_promised():
+    done = replay("--restart-every", 7, "--json")
+    assert done.exit_code == 0
+    report = json.loads(done.stdout)
+    promised = {
+        "requests", "peak_request_tokens", "total_input_tokens", "total_input_tokens_without_compaction",
+        "compactions", "restores", "api_calls",
+    }  # fmt: skip
+    assert promised <= set(report)
+    assert report["requests"] == 103
+    assert report["peak_request_tokens"] <= 5_500
+    assert report["total_input_tokens"] < report["total_input_tokens_without_compaction"] / 3
+    assert len(report["restores"]) == 8
+    assert {"api_calls", "seconds"} <= set(report["restores"][0])
+    assert report["api_calls"]["CreateEvent"] >= 53
+
+
+def test_a_table_is_shown_and_a_picture_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = replay()
+    assert done.exit_code == 0
+    assert "largest request" in done.stdout
+    assert "API calls: CreateEvent" in done.stdout
+    assert "repaired: tool call ids made unique" in done.stdout
+    assert "picture written to agentmem-replay.html" in done.stdout
+    assert "<svg" in (tmp_path / "agentmem-replay.html").read_text()
+    assert "replayed 100 %" in done.stderr
+
+
+def test_no_picture_is_written_when_none_is_wanted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert replay("--no-picture").exit_code == 0
+    assert replay("--json").exit_code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_picture_and_requests_go_where_they_are_sent(tmp_path):
+    done = replay("--picture", tmp_path / "a" / "p.svg", "--requests", tmp_path / "b" / "r.jsonl", "--json")
+    assert done.exit_code == 0
+    assert ET.parse(tmp_path / "a" / "p.svg").getroot().tag.endswith("svg")
+    requests = [json.loads(line) for line in (tmp_path / "b" / "r.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(requests) == 103
+    assert {tuple(request) for request in requests} == {("messages", "system", "tools")}
+
+
+@pytest.mark.parametrize("store", ["sqlite", "memory"])
+def test_every_place_for_checkpoints_needs_no_more_than_its_name(store, tmp_path):
+    done = replay("--checkpoints", store, "--restart-every", 20, "--json", "--local", tmp_path / "kept")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["checkpoints"] == store
+    assert (tmp_path / "kept").is_dir()
+
+
+def test_dynamodb_is_found_by_its_endpoint_and_its_table_created(dynamodb_endpoint, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_endpoint)
+    table = ("--dynamodb-table", "made-by-replay", "--create-table")
+    done = replay("--checkpoints", "dynamodb", *table, "--restart-every", 20, "--json")
+    assert done.exit_code == 0
+    calls = json.loads(done.stdout)["api_calls"]
+    assert calls["TransactWriteItems"] >= 5
+    assert "CreateTable" not in calls
+
+
+def test_a_broken_line_is_an_error_with_its_number_and_no_traceback(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "broken.jsonl"
+    file.write_text('{"role": "user", "content": "x"}\n{"role": \n')
+    message = refused(monkeypatch, capsys, "replay", file)
+    assert message.startswith("agentmem: line 2: not valid JSON")
+    assert "Traceback" not in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["replay", "absent.jsonl"], "'absent.jsonl' cannot be read"),
+        (["replay", WORKSHOP, "--picture", "p.png"], "made as .html or .svg"),
+        (["replay", WORKSHOP, "--create-table"], "only --checkpoints dynamodb"),
+        (["replay", WORKSHOP, "--token-threshold", "10"], "Invalid value for '--token-threshold'"),
+        (["replay", WORKSHOP, "--checkpoints", "paper"], "paper"),
+        (["demo", "--extraction-delay", "-1"], "Invalid value for '--extraction-delay'"),
+    ],
+)
+def test_a_bad_argument_is_named(arguments, expected, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+    assert expected in refused(monkeypatch, capsys, *arguments)
+
+
+def test_the_demo_ends_with_status_0_with_and_without_memory():
+    assert agentmem("demo", "--extraction-delay", 0.3).exit_code == 0
+    assert agentmem("demo", "--no-memory").exit_code == 0
+
+
+def test_the_version_is_shown():
+    assert agentmem("--version").stdout.startswith("agentmem 0.")
+
+
+def children_seconds():
+    """Processor time of all child processes so far: unlike the wall clock it does not see who else is busy."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["replay"]])
+def test_help_is_quick_and_imports_nothing_heavy(command):
+    code = (
+        f"import sys; from agentmem.cli import main; sys.argv = ['agentmem', *{command!r}, '--help']\n"
+        "try: main()\n"
+        "finally: print('LOADED', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    times = []
+    for _ in range(3):
+        started = children_seconds()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        times.append(children_seconds() - started)
+    help_text, _, loaded = done.stdout.rpartition("LOADED")
+    assert "Usage: agentmem" in help_text
+    assert not command or "Example: agentmem" in help_text
+    assert set(loaded.split()) & HEAVY == set()
+    assert min(times) < 0.4
+
+
+@pytest.mark.parametrize(("missing", "named"), [(["typer"], "typer"), (["typer", "rich"], "typer and rich")])
+def test_a_missing_extra_is_named(missing, named):
+    code = f"import sys; sys.modules.update(dict.fromkeys({missing!r})); from agentmem.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"agentmem: the command line needs {named}. Install the extra: pip install 'agentmem[cli]'"
+    )
