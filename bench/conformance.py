@@ -4,7 +4,7 @@
     python bench/conformance.py --write    # and write docs/figures/conformance.md
 
 The kit plants statements of five kinds in a conversation, compacts it five times over (each round is given nothing but
-the text of the round before) and looks for them word for word. Budgets are characters, a share of the whole conversation.
+the text of the round before) and looks for them word for word. Budgets are characters, a share of the conversation.
 """
 
 from __future__ import annotations
@@ -118,9 +118,12 @@ def tables() -> tuple[str, bool, list[str]]:
         The tables as markdown, whether the figures hold, and the canaries lost.
     """
     kinds = [kind.value for kind in CanaryType]
+    about = (
+        f"compaction-conformance-kit {version('compaction-conformance-kit')}, {ROUNDS} rounds, seeds {SEEDS[0]} to "
+        f"{SEEDS[-1]}. Survival after the last round; the worst verdict of any seed after the first."
+    )
     lines = [
-        f"compaction-conformance-kit {version('compaction-conformance-kit')}, {ROUNDS} rounds, seeds "
-        f"{SEEDS[0]} to {SEEDS[-1]}. Survival after the last round; the worst verdict of any seed after the first.",
+        about,
         "",
         f"| corpus | budget | survival | {' | '.join(kinds)} | verdict | cliffs | stale values | over budget |",
         f"| --- | ---: | ---: | {' | '.join('---:' for _ in kinds)} | --- | ---: | ---: | ---: |",
@@ -131,7 +134,7 @@ def tables() -> tuple[str, bool, list[str]]:
     for corpus, (build, seeds) in CORPORA.items():
         for budget in BUDGETS:
             result = measure(build, seeds, budget)
-            worst = sorted(result["worst"].values(), key=("FLAG", "WARN", "SILENT").index)[0]
+            worst = min(result["worst"].values(), key=("FLAG", "WARN", "SILENT").index)
             good &= not result["over_budget"] and result["survival"] >= needed[budget]
             good &= budget < 0.30 or (worst == "SILENT" and not result["cliffs"])
             lost += [f"{corpus} {budget:.0%} {line}" for line in result["lost"]]

@@ -94,7 +94,8 @@ def fit(summary: Summary, max_tokens: int, count: Callable[[str], int]) -> Summa
             chosen = replace(chosen, narrative="")
         else:
             chosen = replace(chosen, notes=())
-    return chosen
+    titled = replace(chosen, headings=True)
+    return titled if count(titled.render()) <= max_tokens else chosen
 
 
 def _tools_for(summary: Summary, room: int, count: Callable[[str], int]) -> tuple[ToolNote, ...]:

@@ -56,18 +56,21 @@ _OPEN = _cue(
     r"milestone|remind me|follow up|afterwards|reminder|(?:steps?|parts?) \S+ (?:of \d+ )?(?:is|are) done",
 )
 _ASKS = re.compile(
-    r"^(?:please|can you|could you|would you|will you|help me|let's|I(?:'d| would) like (?:you )?to|I need|my goal|"
+    r"^(?:please|can you|could you|would you|will you|help me|"
+    r"let's(?! (?:go with|use|take|choose|pick))|I(?:'d| would) like (?:you )?to|I need|my goal|"
     r"I want (?:you )?to|I'm (?:trying|looking|hoping) to|we need to|we should|we want to)\b",
     re.IGNORECASE,
 )
 _DECIDES = _cue(
     r"decided|decision|agreed|going with|go with|went with|chose|chosen|settled on|picked|confirmed|selected",
-    r"we(?:'ll| will) use|switched to|moved to|pinned|renamed|approved|let's use|booked|cancelled|canceled",
+    r"we(?:'ll| will) use|switched to|moved to|pinned|renamed|approved|booked|cancelled|canceled",
+    r"let's (?:use|take|choose|pick)",
     r"I(?:'ve| have) (?:\w+ )?(?:booked|changed|updated|cancelled|created|sent|added|removed|fixed|scheduled|ordered)",
 )
 _PREFERS = _cue(
     r"prefers?|preferred|preference|preferably|would rather|I'd rather|favou?rite|allergic|vegetarian|vegan",
-    r"I (?:really )?(?:like|love|hate|enjoy|dislike)|(?:don't|do not|doesn't|does not|never) (?:like|want|eat|drink|fly)",
+    r"I (?:really )?(?:like|love|hate|enjoy|dislike)|"
+    r"(?:don't|do not|doesn't|does not|never) (?:like|want|eat|drink|fly)",
     r"(?:user|I) wants? (?:\w+ ){0,3}(?:answers?|replies|responses|examples?|reports?|units?|"
     r"measurements?|style|format)",
     r"(?:answers?|replies|responses|reply|respond|answer) .*(?:style|tone|terse|brief|short|concise|detailed|formal|"
@@ -82,8 +85,8 @@ _COURTESY = re.compile(
 )
 # Somebody speaking of themselves ("I don't have it here") is no instruction to anybody.
 _OF_ONESELF = re.compile(
-    r"^(?:\W*(?:well|but|and|so|yes|no|sorry|unfortunately|actually|however|sure|ok(?:ay)?|oh|also|as|while|just|got it|"
-    r"thanks?|hi|hello)\b[,.!]? )*(?:I|I'm|I’m|I've|I’ve|I'll|I’ll|I'd|I’d|it|it's|that|there|they|he|she)\b"
+    r"^(?:\W*(?:well|but|and|so|yes|no|sorry|unfortunately|actually|however|sure|ok(?:ay)?|oh|also|as|while|just|"
+    r"got it|thanks?|hi|hello)\b[,.!]? )*(?:I|I'm|I’m|I've|I’ve|I'll|I’ll|I'd|I’d|it|it's|that|there|they|he|she)\b"
     r"(?! (?:want|need|would like|'d like) you to)",
     re.IGNORECASE,
 )

@@ -65,6 +65,10 @@ _FORBIDS = re.compile(
 )
 _PERMITS = re.compile(r"\b(?:may|can|allowed|allow|okay|ok|fine|feel free|permitted)\b", re.IGNORECASE)
 _AGAIN = re.compile(r"\b(?:again|after all|from now on|now|no longer|any ?more|lifted)\b", re.IGNORECASE)
+_EVENT = re.compile(
+    r"\b(?:I|we|he|she|they|you|[A-Z]\w+) (?:\w+ly |just |already )?(?:\w{3,}ed|went|met|bought|saw|ate|sent|paid|"
+    r"took|flew|drove|spoke|wrote|found|sold|lost|won|gave|told|heard|made)\b"
+)
 _DWELLS = re.compile(
     r"\b(?:I|we|she|he|they|[A-Z]\w+)(?:'ve|'m|'re| have| has| am| are| is)? (?:just |recently |now )*"
     r"(?P<verb>mov(?:ed|ing) to|liv(?:e|es|ing) in|relocat(?:ed|ing) to)\b"
@@ -83,6 +87,7 @@ class Frame:
         addition: Whether the wording adds to what was said instead of replacing it.
         forbids: Whether it forbids something.
         lifts: Whether it allows something again.
+        event: Whether it tells what somebody did; one such report does not make another untrue.
     """
 
     concepts: dict[str, str]
@@ -92,6 +97,7 @@ class Frame:
     addition: bool
     forbids: bool
     lifts: bool
+    event: bool
 
     @cached_property
     def families(self) -> frozenset[str]:
@@ -125,6 +131,7 @@ def frame_of(text: str, values: Sequence[Value] | None = None) -> Frame:
         addition=_ADDITION.search(text) is not None,
         forbids=forbids,
         lifts=not forbids and _PERMITS.search(text) is not None and _AGAIN.search(text) is not None,
+        event=_EVENT.search(text) is not None,
     )
 
 
@@ -246,7 +253,7 @@ def conflict(new: Frame, old: Frame, *, same_section: bool) -> float:
         # A paraphrase may lack a word of the old sentence, or have one more; words on both sides are another subject.
         needed = 0.6 if not overlap.only_new else 1.2 if one_sided else 1.5
     else:
-        needed = _needed_without_change(overlap, same_section=same_section)
+        needed = math.inf if new.event and old.event else _needed_without_change(overlap, same_section=same_section)
     return likeness if likeness >= needed else 0.0
 
 

@@ -206,7 +206,9 @@ class Summary:
             notes=tuple(str(note) for note in data.get("notes", ())),
             messages=int(data.get("messages", 0)),
             headings=bool(data.get("headings", True)),
-            extra={key: value for key, value in data.items() if key not in known},
+            extra={
+                key: value for key, value in data.items() if key not in known and (key, value) != ("format", FORMAT)
+            },
         )
 
 
