@@ -17,6 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from agentmem.errors import ExtractionFailedError, MemoryWaitTimeout
 from agentmem.events.position import Position
+from agentmem.events.reader import check_answer
 from agentmem.marks import Match, Novelty, Record, is_in_place, place_parameters
 
 if TYPE_CHECKING:
@@ -263,7 +264,8 @@ class Wait:
         records: list[Record] = []
         while True:
             answer = yield Call(operation, parameters)
-            page = answer.get("memoryRecordSummaries") or ()
+            check_answer(answer, operation, "memoryRecordSummaries")
+            page = answer["memoryRecordSummaries"]
             records += [record for record in page if is_in_place(record, question.namespace, question.match)]
             self._strategies |= {record["memoryStrategyId"] for record in page if record.get("memoryStrategyId")}
             token = answer.get("nextToken")

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from agentmem.errors import ConfigurationError
+from agentmem.events.reader import check_answer
 from agentmem.fenced import record_element, within_tokens
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def search(session: MemorySession, name: str, query: str, *, client: Any = None)
         ConfigurationError: There is no namespace of that name, or the query is malformed.
         ClientError: The service refused the request.
         BotoCoreError: The service could not be reached.
+        ResponseParserError: Its answer was broken.
     """
     if not isinstance(query, str) or not query.strip() or len(query) > QUERY_LIMIT:
         size = f"has {len(query):,}" if isinstance(query, str) else f"is {type(query).__name__}"
@@ -90,7 +92,8 @@ def search(session: MemorySession, name: str, query: str, *, client: Any = None)
     answer = (session.client if client is None else client).retrieve_memory_records(
         memoryId=session.memory_id, namespace=place, searchCriteria=criteria, maxResults=namespace.top_k
     )
-    found = [_record(summary, place) for summary in answer.get("memoryRecordSummaries") or ()]
+    check_answer(answer, "retrieve_memory_records", "memoryRecordSummaries")
+    found = [_record(summary, place) for summary in answer["memoryRecordSummaries"]]
     relevant = [record for record in found if record.score >= namespace.relevance_score]
     return sorted(relevant, key=lambda record: -record.score)[: namespace.top_k]
 

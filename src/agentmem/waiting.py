@@ -243,7 +243,7 @@ def take_mark(
         parameters = {"memoryId": memory, "maxResults": PAGE_SIZE, **place_parameters(namespace, _checked_match(match))}
         while True:
             answer = client.list_memory_records(**parameters)
-            listed += answer.get("memoryRecordSummaries") or ()
+            listed += answer["memoryRecordSummaries"]
             if not answer.get("nextToken"):
                 break
             parameters["nextToken"] = answer["nextToken"]

@@ -6,16 +6,17 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from agentmem.errors import HistoryUnavailableError
 from agentmem.events.codec import DecodedEvent, LoggedMessage, decode_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from agentmem.events.address import SessionAddress
 
-__all__ = ["PAGE_SIZE", "EventReader", "in_order"]
+__all__ = ["PAGE_SIZE", "EventReader", "check_answer", "in_order"]
 
 PAGE_SIZE = 100
 """Events a page; the service's maximum. Its default of 20 would take five times the calls."""
@@ -52,8 +53,8 @@ class EventReader:
         token: str | None = None
         while True:
             more = {"nextToken": token} if token else {}
-            answer = self._call("list_events", maxResults=page_size, includePayloads=True, **more)
-            yield [self._decode(event) for event in answer.get("events") or () if _on_main(event)]
+            answer = self._call("list_events", "events", maxResults=page_size, includePayloads=True, **more)
+            yield [self._decode(event) for event in answer["events"] if _on_main(event)]
             token = answer.get("nextToken")
             if not token:
                 return
@@ -65,17 +66,18 @@ class EventReader:
             HistoryUnavailableError: The service did not answer.
         """
         try:
-            return self._decode(self._call("get_event", eventId=event_id)["event"])
+            return self._decode(self._call("get_event", "event", eventId=event_id)["event"])
         except HistoryUnavailableError as error:
             cause = error.__cause__
             if isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ResourceNotFoundException":
                 return None
             raise
 
-    def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+    def _call(self, operation: str, member: str, **parameters: Any) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**self._address.parameters(), **parameters)
-        except (ClientError, BotoCoreError) as error:
+            check_answer(answer, operation, member)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise HistoryUnavailableError(
                 f"the history of {self._address} could not be read ({type(error).__name__}: {error}). It is not "
                 "known to be empty, so nothing is restored; check the memory's status, region and permissions "
@@ -93,6 +95,18 @@ class EventReader:
                 decoded.unknown,
             )
         return decoded
+
+
+def check_answer(answer: Mapping[str, Any], operation: str, member: str) -> None:
+    """Refuse an answer without what it must hold.
+
+    botocore makes an empty answer of a broken one, which would pass for an empty history.
+
+    Raises:
+        ResponseParserError: The member is missing.
+    """
+    if member not in answer:
+        raise ResponseParserError(f"the answer of {operation} has no {member!r}")
 
 
 def in_order(events: Iterable[DecodedEvent]) -> list[LoggedMessage]:

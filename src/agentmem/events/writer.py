@@ -20,10 +20,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from agentmem.errors import UnsentMessagesError
 from agentmem.events.breaker import CircuitBreaker
 from agentmem.events.position import Position
+from agentmem.events.reader import check_answer
 
 if TYPE_CHECKING:
     from agentmem.config import WriteConfig
@@ -240,7 +242,8 @@ class EventWriter:
             event.request = self._freeze(turn, event)
         try:
             answer = self._client.create_event(**event.request)
-        except (ClientError, BotoCoreError, OSError) as error:
+            check_answer(answer, "create_event", "event")
+        except (ClientError, BotoCoreError, ResponseParserError, OSError) as error:
             self._last_error = f"{type(error).__name__}: {error}"
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
             if code in _REFUSED:
