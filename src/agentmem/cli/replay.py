@@ -180,21 +180,17 @@ def _progress(stack: ExitStack, total: int) -> Callable[[int], None]:
 
 
 def _show(report: ReplayReport, picture: Path | None, requests: Path | None) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from agentmem.replay.picture import facts
 
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in facts(report):
-        table.add_row(name, value)
-    for operation, count in sorted(report.api_calls.items()):
-        table.add_row(f"API calls: {operation}", f"{count:,}")
-    for repair, count in report.details["repairs"].items():
-        table.add_row(f"repaired: {repair}", f"{count:,}")
-    table.add_row("time", f"{report.seconds:.1f} s")
-    console = Console()
-    console.print(table)
+    rows = [
+        *facts(report),
+        *((f"API calls: {operation}", f"{count:,}") for operation, count in sorted(report.api_calls.items())),
+        *((f"repaired: {repair}", f"{count:,}") for repair, count in report.details["repairs"].items()),
+        ("time", f"{report.seconds:.1f} s"),
+    ]
+    width = max(len(name) for name, _ in rows) + 2
+    for name, value in rows:
+        print(f"{name:<{width}}{value}")
     for label, path in (("picture", picture), ("requests", requests)):
         if path is not None:
-            console.print(f"{label} written to {path}", soft_wrap=True)
+            print(f"{label} written to {path}")

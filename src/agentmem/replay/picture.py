@@ -199,7 +199,9 @@ def facts(report: ReplayReport) -> Iterable[tuple[str, str]]:
         Name and value.
     """
     details = report.details
-    for key, name in (("file", "conversation"), ("format", "format"), ("token_threshold", "token threshold")):
+    if details.get("file"):
+        yield "conversation", str(details["file"]).replace("\\", "/").rsplit("/", 1)[-1]
+    for key, name in (("format", "format"), ("token_threshold", "token threshold")):
         if details.get(key) is not None:
             value = details[key]
             yield name, f"{value:,}" if isinstance(value, int) else str(value)
@@ -313,8 +315,8 @@ def _step(limit: float, count: int) -> float:
 
 
 def _nice(largest: float) -> float:
-    step = _step(largest, 5)
-    return math.ceil(largest / step) * step
+    half = _step(largest, 5) / 2
+    return math.ceil(largest / half) * half
 
 
 def _ticks(limit: float, count: int) -> list[float]:
