@@ -22,7 +22,7 @@ def test_the_examples_run_in_order_and_remember(blocks, tmp_path, monkeypatch):
     names = {"model": ScriptedModel(["Noted.", "In Porto."])}
     for block in blocks:
         if "ensure_memory" not in block:  # that one needs an AWS account; its parts have tests of their own
-            exec(block, names)  # noqa: S102 - the README is ours
+            exec(block, names)
     assert "The user lives in Porto." in [record["content"]["text"] for record in names["records"]]
     shown = names["agent"].model.requests[-1].texts("user")
     assert any("The user lives in Porto." in text for text in shown)

@@ -6,8 +6,6 @@ import json
 import re
 
 import pytest
-from converse import validate_request
-from sessions import Session, look
 from strands import Agent, tool
 from strands.agent.conversation_manager import SlidingWindowConversationManager, SummarizingConversationManager
 
@@ -27,6 +25,8 @@ from agentmem.errors import (
     UnsentMessagesError,
 )
 from agentmem.testing import Overflow, Reply, ScriptedModel, ToolCall
+from converse import validate_request
+from sessions import Session, look
 
 THRESHOLD = 4_000
 
@@ -130,9 +130,7 @@ def test_the_same_conversation_makes_the_same_requests_with_every_store(tmp_path
 def test_a_restart_shows_the_model_the_same_bytes(session):
     _, agent, _ = _talk(session, 13)
     restored = session.agent(session.manager(token_threshold=THRESHOLD))
-    assert [(m["role"], m["content"]) for m in restored.messages] == [
-        (m["role"], m["content"]) for m in agent.messages
-    ]
+    assert [(m["role"], m["content"]) for m in restored.messages] == [(m["role"], m["content"]) for m in agent.messages]
 
 
 def test_restoring_costs_the_same_at_the_end_as_early(session):
@@ -284,9 +282,7 @@ def test_the_default_sliding_window_is_set_aside(session):
     assert len(model.requests[-1].messages) == 59
 
 
-@pytest.mark.parametrize(
-    "chosen", [SlidingWindowConversationManager(window_size=10), SummarizingConversationManager()]
-)
+@pytest.mark.parametrize("chosen", [SlidingWindowConversationManager(window_size=10), SummarizingConversationManager()])
 def test_a_chosen_conversation_manager_is_refused_by_name(session, chosen):
     with pytest.raises(ConfigurationError, match=type(chosen).__name__):
         session.agent(conversation_manager=chosen)
@@ -307,12 +303,12 @@ def test_one_manager_serves_one_agent(session):
 def test_a_second_agent_id_is_refused_by_name(session):
     agent = session.agent(script=["hello"], agent_id="first")
     agent("hi")
-    with pytest.raises(IdentityError, match="'first'.*'second'"):
+    with pytest.raises(IdentityError, match=r"'first'.*'second'"):
         session.agent(agent_id="second")
 
 
 def test_loose_numbers_beside_a_config_are_refused(session):
-    with pytest.raises(ConfigurationError, match="token_threshold=.*protected_turns="):
+    with pytest.raises(ConfigurationError, match=r"token_threshold=.*protected_turns="):
         session.manager(token_threshold=5_000, protected_turns=1, compaction=CompactionConfig())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 
-from converse import validate_request
 from histories import histories
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from agentmem.compaction.policy import History, Limits, Plan, plan
 from agentmem.compaction.tokens import count_message
 from agentmem.compaction.truncation import TruncationSettings
 from agentmem.compaction.turns import cycles_of, turns_of
+from converse import validate_request
 
 limits = st.builds(
     lambda threshold, share, protected, summary: Limits(threshold, int(threshold * share), protected, summary),

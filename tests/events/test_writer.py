@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from sessions import Session
 
 from agentmem.config import WriteConfig
 from agentmem.errors import HistoryUnavailableError, UnsentMessagesError
 from agentmem.events.codec import encode_message
 from agentmem.events.reader import EventReader, in_order
 from agentmem.events.writer import MAX_ITEMS, EventWriter, OutgoingItem
+from sessions import Session
 
 
 @pytest.fixture

@@ -265,13 +265,13 @@ class Compactor:
                 following = replace(self.draft.checkpoint, version=checkpoint.version + 1)
                 self.draft = replace(self.draft, entries=entries, checkpoint=following)
 
-    def yield_to(self, winner: Checkpoint) -> None:
-        """Continue behind a checkpoint another writer saved first: the next one of ours is the version after it."""
+    def yield_to(self, winner: Checkpoint | None) -> None:
+        """Continue behind what another writer saved first, or from the start when there is nothing any more."""
         with self._lock:
-            self.checkpoint = winner.without_index()
+            self.checkpoint = None if winner is None else winner.without_index()
             if self.draft is not None:
-                following = replace(self.draft.checkpoint, version=winner.version + 1)
-                self.draft = replace(self.draft, checkpoint=following)
+                version = 1 if winner is None else winner.version + 1
+                self.draft = replace(self.draft, checkpoint=replace(self.draft.checkpoint, version=version))
 
     def _summary(self, folded: Sequence[Message], limits: Limits) -> Summary:
         previous = None if self.current is None else self.current.summary

@@ -80,6 +80,7 @@ class SessionRecall:
         self._store = store
         self._key = key
         self._unsent = unsent
+        self._indexes: dict[int, tuple[IndexEntry, ...]] = {}
 
     def by_handle(self, handle: str) -> RecalledMessage | None:
         """Return the message, or the one block, a handle names.
@@ -118,11 +119,11 @@ class SessionRecall:
             CheckpointStoreError: The indexes could not be read.
         """
         tail = {handle_of(one.message["tracking_id"]): one for one in self._tail()}
-        entries = {handle: _entry(one) for handle, one in tail.items()}
-        for checkpoint in self._store.history(self._key):
-            for entry in checkpoint.index:
-                entries.setdefault(entry.handle, entry)
-        best = [list(entries.values())[at] for at in rank(query, [(one.role, one.terms) for one in entries.values()])]
+        entries = {entry.handle: entry for entry in self._indexed()} | {
+            handle: _entry(one) for handle, one in tail.items()
+        }
+        candidates = list(entries.values())
+        best = [candidates[at] for at in rank(query, [(one.role, one.terms) for one in candidates])]
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="agentmem-recall") as pool:
             found = list(pool.map(lambda entry: tail.get(entry.handle) or self._fetch(entry), best[:MOST_FETCHED]))
         originals = [one for one in found if one is not None]
@@ -130,6 +131,14 @@ class SessionRecall:
         # Terms find the candidates; a message that has the very words comes before one that has only the terms.
         originals.sort(key=lambda one: wanted not in " ".join(message_text(one.message).casefold().split()))
         return _within(originals, max_tokens)
+
+    def _indexed(self) -> list[IndexEntry]:
+        """Return what every checkpoint indexed, oldest first; a version is read once, because it never changes."""
+        for checkpoint in self._store.history(self._key):
+            if checkpoint.version in self._indexes:
+                break
+            self._indexes[checkpoint.version] = checkpoint.index
+        return [entry for version in sorted(self._indexes) for entry in self._indexes[version]]
 
     def _tail(self) -> list[LoggedMessage]:
         kept = read_session(self._reader, self._store, self._key).messages

@@ -193,9 +193,10 @@ class SessionLog:
     def _after(self, conflict: CheckpointConflictError, draft: Draft, lost: Checkpoint) -> Checkpoint | None:
         """Return what to save after losing a race: the same state one version later, or nothing if it is behind."""
         winner = conflict.winner
-        if winner is None:
-            raise CheckpointStoreError(str(conflict)) from conflict
         self._compactor.yield_to(winner)
+        if winner is None:
+            # What we followed has been deleted or has expired: begin again.
+            return replace(lost, version=1)
         if is_further_back(lost.boundary, winner.boundary):
             _log.info("version=<%d> | another writer's checkpoint reaches further, adopted", winner.version)
             if self._compactor.draft is draft:
