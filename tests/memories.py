@@ -100,7 +100,8 @@ class Memory:
         if id(self.session) not in self.clients:
             client = self.session.client("bedrock-agentcore", config=ONE_ATTEMPT)
             client.meta.events.register_first(
-                "before-send.bedrock-agentcore.*", lambda **call: Memory.current._answer(**call)  # noqa: PLW0108 - looked up at each call
+                "before-send.bedrock-agentcore.*",
+                lambda **call: Memory.current._answer(**call),  # noqa: PLW0108 - looked up at each call
             )
             self.clients[id(self.session)] = client
         self.client = self.clients[id(self.session)]

@@ -158,6 +158,21 @@ def test_images_and_long_texts_are_left_out_or_kept_whole(setup):
     assert json.loads(second[0]["blob"]) == ["y" * 150_000 + "😀", "user"]
 
 
+def test_broken_unicode_is_saved_and_restored(setup):
+    setup.agent(script=["Half \ud83d again 😀."])("A lone \ud83d surrogate 😀")
+    prompt = setup.agent().system_prompt
+    assert "surrogate 😀" in prompt
+    assert "again 😀." in prompt
+
+
+def test_a_turn_of_hundreds_of_messages_is_saved_in_as_few_events_as_the_service_allows(setup):
+    calls = [Reply(f"Step {number}.", [ToolCall("look", {"query": "x"})]) for number in range(130)]
+    setup.agent(setup.hook(hook=HookConfig(retrieve=False)), [*calls, "Done."])("Go.")
+    texts = [text for event in setup.saved() for _role, text in event]
+    assert texts == ["Go.", *(f"Step {number}." for number in range(130)), "Done."]
+    assert len(setup.events()) == 2
+
+
 def test_every_text_passes_redaction_before_it_leaves(setup):
     def redact(text: str) -> str:
         return text.replace("4711", "****")

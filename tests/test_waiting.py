@@ -10,10 +10,11 @@ import pytest
 from bedrock_agentcore.memory.client import MemoryClient
 from freezegun import freeze_time
 
+from agentmem import MemoryConfig, Namespace
 from agentmem.errors import ConfigurationError, ExtractionFailedError, MemoryWaitTimeout
 from agentmem.local import LocalMemory
 from agentmem.waiting import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
-from memories import FACTS, Memory, answer, refusal, texts
+from memories import FACTS, Clock, Memory, answer, refusal, texts
 
 
 @pytest.fixture
@@ -402,3 +403,32 @@ async def test_the_async_twin_does_not_block_the_event_loop(memory):
     watcher.cancel()
     assert len(lags) >= 5
     assert max(lags) < 0.1
+
+
+def test_a_session_resolves_names_and_waits_for_what_came_after_its_last_event():
+    service_clock = Clock()
+    config = MemoryConfig.local(
+        LocalMemory(extraction_delay=20, clock=service_clock),
+        namespaces=(Namespace.semantic("facts", "/users/{actorId}/facts/"),),
+    )
+    session = config.bind("ann", "s1")
+
+    def say(text: str) -> None:
+        session.client.create_event(
+            memoryId=session.memory_id,
+            actorId="ann",
+            sessionId="s1",
+            eventTimestamp=service_clock.time(),
+            payload=[{"conversational": {"role": "USER", "content": {"text": text}}}],
+        )
+
+    say("I have a dog named Rex.")
+    assert len(session.wait_for_memories("facts", sleep=service_clock.tick)) == 1
+    service_clock.tick(1)
+    before = session.mark(["facts"])
+    say("My favourite drink is oolong tea.")
+    for since in (None, before):
+        found = session.wait_for_memories("facts", "drink", since=since, sleep=service_clock.tick)
+        assert ["oolong" in text for text in texts(found)] == [True]
+    assert texts(wait_for_memories(session, None, "facts", "drink", top_k=1)) == texts(found)
+    assert texts(wait_for_memories(session, None, FACTS, "drink", top_k=1)) == texts(found)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from agentmem.errors import ConfigurationError
+from agentmem.events.codec import valid_text
 from agentmem.events.reader import check_answer
 from agentmem.fenced import record_element, within_tokens
 
@@ -86,7 +87,7 @@ def search(session: MemorySession, name: str, query: str, *, client: Any = None)
         raise ConfigurationError(f"query must be a text of 1 to {QUERY_LIMIT:,} characters, not blank; it {size}.")
     namespace = session.config.namespace(name)
     place = session.namespace(name)
-    criteria: dict[str, Any] = {"searchQuery": query, "topK": namespace.top_k}
+    criteria: dict[str, Any] = {"searchQuery": valid_text(query), "topK": namespace.top_k}
     if namespace.strategy_id is not None:
         criteria["memoryStrategyId"] = namespace.strategy_id
     answer = (session.client if client is None else client).retrieve_memory_records(

@@ -33,6 +33,7 @@ __all__ = [
     "encode_message",
     "encode_text",
     "has_conversation",
+    "valid_text",
 ]
 
 MAX_TEXT = 100_000
@@ -118,9 +119,15 @@ def encode_message(message: Message) -> dict[str, Any] | None:
 
 def encode_text(text: str, role: str) -> dict[str, Any]:
     """Encode plain text as one payload item, as hooks store it; a text too long for one becomes a blob."""
+    text = valid_text(text)
     if len(text) > MAX_TEXT:
         return {"blob": json.dumps([text, role])}
     return {"conversational": {"content": {"text": text}, "role": role.upper()}}
+
+
+def valid_text(text: str) -> str:
+    """Return a text with each lone surrogate replaced by U+FFFD: it has no form in UTF-8, which is what is sent."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not text.isascii() else text
 
 
 def agentmem_item(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
