@@ -181,5 +181,3 @@ print(len(found["memoryRecordSummaries"]))
             time.sleep(0.05)
         texts = api.texts("/users/bob/facts/")
     assert len(texts) == len(set(texts)) == 60
-
-

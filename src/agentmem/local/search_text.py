@@ -63,7 +63,10 @@ def question(query: str) -> str:
 def query_terms(query: str) -> list[str]:
     """The words of a question that may be looked up, lower case, at most 32, without stop words."""
     words = dict.fromkeys(word.lower() for word in _WORD.findall(query))
-    return [word for word in words if word not in STOP_WORDS][:32]
+    # One letter is what a contraction leaves ("what's").
+    return [
+        word for word in words if word not in STOP_WORDS and (len(word) > 1 or not word.isascii() or word.isdigit())
+    ][:32]
 
 
 @lru_cache(maxsize=4096)

@@ -328,7 +328,7 @@ def _passed_through(task: Task, strategy: Mapping[str, Any]) -> dict[str, Any] |
             except ValueError:
                 logger.warning("event metadata %s is not the number its schema says; left out", entry["key"])
         elif entry.get("type") == "STRINGLIST":
-            taken[entry["key"]] = {"stringListValue": [part.strip() for part in value.split(",") if part.strip()][:5]}
+            taken[entry["key"]] = {"stringListValue": [value]}
         else:
             taken[entry["key"]] = {"stringValue": value}
     return taken or None

@@ -45,7 +45,7 @@ _ERRAND = re.compile(
     r"\s+(?:you\s+)?(?:to|for|about|if)\s+(?:please\s+)?(?:add|apply|ask|book|cancel|change|check|clarify|confirm|discuss|"
     r"exchange|find|get|hear|help|inquire|know|look|make (?:a|sure|some)|modify|move|order|proceed|receive|remove|"
     r"request|reschedule|reserve|return|see|speak|submit|switch|talk|update|upgrade|use|verify|you|some|help|information|"
-    r"assistance)\b|\b(?:i|we) (?:need|want) (?:your|some) (?:help|advice|assistance)\b|\bi(?:'d| would) appreciate\b",
+    r"assistance)\b|\b(?:i|we) (?:need|want) (?:your |some |any )?(?:help|advice|assistance|information)\b|\bi(?:'d| would) appreciate\b",
     re.IGNORECASE,
 )
 _TALK = re.compile(
@@ -54,7 +54,7 @@ _TALK = re.compile(
     r"welcome|yes|no|yeah|yep|nope|wow|haha|lol|congrats|congratulations|sorry|good luck)\b[\s,!.]*)+"
     r"(?:[\w']+[\s,!.]*){0,3}$|^i (?:see|understand|agree|think so|guess so|hope so|know|don't know|don't mind|don't care|"
     r"appreciate (?:it|that|your .*))\b[^,]{0,12}$|^(?:that|this|it)(?:'s| is| was| sounds| looks| would be)\b|"
-    r"^(?:sounds|looks|glad|happy to hear)\b",
+    r"^(?:sounds|looks|glad|happy to hear)\b|^(?:i|we) (?:\w+ )?\w+ (?:it|that|this|them)\W*$|^as i \w+$",
     re.IGNORECASE,
 )
 _TO_THE_LISTENER = re.compile(r"\b(?:you|your|yours|you're|you've|you'll|you'd)\b", re.IGNORECASE)
@@ -121,8 +121,8 @@ def statements(text: str) -> list[str]:
     for sentence in sentences(text):
         if is_question(sentence):
             continue
-        for clause in _CLAUSES.split(sentence):
-            clause = _LEADING.sub("", clause.strip(" ,;:-–—")).strip(" ,;:-–—")
+        for part in _CLAUSES.split(_LEADING.sub("", sentence)):
+            clause = _LEADING.sub("", part.strip(" ,;:-–—")).strip(" ,;:-–—")
             if not clause or len(clause) > 600 or is_talk(clause) or is_request(clause) or is_question(clause):
                 continue
             if _TO_THE_LISTENER.search(clause) or _DANGLING.match(clause):
