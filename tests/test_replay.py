@@ -156,6 +156,13 @@ def test_the_same_replay_gives_the_same_requests_with_every_store(workshop, chec
         assert by_store[store] == by_store["event_log"], store
 
 
+def test_restarts_do_not_change_a_byte_of_any_request(workshop):
+    undisturbed = Replayed(workshop, token_threshold=5_000).requests
+    assert len(undisturbed) == 103
+    for every in (1, 7):
+        assert Replayed(workshop, token_threshold=5_000, restart_every=every).requests == undisturbed
+
+
 def test_every_user_message_is_recalled_word_for_word_at_the_end(workshop):
     done = Replayed(workshop, token_threshold=5_000, restart_every=3)
     prompts = [message for message in done.logged() if is_prompt(message)]
