@@ -83,6 +83,10 @@ def test_an_updated_value_shows_only_its_latest_state(old: str, new: str, gone: 
         ("I like tea in the morning.", "I also like coffee in the evening."),
         ("The server in Berlin has 16 GB of RAM.", "The server in Tokyo has 32 GB of RAM."),
         ("Call my wife at 555-0101.", "Call my office at 555-0202."),
+        ("The budget cap is $500.", "The conference budget cap is $250."),
+        ("The guest list has 40 names.", "The backup guest list has 12 names."),
+        ("Please cancel the order FD-10.", "Please cancel the order HS-20."),
+        ("I'd like to change my flight from Rome to Oslo.", "The flight from Rome to Oslo is full."),
         ("We visited Rome in 2019.", "We visited Paris in 2021."),
     ],
 )

@@ -237,10 +237,13 @@ class _Pool:
         scored = []
         for order in self._candidates(frame, statement.turn):
             old, old_frame = self._items[order]
-            if statement.by == "assistant" and old.by == "user" and old.section not in _ASSISTANT_MAY_UPDATE:
+            if DIGEST in (statement.section, old.section):
+                continue
+            if statement.by == "assistant" and not (frame.change and old.section in _ASSISTANT_MAY_UPDATE):
                 continue
             like = _LIKE.get(statement.section, "state") == _LIKE.get(old.section, "state")
-            score = conflict(frame, old_frame, same_section=like)
+            wish = like and _LIKE.get(old.section) == "rule"
+            score = conflict(frame, old_frame, same_section=like, open_choice=wish)
             if score:
                 scored.append((score, order))
         if not scored:
@@ -252,7 +255,7 @@ class _Pool:
 
     def _corrects(self, statement: Statement, frame: Frame) -> bool:
         """Carry out an explicit correction ("42, not 40") in the statement it speaks of."""
-        named = replacement_in(statement.text)
+        named = None if "?" in statement.text else replacement_in(statement.text)
         if named is None:
             return False
         old_value, new_value = named
@@ -263,7 +266,8 @@ class _Pool:
             if old.turn == statement.turn or (own and not own & old_frame.concepts.keys()):
                 continue
             text = substitute(old.text, old_value, new_value)
-            if text is not None:
+            # A sentence that has both values contrasts them already.
+            if text is not None and new_value.casefold() not in old.text.casefold():
                 self._drop(order)
                 corrected = _heir(replace(statement, text=text), old)
                 self._put(corrected, frame_of(text))

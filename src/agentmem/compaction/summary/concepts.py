@@ -7,8 +7,12 @@ differently worded sentences speak of the same thing. A word that is in no group
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from agentmem.compaction.words import STOPWORDS, WORD, stem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _GROUPS = """
 spend budget spending spend expense expenditure cost price fare payment money fee
@@ -77,7 +81,8 @@ _PHRASES = re.compile(
     r"\b(?:(?P<oncall>on[- ]call)|(?P<timezone>time[- ]zones?)|(?P<golive>go(?:es)?[- ]live)|(?P<email>e-mail)|"
     r"(?P<codesample>code (?:examples?|samples?|snippets?))|"
     r"(?P<limit>at (?:most|least)|no (?:more|less|later) than|at or (?:below|above|under))|"
-    r"(?P<x>at all times|(?:this|next|last) (?:week|month|year|time)|from now on|as of (?:now|today)|no longer|"
+    r"(?P<x>at all times|under (?:no|any) circumstances|from now on|no longer|as of (?:now|today)|"
+    r"(?:this|next|last) (?:week|month|year|time)|"
     r"any ?more|\w+ times))\b",
     re.IGNORECASE,
 )
@@ -95,39 +100,49 @@ _LIGHT_WORDS = "move moved stay stick total day set run show fix fixed write har
 _LIGHT = frozenset(stem(word) for word in _LIGHT_WORDS.split())
 
 CHANGE = re.compile(
-    r"\b(?:now(?! and then)|from now on|actually|correction|instead(?! of)|(?:i'd|would) (?:much )?rather|no longer|"
-    r"any ?more|update[ds]?|updating|chang(?:e[ds]?|ing)|mov(?:e[ds]?|ing) (?:to|from|up|back|on|into|the|our|my)|"
-    r"switch(?:ed|ing)? (?:to|from|over|\w+ \w+ to)|re-?scheduled|postponed|brought forward|rotated|rotation|"
-    r"renamed|rebased|replac(?:e[ds]?|ing)|supersedes?d?|revised|new(?!s)|latest|scratch that|i meant|"
-    r"make (?:that|it)|bump(?:ed)?|rais(?:e|ed)|lower(?:ed)?|increas(?:e|ed)|reduc(?:e|ed)|extend(?:ed)?|"
-    r"turn(?:s|ed) out|has become|became|change of plans?|took over|takes over|retired|on second thought)\b",
+    r"\b(?:now(?!,| and then)|from now on|actually|correction|instead(?! of)|(?:i'd|would) (?:much )?rather|no longer|"
+    r"any ?more|changed|change of plans?|mov(?:ed|ing) (?:to|from|up|back|on|into|the|our|my)|updated? (?:to|from)|"
+    r"switch(?:ed|ing)? (?:to|from|over|\w+ \w+ to)|re-?scheduled|postponed|brought forward|rotated|rotation|renamed|"
+    r"rebased|replac(?:ed|es|ing)|supersedes?d?|revised|latest|scratch that|i meant|make (?:that|it)|raised|lowered|"
+    r"increased|reduced|extended|turn(?:s|ed) out|has become|became|took over|takes over|retired|on second thought|"
+    r"(?:the|our|my|your|its|their|his|her) new)\b|"
+    r"^(?:\W|quick |please |let's |small |one )*(?:update|new|change|move|switch|raise|lower|increase|reduce|extend|"
+    r"replace|bump|rename|postpone|reschedule)\b",
     re.IGNORECASE,
 )
 """Wording that announces a change to something said before."""
 
 
-def concepts_of(text: str, spans: list[tuple[int, int]] | None = None) -> dict[str, str]:
+def concepts_of(text: str, spans: Sequence[tuple[int, int]] = ()) -> tuple[dict[str, str], frozenset[tuple[str, str]]]:
     """Reduce a sentence to what it is about.
 
     Args:
         text: One sentence.
-        spans: Parts to leave out, as start and end positions: its values.
+        spans: Parts to leave out, as start and end positions in order: its values.
 
     Returns:
-        Concept (or stem, for a word in no group) to the stem that stands for it in this sentence.
+        Concept (or stem, for a word in no group) to the stem that stands for it in this sentence; and the pairs of
+        concepts whose words stand side by side, the first of which narrows the second ("conference budget").
     """
-    for start, end in reversed(spans or []):
-        text = f"{text[:start]} {text[end:]}"
+    for start, end in reversed(spans):
+        text = f"{text[:start]} . {text[end:]}"
     text = _PHRASES.sub(lambda m: " " if m.lastgroup == "x" else f" {m.lastgroup} ", text.lower())
     found: dict[str, str] = {}
     light: dict[str, str] = {}
+    pairs: set[tuple[str, str]] = set()
+    before, before_end = "", -1
     for match in WORD.finditer(text):
         word = match.group()
         root = stem(word)
         concept = _CONCEPT_OF.get(root)
         if concept is None and (word in STOPWORDS or root in _MODE or len(word) < 2):
             continue
-        into = light if concept is None and root in _LIGHT else found
-        into.setdefault(concept or root, root)
+        if concept is None and root in _LIGHT:
+            light.setdefault(root, root)
+            continue
+        found.setdefault(concept or root, root)
+        if before and text[before_end : match.start()] in (" ", "-"):
+            pairs.add((before, concept or root))
+        before, before_end = concept or root, match.end()
     # "I work in Oslo" is about nothing but a light word; then that is what it is about.
-    return found or light
+    return found or light, frozenset(pairs)

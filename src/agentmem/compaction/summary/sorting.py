@@ -44,6 +44,10 @@ _STANDING = _cue(
     r"no matter|(?:every|each|all) \w+ (?:must|should|needs?)|must|needs? approval|requires? approval",
     r"until (?:I|we|\w+ \w+)|I (?:want|need) you to|I(?:'d| would) like you to",
 )
+_PERMITS = _cue(
+    r"(?:you (?:can|may)|is (?:allowed|fine|okay|ok)|are (?:allowed|fine|okay|ok)|feel free to)\b.*\b"
+    r"(?:again|now|after all|from now on|any ?more)"
+)
 _BOUNDS = _cue(
     r"at most|at least|no (?:more|less|later|earlier|fewer) than|less than|more than|under|below|above|within|up to",
     r"maximum|minimum|max|min|limit(?:ed)?|cap|capped|ceiling|budget|exceed|deadline|due|only|before|by|required?",
@@ -151,7 +155,7 @@ def _told(text: str, kinds: set[str]) -> str:
             amount = kinds & {MONEY, DATE} or text.lower().startswith(("max", "min", "only", "at most", "at least"))
             if firm or amount:
                 return CONSTRAINTS
-        if firm:
+        if firm or _PERMITS.search(text):
             return INSTRUCTIONS
     if question or _ASKS.match(text) or _OPEN.search(text):
         return GOALS
@@ -166,4 +170,7 @@ def _asserted(text: str, kinds: set[str]) -> str:
     for cue, section in ((_OPEN, GOALS), (_DECIDES, DECISIONS)):
         if cue.search(text):
             return section
-    return FACTS if kinds & _SOLID or (kinds and _STATES.search(text)) else DIGEST
+    if kinds & (_SOLID | {NUMBER}) or (kinds and _STATES.search(text)):
+        return FACTS
+    # "Wow, Carla!" has a name in it and says nothing.
+    return FACTS if NAME in kinds and not text.endswith("!") and text.count(" ") >= 3 else DIGEST

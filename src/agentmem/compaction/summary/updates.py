@@ -48,18 +48,26 @@ _CORRECTION = re.compile(
 _OLD, _NEW = (rf"[\"'“`]?(?P<{name}>[^,;:!?\"”`]{{1,60}}?)[\"'”`]?" for name in ("old", "new"))
 _STOP = r"(?=[,;:!?]|\.?\s*$|\.\s|\s(?:and|but|because|since|please|for|from now)\b)"
 _ALTER = r"(?:change|replace|switch|update|correct|rename|move|bump|raise|lower|increase|reduce|extend)"
+# "Change the date to May 5" names what changes, "change Monday to Tuesday" the value.
+_NOT_A_THING = r"(?!(?:the|my|your|our|his|her|their|its|this|that|an?)\b)(?=\S*(?-i:[A-Z\d\"'“`]))"
 _REPLACEMENTS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"\bnot {_OLD},? but (?:rather )?{_NEW}{_STOP}",
         rf"(?:^|[,;:] |\s){_NEW}(?:, not|,? instead of|,? rather than) {_OLD}{_STOP}",
         rf"\b{_ALTER}d? (?:[\w'’-]+ ){{0,6}}?from {_OLD} to {_NEW}{_STOP}",
-        rf"\b(?:change|switch|update|correct|rename) {_OLD} (?:to|into) {_NEW}{_STOP}",
+        rf"\b(?:change|switch|update|correct|rename) {_NOT_A_THING}{_OLD} (?:to|into) {_NEW}{_STOP}",
         rf"\b(?:replace|swap) {_OLD} (?:with|by|for) {_NEW}{_STOP}",
     )
 )
 # In "<anything> new, not old" only the end of what stands before is the new value.
 _TRAILING = 1
+# "Change my flight from Rome to Oslo" speaks of a route.
+_FROM_TO = 2
+_ROUTE = re.compile(
+    r"\b(?:flights?|fly|trips?|trains?|bus|route|tickets?|rides?|drive|transfer|journey|travel|book(?:ing)?)\b",
+    re.IGNORECASE,
+)
 _FORBIDS = re.compile(
     r"\b(?:never|do not|don't|must not|mustn't|may not|cannot|can't|no|avoid|without)\b", re.IGNORECASE
 )
@@ -68,6 +76,11 @@ _AGAIN = re.compile(r"\b(?:again|after all|from now on|now|no longer|any ?more|l
 _EVENT = re.compile(
     r"\b(?:I|we|he|she|they|you|[A-Z]\w+) (?:\w+ly |just |already )?(?:\w{3,}ed|went|met|bought|saw|ate|sent|paid|"
     r"took|flew|drove|spoke|wrote|found|sold|lost|won|gave|told|heard|made)\b"
+)
+_REQUEST = re.compile(
+    r"\bplease\b|^(?:\w+,? )?(?:can|could|would|will) you\b|\bI(?:'d| would) like to\b|\bI (?:want|need) to\b|"
+    r"\blet's\b",
+    re.IGNORECASE,
 )
 _DWELLS = re.compile(
     r"\b(?:I|we|she|he|they|[A-Z]\w+)(?:'ve|'m|'re| have| has| am| are| is)? (?:just |recently |now )*"
@@ -81,16 +94,18 @@ class Frame:
 
     Attributes:
         concepts: Concept to the stem used for it.
+        pairs: Concepts side by side, the first narrowing the second.
         keys: Numbers and names that single out one thing among several of its kind.
         values: What is stated.
         change: Whether the wording announces a change.
         addition: Whether the wording adds to what was said instead of replacing it.
         forbids: Whether it forbids something.
         lifts: Whether it allows something again.
-        event: Whether it tells what somebody did; one such report does not make another untrue.
+        event: Whether it tells what somebody did or asks for something; one does not make another untrue.
     """
 
     concepts: dict[str, str]
+    pairs: frozenset[tuple[str, str]]
     keys: frozenset[str]
     values: tuple[Value, ...]
     change: bool
@@ -116,7 +131,7 @@ def frame_of(text: str, values: Sequence[Value] | None = None) -> Frame:
         Its frame.
     """
     core, found = _core(text, list(values) if values is not None else find_values(text))
-    concepts = concepts_of(core, [(v.start, v.end) for v in found])
+    concepts, pairs = concepts_of(core, [(v.start, v.end) for v in found])
     dwells = _DWELLS.search(core)
     if dwells and any(v.kind == NAME for v in found):
         verb = dwells["verb"].split()[0]
@@ -125,13 +140,14 @@ def frame_of(text: str, values: Sequence[Value] | None = None) -> Frame:
     forbids = _FORBIDS.search(text) is not None
     return Frame(
         concepts=concepts,
+        pairs=pairs,
         keys=frozenset(v.norm for v in keys),
         values=tuple(stated),
         change=CHANGE.search(text) is not None,
         addition=_ADDITION.search(text) is not None,
         forbids=forbids,
         lifts=not forbids and _PERMITS.search(text) is not None and _AGAIN.search(text) is not None,
-        event=_EVENT.search(text) is not None,
+        event=_EVENT.search(text) is not None or _REQUEST.search(text) is not None,
     )
 
 
@@ -161,7 +177,7 @@ def _keys_and_values(text: str, values: list[Value]) -> tuple[list[Value], list[
         # "Ana Silva is the release approver" states who, as much as "the release approver is Ana Silva".
         if rest and re.match(r"(?:the|our|my|this|\w+(?: \w+)?\s(?:this|next|for))", text[keys[0].end + rest.end() :]):
             return [], keys
-        if rest and concepts_of(text[keys[0].end :]).keys() & {"~owner", "~oncall"}:
+        if rest and concepts_of(text[keys[0].end :])[0].keys() & {"~owner", "~oncall"}:
             return [], keys
     # "Turn 12: the code is X" and "for turn 12 the code is X": a small plain number right behind a noun is a key.
     for value in list(stated):
@@ -188,6 +204,7 @@ class _Overlap:
     classed: bool
     only_new: int
     only_old: int
+    narrowed: bool
 
     @property
     def coverage(self) -> float:
@@ -212,6 +229,7 @@ def _overlap(new: Frame, old: Frame) -> _Overlap | None:
     if not shared or keys_differ or new.addition:
         return None
     return _Overlap(
+        narrowed=any(a not in shared and b in shared for frame in (new, old) for a, b in frame.pairs),
         shared=len(shared),
         literal=sum(new.concepts[c] == old.concepts[c] for c in shared),
         classed=any(c.startswith("~") for c in shared),
@@ -220,13 +238,14 @@ def _overlap(new: Frame, old: Frame) -> _Overlap | None:
     )
 
 
-def conflict(new: Frame, old: Frame, *, same_section: bool) -> float:
+def conflict(new: Frame, old: Frame, *, same_section: bool, open_choice: bool = False) -> float:
     """Say how surely a newer sentence replaces an older one.
 
     Args:
         new: Frame of the newer sentence.
         old: Frame of the older one.
         same_section: Whether both are of the same sort (both rules, both states of affairs).
+        open_choice: Whether any other word may be the value, as in wishes ("a window seat", "rather an aisle seat").
 
     Returns:
         0 when it does not; otherwise a number that grows with the likeness of their subjects.
@@ -239,9 +258,9 @@ def conflict(new: Frame, old: Frame, *, same_section: bool) -> float:
     if new.lifts and old.forbids:
         return max(0.0, likeness)
     if not families:
-        # No value to compare: the words that differ are the value ("a window seat", "rather an aisle seat").
-        open_choice = new.change and same_section and not new.values and not old.values
-        return max(0.0, likeness) if open_choice else 0.0
+        # No value to compare: the words that differ are the value.
+        chosen = open_choice and new.change and not new.values and not old.values
+        return max(0.0, likeness) if chosen else 0.0
     if _repeats(new, old, families):
         return likeness if not overlap.only_old and new.forbids == old.forbids and _contains(new, old) else 0.0
     likeness += 0.7 * _same_shape(new, old, families) + 0.3 * same_section
@@ -259,7 +278,8 @@ def conflict(new: Frame, old: Frame, *, same_section: bool) -> float:
 
 def _needed_without_change(overlap: _Overlap, *, same_section: bool) -> float:
     """Likeness needed where no wording announces a change: then the two must say nearly the same."""
-    if not same_section or 2 * overlap.literal < overlap.shared:
+    # "The budget" and "the conference budget" are two things.
+    if not same_section or overlap.narrowed or 2 * overlap.literal < overlap.shared:
         return math.inf
     if not overlap.only_new and not overlap.only_old:
         return 1.2 if overlap.classed else 1.5
@@ -296,6 +316,8 @@ def replacement_in(text: str) -> tuple[str, str] | None:
         match = pattern.search(text)
         if match:
             old, new = (_without_article(match[name].strip()) for name in ("old", "new"))
+            if at == _FROM_TO and _ROUTE.search(text):
+                return None
             if at == _TRAILING:
                 new = _same_sort(old, new)
             if old and new and old.casefold() != new.casefold():

@@ -86,7 +86,7 @@ _STATE = re.compile(
     re.IGNORECASE,
 )
 
-_FAMILY = {MONEY: "amount", NUMBER: "amount", LABEL: "label", NAME: "label", URL: "label"}
+_FAMILY = {LABEL: "label", NAME: "label", URL: "label"}
 
 
 @dataclass(frozen=True)
