@@ -423,3 +423,70 @@ def test_a_class_of_the_sdk(session):
 
     assert issubclass(CompactingSessionManager, AgentCoreMemorySessionManager)
     assert session.manager().config == session.sdk_config
+
+
+def _sdk(session, **settings):
+    from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
+
+    return AgentCoreMemoryConfig(**{**session.sdk_config.model_dump(), **settings})
+
+
+def _opened(session, script=(), *, sdk, **settings):
+    manager = CompactingSessionManager(sdk, "us-west-2", boto_session=session.boto, **settings)
+    return manager, session.agent(manager, script)
+
+
+def test_nothing_is_written_without_persistence_and_compaction_goes_on(session):
+    sdk = _sdk(session, persistence_mode="NONE")
+    manager, agent = _opened(session, sdk=sdk, token_threshold=THRESHOLD)
+    requests = _continue(agent, range(10))
+    assert session.calls["CreateEvent"] == 0
+    assert max(request.tokens for request in requests) <= THRESHOLD * 1.1
+    assert "What about item 1?" in [one.text for one in manager.recall.by_words("What about item 1?")]
+
+
+def test_tool_traffic_can_be_left_out_of_what_is_restored(session):
+    _talk(session, 2)
+    _, agent = _opened(session, sdk=_sdk(session, filter_restored_tool_context=True))
+    assert [m["role"] for m in agent.messages] == ["user", "assistant", "user", "assistant"]
+    assert not [b for m in agent.messages for b in m["content"] if "toolUse" in b or "toolResult" in b]
+
+
+def test_the_sdks_default_metadata_is_on_every_event(session):
+    _, agent = _opened(session, ["hello"], sdk=_sdk(session, default_metadata={"team": "blue"}, batch_size=10))
+    agent("hi")
+    events = session.data.list_events(**session.address.parameters())["events"]
+    assert [event["metadata"]["team"]["stringValue"] for event in events] == ["blue", "blue"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"retrieval_config": {"/users/{actorId}/": {"top_k": 3}}}, "retrieval_config"),
+        ({"context_tag": "mine"}, "context_tag"),
+        ({"metadata_provider": dict}, "metadata_provider"),
+    ],
+)
+def test_settings_of_the_sdk_without_a_meaning_here_are_refused_by_name(session, settings, named):
+    with pytest.raises(ConfigurationError, match=named):
+        _opened(session, sdk=_sdk(session, **settings))
+
+
+def test_what_was_just_recalled_is_not_shortened_in_the_same_turn(session):
+    _talk(session, 6, first=100)
+    stored = session.manager(token_threshold=THRESHOLD)
+    agent = session.agent(stored)
+    handle = stored.recall.by_words("What about item 100?")[0].handle
+    recall = Reply(tool_calls=[ToolCall("recall_session", {"handle": handle})])
+    looks = [Reply(tool_calls=[ToolCall("look", {"query": f"more {number}"})]) for number in range(6)]
+    agent.model = ScriptedModel([recall, *looks, "done"])
+    agent("Compare item 100 with everything.")
+    answers = [
+        block["toolResult"]["content"][0]["text"]
+        for message in agent.messages
+        for block in message["content"]
+        if "toolResult" in block
+    ]
+    recalled = [text for text in answers if f"handle {handle}" in text]
+    assert recalled
+    assert not [text for text in recalled if "characters left out" in text]

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, cast
 from agentmem.compaction.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.compaction.cutting import RECALL_TOOL
 from agentmem.compaction.fence import summary_block, with_summary, without_summary
-from agentmem.compaction.policy import History, Limits, Plan, plan
+from agentmem.compaction.policy import History, Limits, Plan, may_shorten_cycle, plan
 from agentmem.compaction.summarize import Summary
 from agentmem.compaction.terms import key_terms
 from agentmem.compaction.tokens import Calibration, TokenCounter, count_message, count_request, count_text
 from agentmem.compaction.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
-from agentmem.compaction.turns import is_own_message, is_recall, is_tool_traffic
+from agentmem.compaction.turns import is_own_message, is_recall
 from agentmem.events.position import Position
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Compactor:
         for one, message in zip(logged, messages, strict=True):
             handle = handle_of(message["tracking_id"])
             whole = _is_before(one.position, checkpoint.shortened_before)
-            cycles = _is_before(one.position, checkpoint.cycles_shortened_before) and is_tool_traffic(message)
+            cycles = _is_before(one.position, checkpoint.cycles_shortened_before) and may_shorten_cycle(message, names)
             short = hard_cut(message, checkpoint.settings, handle=handle)
             if whole or cycles:
                 short = shorten(message, checkpoint.settings, handle=handle, tool_names=names, keep_reasoning=not whole)

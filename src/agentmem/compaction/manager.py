@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
-from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
+from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig, PersistenceMode
 from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
 from strands.agent.state import AgentState
 from strands.hooks import (
@@ -33,6 +33,7 @@ from agentmem.compaction.ownership import take_over
 from agentmem.compaction.recall import SessionRecall
 from agentmem.compaction.recall_tool import register_recall_tool
 from agentmem.compaction.restore import read_session
+from agentmem.compaction.sdk_settings import without_tool_traffic, write_settings
 from agentmem.compaction.session_log import SessionLog
 from agentmem.compaction.stores import open_store
 from agentmem.compaction.summary.choice import summarizer_for
@@ -114,7 +115,8 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             boto_client_config: botocore configuration for the clients.
 
         Raises:
-            ConfigurationError: A number is out of range, or loose numbers and ``compaction`` were both given.
+            ConfigurationError: A number is out of range, loose numbers and ``compaction`` were both given, or a
+                setting of the SDK's has no meaning here (``sdk_settings``).
         """
         loose: dict[str, Any] = {
             "token_threshold": token_threshold,
@@ -129,7 +131,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
                 "CompactionConfig, or leave compaction= out"
             )
         self._compaction = compaction if compaction is not None else CompactionConfig(**given)
-        self._writes = writes if writes is not None else WriteConfig()
+        self._writes = write_settings(agentcore_memory_config, writes)
         self._boto_session = boto_session if boto_session is not None else default_session()
         self._region_name = region_name
         self._client = data_plane(self._boto_session, region_name, boto_client_config)
@@ -379,7 +381,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
     async def _before_model(self, event: BeforeModelCallEvent) -> None:
         agent = event.agent
         self._log.adopt(agent.messages)
-        if self._log.close_part(self._writes.flush_interval_seconds):
+        if self.persistence_mode is PersistenceMode.FULL and self._log.close_part(self._writes.flush_interval_seconds):
             await self._drain()
         if self._stateful:
             return
@@ -427,10 +429,11 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         restored = read_session(self._reader, self._store, key)
         if restored.newest_event_id is None:
-            self._log.begin_session(self.session_id)
             for message in agent.messages:
                 self._log.add(message)
-            self._writer.drain()
+            if self.persistence_mode is not PersistenceMode.NONE:
+                self._log.begin_session(self.session_id)
+                self._writer.drain()
             return
         self._writer.start_after(restored.newest_event_id)
         self._log.positions = {one.message["tracking_id"]: one.position for one in restored.messages}
@@ -439,7 +442,8 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             agent.state = AgentState(state.state)
             state.initialize_internal_state(agent)
         if not self._stateful:
-            agent.messages = self._compactor.show(restored)
+            shown = self._compactor.show(restored)
+            agent.messages = without_tool_traffic(shown) if self.config.filter_restored_tool_context else shown
 
     def _estimate(self, agent: Agent) -> int:
         counted = self._fixed_tokens(agent) + self._compactor.count(agent.messages)
@@ -465,6 +469,8 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         return self._fixed[1]
 
     def _close_turn(self, agent: Agent) -> None:
+        if self.persistence_mode is PersistenceMode.NONE:
+            return
         state = SessionAgent.from_agent(agent).to_dict()
         state["conversation_manager_state"] = self._conversation_state
         if self._log.close_turn(agent.agent_id, state):

@@ -12,17 +12,17 @@ Sizes are in tokens as ``count`` counts them. No I/O, no clock, no agent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agentmem.compaction.truncation import TruncationSettings, handle_of, names_of_tools, shorten
-from agentmem.compaction.turns import Turn, cycles_of, is_tool_traffic, turns_of
+from agentmem.compaction.turns import Cycle, Turn, cycles_of, is_recall, is_tool_traffic, turns_of
 
 if TYPE_CHECKING:
     from strands.types.content import Message
 
-__all__ = ["History", "Limits", "Plan", "plan"]
+__all__ = ["History", "Limits", "Plan", "may_shorten_cycle", "plan"]
 
 Count = Callable[["Message"], int]
 
@@ -148,18 +148,42 @@ def _reduce_protected(draft: _Draft, turns: Sequence[Turn], limits: Limits) -> N
     cycles = [cycle for turn in turns for cycle in cycles_of(draft.messages, turn)]
     if turns and cycles and cycles[-1].start >= turns[-1].start:
         cycles.pop()
+    _shorten_cycles(draft, cycles, limits)
+    _fold_cycles(draft, cycles, limits)
+    if draft.total >= limits.threshold:
+        _fold_turns(draft, turns[:-1], limits)
+
+
+def _shorten_cycles(draft: _Draft, cycles: Sequence[Cycle], limits: Limits) -> None:
     for cycle in cycles:
         if draft.total <= limits.target:
             return
         for index in range(max(cycle.start, draft.cycles_shortened), cycle.end):
             draft.shorten(index, keep_reasoning=True)
         draft.cycles_shortened = max(draft.cycles_shortened, cycle.end)
+
+
+def _fold_cycles(draft: _Draft, cycles: Sequence[Cycle], limits: Limits) -> None:
+    recalls = [cycle for cycle in cycles if draft.holds_recall(cycle)]
     for cycle in cycles:
         if draft.total <= limits.target:
             return
-        draft.fold(cycle.start, cycle.end, limits)
-    if draft.total >= limits.threshold:
-        _fold_turns(draft, turns[:-1], limits)
+        if cycle not in recalls:
+            draft.fold(cycle.start, cycle.end, limits)
+    # What the agent has just asked to see again goes only if nothing else is left to go.
+    for cycle in recalls:
+        if draft.total >= limits.threshold:
+            draft.fold(cycle.start, cycle.end, limits)
+
+
+def may_shorten_cycle(message: Message, tool_names: Mapping[str, str]) -> bool:
+    """Whether stage three may shorten a message: tool traffic, but not what the agent has just recalled.
+
+    Args:
+        message: A message of a protected turn.
+        tool_names: Tool use id to tool name.
+    """
+    return is_tool_traffic(message) and not is_recall(message, tool_names)
 
 
 class _Draft:
@@ -180,7 +204,7 @@ class _Draft:
 
     def shorten(self, index: int, *, keep_reasoning: bool = False) -> None:
         message = self._shown[index]
-        if message is None or (keep_reasoning and not is_tool_traffic(message)):
+        if message is None or (keep_reasoning and not may_shorten_cycle(message, self._tool_names)):
             return
         handle = handle_of(message["tracking_id"])
         short = shorten(
@@ -188,6 +212,9 @@ class _Draft:
         )
         if short is not message:
             self._resize(index, short)
+
+    def holds_recall(self, cycle: Cycle) -> bool:
+        return any(is_recall(self.messages[index], self._tool_names) for index in range(cycle.start, cycle.end))
 
     def fold(self, start: int, end: int, limits: Limits) -> None:
         # From the first fold on there must be room for a summary, which may grow up to its limit.

@@ -19,6 +19,8 @@ from agentmem.compaction.terms import key_terms, rank
 from agentmem.compaction.tokens import count_text
 from agentmem.compaction.truncation import handle_of, names_of_tools
 from agentmem.compaction.turns import is_recall
+from agentmem.events.codec import LoggedMessage
+from agentmem.events.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.compaction.checkpoint import CheckpointKey, CheckpointStore
-    from agentmem.events.codec import DecodedEvent, LoggedMessage
+    from agentmem.events.codec import DecodedEvent
     from agentmem.events.reader import EventReader
 
 __all__ = ["RecalledMessage", "SessionRecall", "message_text"]
@@ -141,9 +143,13 @@ class SessionRecall:
         return [entry for version in sorted(self._indexes) for entry in self._indexes[version]]
 
     def _tail(self) -> list[LoggedMessage]:
-        kept = read_session(self._reader, self._store, self._key).messages
+        kept = [*read_session(self._reader, self._store, self._key).messages, *self._unwritten()]
         names = names_of_tools(one.message for one in kept)
         return [one for one in kept if not is_recall(one.message, names)]
+
+    def _unwritten(self) -> list[LoggedMessage]:
+        now = datetime.now(UTC)
+        return [LoggedMessage(message, Position("", 0), now, "sdk") for message in self._unsent()]
 
     def _in_tail(self, handle: str) -> LoggedMessage | None:
         return next((one for one in self._tail() if handle_of(one.message["tracking_id"]) == handle), None)
