@@ -50,6 +50,18 @@ def test_requests_are_copies_that_later_turns_do_not_change() -> None:
     assert [spec["name"] for spec in model.requests[0].tools] == ["weather"]
 
 
+def test_a_request_made_without_an_agent_is_copied_too() -> None:
+    async def call(model: ScriptedModel, messages: Any) -> None:
+        async for _ in model.stream(messages):
+            pass
+
+    model = ScriptedModel(["One."])
+    messages: Any = [{"role": "user", "content": [{"text": "First"}]}]
+    asyncio.run(call(model, messages))
+    messages[0]["content"][0]["text"] = "changed"
+    assert model.requests[0].texts() == ["First"]
+
+
 def test_usage_is_the_counted_request_unless_the_script_says_otherwise() -> None:
     model = ScriptedModel(["Counted.", Reply("Told.", input_tokens=12_345, usage={"cacheReadInputTokens": 7})])
     agent = agent_with(model, system_prompt="Be brief.")

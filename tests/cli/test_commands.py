@@ -131,6 +131,12 @@ def test_the_demo_ends_with_status_0_with_and_without_memory():
     assert agentmem("demo", "--no-memory").exit_code == 0
 
 
+def test_a_demo_whose_story_does_not_come_true_ends_with_status_1():
+    done = agentmem("demo", "--extraction-delay", 3_600, "--max-wait", 0)
+    assert done.exit_code == 1
+    assert "Not as announced: the long-term memories did not arrive" in done.stdout
+
+
 def test_the_version_is_shown():
     assert agentmem("--version").stdout.startswith("agentmem 0.")
 

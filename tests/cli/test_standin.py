@@ -109,6 +109,25 @@ def test_a_result_that_was_cut_is_still_read():
     assert "with the baker" in ask(agent, "Where is the key of Casa Azul?")
 
 
+def test_what_an_assistant_says_beside_a_tool_call_is_not_the_question():
+    messages = [
+        {"role": "user", "content": [{"text": "What is the locker number of Ines?"}]},
+        {
+            "role": "assistant",
+            "content": [
+                {"text": "Shall I look where Ines lives?"},
+                {"toolUse": {"toolUseId": "a", "name": "recall_session", "input": {}}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [{"toolResult": {"toolUseId": "a", "content": [{"text": "Ines has locker number 4."}]}}],
+        },
+    ]
+    agent = agent_with(recall_session, messages=messages)
+    assert str(agent()).strip() == "Ines has locker number 4."
+
+
 def test_it_reports_the_size_of_its_requests():
     agent = agent_with()
     ask(agent, "The dog is called Brutus.")

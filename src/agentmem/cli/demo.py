@@ -29,7 +29,7 @@ __all__ = ["Demo", "demo"]
 THRESHOLD = 6_000
 """Tokens at which the demo's long session is compacted: small, so that it happens within nine requests."""
 
-_MOST_SECONDS = 30.0
+_RETRIEVE_TIMEOUT = 30.0
 _BAR_TOKENS = 250
 
 
@@ -41,6 +41,7 @@ def demo(
     extraction_delay: Annotated[
         float, typer.Option(help="Seconds until long-term memories are there; on AWS it takes 10 to 90.", min=0.0)
     ] = 3.0,
+    max_wait: Annotated[float, typer.Option(help="Seconds to wait for them at most.", min=0.0)] = 30.0,
 ) -> None:
     """See an agent remember across sessions and stay inside its token budget; needs no account and no network.
 
@@ -51,8 +52,8 @@ def demo(
     """
     from rich.console import Console
 
-    story = Demo(Console(highlight=False), memory=not no_memory, extraction_delay=extraction_delay)
-    if not story.tell():
+    console = Console(highlight=False)
+    if not Demo(console, memory=not no_memory, extraction_delay=extraction_delay, max_wait=max_wait).tell():
         raise typer.Exit(1)
 
 
@@ -80,6 +81,7 @@ class Demo:
         console: Where it is told.
         memory: Whether the agents have memory.
         extraction_delay: Seconds until the embedded service has extracted long-term memories.
+        max_wait: Seconds to wait for them at most.
         facts: What the user states in the first session.
     """
 
@@ -89,12 +91,14 @@ class Demo:
         *,
         memory: bool = True,
         extraction_delay: float = 3.0,
+        max_wait: float = 30.0,
         facts: Sequence[str] = FACTS,
     ) -> None:
         """Keep the settings; nothing is opened before `tell`."""
         self._console = console
         self._memory = memory
         self._delay = extraction_delay
+        self._max_wait = max_wait
         self._facts = facts
         self._failed: list[str] = []
         self._config: MemoryConfig
@@ -118,7 +122,7 @@ class Demo:
                 service,
                 compaction=CompactionConfig(token_threshold=THRESHOLD),
                 # The embedded search loads its embedding model at the first question, on a slow machine for seconds.
-                hook=HookConfig(retrieve_timeout=_MOST_SECONDS),
+                hook=HookConfig(retrieve_timeout=_RETRIEVE_TIMEOUT),
             )
             self._state_facts()
             self._ask_another_agent()
@@ -153,7 +157,7 @@ class Demo:
                 name,
                 since=mark,
                 min_count=least,
-                max_wait=_MOST_SECONDS,
+                max_wait=self._max_wait,
                 poll_interval=min(0.5, max(self._delay, 0.05)),
                 on_poll=partial(self._show_wait, name),
             )
