@@ -22,7 +22,7 @@ demo: $(READY)
 	@$(BIN)/agentmem demo
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 lint: $(READY)
 	@$(BIN)/ruff check .
