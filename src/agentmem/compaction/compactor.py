@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from agentmem import telemetry
 from agentmem.compaction.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.compaction.cutting import RECALL_TOOL
 from agentmem.compaction.fence import summary_block, with_summary, without_summary
@@ -277,7 +278,8 @@ class Compactor:
         previous = None if self.current is None else self.current.summary
         if not folded:
             return previous if previous is not None else Summary()
-        return self._summarizer.summarize(previous, folded, max_tokens=limits.summary_tokens, count=count_text)
+        with telemetry.span("summarize", folded=len(folded)):
+            return self._summarizer.summarize(previous, folded, max_tokens=limits.summary_tokens, count=count_text)
 
     def _draft(
         self,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig, PersistenceMode
@@ -25,6 +26,7 @@ from strands.middleware import InvokeModelStage
 from strands.types.exceptions import ContextWindowOverflowException
 from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
 
+from agentmem import telemetry
 from agentmem.clients import data_plane, default_session, memory_client
 from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore, Trigger
 from agentmem.compaction.compactor import Compaction, Compactor, fixed_tokens, largest_blocks
@@ -427,7 +429,9 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         return context if self._stateful else context.replace(messages=for_model(context.messages))
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
-        restored = read_session(self._reader, self._store, key)
+        with telemetry.timed("restore.duration"), telemetry.span("restore") as span:
+            restored = read_session(self._reader, self._store, key)
+            telemetry.describe(span, messages=len(restored.messages), has_checkpoint=restored.checkpoint is not None)
         if restored.newest_event_id is None:
             for message in agent.messages:
                 self._log.add(message)
@@ -450,13 +454,17 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         return self._compactor.calibration.estimate(counted)
 
     def _shrink(self, agent: Agent, limits: Limits, trigger: Trigger, *, force: bool = False) -> bool:
-        shown = self._compactor.compact(
-            agent.messages, limits, fixed_tokens=self._fixed_tokens(agent), trigger=trigger, force=force
-        )
-        if shown is None:
-            return False
+        with telemetry.span("compact", trigger=trigger) as span:
+            shown = self._compactor.compact(
+                agent.messages, limits, fixed_tokens=self._fixed_tokens(agent), trigger=trigger, force=force
+            )
+            done = self._compactor.last
+            if shown is None or done is None:
+                return False
+            telemetry.describe(span, **asdict(done))
         agent.messages[:] = shown
-        done = self._compactor.last
+        telemetry.count("compactions", trigger=trigger)
+        telemetry.record("compaction.tokens_removed", max(done.tokens_before - done.tokens_after, 0))
         _log.info("session=<%s>, compaction=<%s> | context compacted", self._address, done)
         return True
 

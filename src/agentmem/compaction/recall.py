@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from agentmem import telemetry
 from agentmem.compaction.checkpoint import IndexEntry
 from agentmem.compaction.restore import read_session
 from agentmem.compaction.terms import key_terms, rank
@@ -97,6 +98,13 @@ class SessionRecall:
             HistoryUnavailableError: The events could not be read.
             CheckpointStoreError: The index could not be read.
         """
+        with telemetry.span("recall", by="handle") as span:
+            found = self._by_handle(handle)
+            telemetry.describe(span, found=int(found is not None))
+        telemetry.count("recalls", by="handle")
+        return found
+
+    def _by_handle(self, handle: str) -> RecalledMessage | None:
         name, _, block = handle.strip().strip("`\"'").partition(".")
         number = int(block) if block.isdigit() else None
         for message in self._unsent():
@@ -120,6 +128,13 @@ class SessionRecall:
             HistoryUnavailableError: The events could not be read.
             CheckpointStoreError: The indexes could not be read.
         """
+        with telemetry.span("recall", by="words") as span:
+            found = self._by_words(query, max_tokens)
+            telemetry.describe(span, found=len(found))
+        telemetry.count("recalls", by="words")
+        return found
+
+    def _by_words(self, query: str, max_tokens: int) -> list[RecalledMessage]:
         tail = {handle_of(one.message["tracking_id"]): one for one in self._tail()}
         entries = {entry.handle: entry for entry in self._indexed()} | {
             handle: _entry(one) for handle, one in tail.items()
