@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from agentmem.namespaces import Namespace
     from agentmem.permissions import iam_policy
     from agentmem.retrieval import MemoryRecord
+    from agentmem.runtime import SessionAgents
     from agentmem.session import MemorySession
     from agentmem.thinking import ThinkingFilter, strip_thinking
     from agentmem.waiting import wait_for_memories, wait_for_memories_async
@@ -70,6 +71,7 @@ __all__ = [
     "MemoryWaitTimeout",
     "Namespace",
     "RecalledMessage",
+    "SessionAgents",
     "SqliteCheckpoints",
     "ThinkingFilter",
     "UnsentMessagesError",
@@ -120,6 +122,7 @@ _MODULES = {
     "agentmem.namespaces": ("Namespace",),
     "agentmem.permissions": ("iam_policy",),
     "agentmem.retrieval": ("MemoryRecord",),
+    "agentmem.runtime": ("SessionAgents",),
     "agentmem.session": ("MemorySession",),
     "agentmem.thinking": ("ThinkingFilter", "strip_thinking"),
     "agentmem.waiting": ("wait_for_memories", "wait_for_memories_async"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ from agentmem import (
     MemoryWaitTimeout,
     Namespace,
     RecalledMessage,
+    SessionAgents,
     SqliteCheckpoints,
     ThinkingFilter,
     UnsentMessagesError,
@@ -51,6 +53,8 @@ from agentmem import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bedrock_agentcore.memory import MemoryClient
 
 # Configuration -------------------------------------------------------------------------------------------------------
@@ -142,6 +146,27 @@ Agent(hooks=[memory.hook()])
 Agent(session_manager=memory.session_manager())
 Agent(memory_manager=MemoryManager(stores=memory.stores()))
 
+# Many sessions -------------------------------------------------------------------------------------------------------
+
+
+def make_agent(actor_id: str, session_id: str) -> Agent:
+    """Make an agent of a session."""
+    return Agent(session_manager=config.bind(actor_id, session_id).session_manager())
+
+
+@contextmanager
+def make_agent_and_clean_up(actor_id: str, session_id: str) -> Iterator[Agent]:
+    """Make an agent of a session, and release something after it."""
+    yield make_agent(actor_id, session_id)
+
+
+agents = SessionAgents(make_agent)
+agents = SessionAgents(make_agent_and_clean_up, max_sessions=20)
+with agents.use(actor, new_session_id(actor)) as one:
+    one("Hello.")
+serving: tuple[list[tuple[str, str]], int] = (agents.sessions, agents.in_use)
+agents.close(wait=5.0)
+
 # The pieces alone ----------------------------------------------------------------------------------------------------
 
 Agent(hooks=[MemoryHook(config)], state={"user_id": "user123", "session_id": "s-1"})
@@ -189,6 +214,9 @@ async def twins() -> None:
     again: list[RecalledMessage] = await bound.recall_async("drink")
     new: list[dict[str, Any]] = await bound.wait_for_memories_async("facts", since=since)
     new += await wait_for_memories_async(client, "m-a1b2c3d4e5", namespace, max_wait=10)
+    async with agents.use("ann", new_session_id("ann")) as agent:
+        await agent.invoke_async("Hello.")
+    await agents.close_async()
     assert searched, again
 
 
