@@ -9,24 +9,40 @@ opening a file of 100,000 events under 100 ms; a search over 100,000 records und
 from __future__ import annotations
 
 import argparse
+import functools
 import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentmem.local import LocalMemory
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PAGES = 20
-PEOPLE = "sister brother neighbour colleague friend boss cousin teacher doctor landlord".split()
-VERBS = "bought sold repaired painted lost found borrowed cleaned photographed designed".split()
-THINGS = "bicycle piano garden kitchen camera laptop boat sofa telescope greenhouse guitar carpet".split()
-PLACES = "Porto Lisbon Braga Faro Madrid Paris Oslo Rome Vienna Berlin Prague Dublin".split()
+PEOPLE = ("sister", "brother", "neighbour", "colleague", "friend", "boss", "cousin", "teacher", "doctor", "landlord")
+VERBS = ("bought", "sold", "repaired", "painted", "lost", "found", "borrowed", "cleaned", "photographed", "designed")
+THINGS = (
+    "bicycle",
+    "piano",
+    "garden",
+    "kitchen",
+    "camera",
+    "laptop",
+    "boat",
+    "sofa",
+    "telescope",
+    "greenhouse",
+    "guitar",
+    "carpet",
+)
+PLACES = ("Porto", "Lisbon", "Braga", "Faro", "Madrid", "Paris", "Oslo", "Rome", "Vienna", "Berlin", "Prague", "Dublin")
 
 
 def milliseconds(call: Callable[[], Any]) -> float:
@@ -51,7 +67,7 @@ def events(path: Path, count: int) -> None:
         where = {"memoryId": memory_id, "actorId": "bob", "sessionId": "one"}
 
         def create() -> None:
-            text = f"This is what somebody said in turn {random.random()}, about as long as such things are. " * 3
+            text = f"This is what somebody said in turn {time.perf_counter()}, about as long as such things are. " * 3
             payload = [{"conversational": {"content": {"text": text}, "role": "USER"}}]
             data.create_event(**where, eventTimestamp=datetime.now(UTC), payload=payload)
 
@@ -73,10 +89,11 @@ def events(path: Path, count: int) -> None:
 
 def sentences(count: int) -> list[str]:
     """Facts that differ."""
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311
     pick = chance.choice
     return [
-        f"The user's {pick(PEOPLE)} {pick(VERBS)} a {pick(THINGS)} in {pick(PLACES)} for {chance.randrange(10_000)} euros."
+        f"The user's {pick(PEOPLE)} {pick(VERBS)} a {pick(THINGS)} in {pick(PLACES)}"
+        f" for {chance.randrange(10_000)} euros."
         for _ in range(count)
     ]
 
@@ -98,7 +115,8 @@ def records(path: Path, count: int) -> None:
                 }
                 for number, text in enumerate(texts[start : start + 100])
             ]
-            times.append(milliseconds(lambda: data.batch_create_memory_records(memoryId=memory_id, records=batch)))
+            write = functools.partial(data.batch_create_memory_records, memoryId=memory_id, records=batch)
+            times.append(milliseconds(write))
         show("BatchCreateMemoryRecords of 100", times, 0)
 
         def search(query: str, **place: str) -> None:
@@ -106,14 +124,14 @@ def records(path: Path, count: int) -> None:
 
         first = milliseconds(lambda: search("Who repaired the telescope?", namespace="/facts/bob/"))
         print(f"the first search, which embeds {count} records: {first / 1000:.1f} s")
-        chance = random.Random(1)
+        chance = random.Random(1)  # noqa: S311
         queries = [
             f"Which {chance.choice(PEOPLE)} {chance.choice(VERBS)} something in {chance.choice(PLACES)}?"
             for _ in range(60)
         ]
-        exact = [milliseconds(lambda: search(query, namespace="/facts/bob/")) for query in queries]
+        exact = [milliseconds(functools.partial(search, query, namespace="/facts/bob/")) for query in queries]
         show(f"search over {count} records, one namespace", exact, 30)
-        below = [milliseconds(lambda: search(query, namespacePath="/facts/")) for query in queries]
+        below = [milliseconds(functools.partial(search, query, namespacePath="/facts/")) for query in queries]
         show(f"search over {count} records, namespacePath", below, 30)
         plain = [milliseconds(lambda: search("a gift for music lovers", namespace="/facts/bob/")) for _ in queries]
         show(f"search over {count} records, no word in common", plain, 30)
@@ -126,9 +144,8 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=100_000)
     options = parser.parse_args()
     program = "import time; t = time.perf_counter(); import agentmem.local; print((time.perf_counter() - t) * 1000)"
-    imports = [
-        float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
-    ]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    imports = [float(done.stdout)]
     show("import agentmem.local (botocore included)", imports, 0)
     with tempfile.TemporaryDirectory() as folder:
         if options.events:

@@ -10,7 +10,8 @@ from botocore.model import ServiceModel
 DATA_PLANE, CONTROL_PLANE = "bedrock-agentcore", "bedrock-agentcore-control"
 SEEDS = (
     "a", "aa", "abc", "USER", "0", "m-0123456789", "mymemory-0123456789", "0000001756147154000#ffa53e54", "/users/a/",
-    "mem-0123456789012345678901234567890123456789", "arn:aws:bedrock-agentcore:us-east-1:000000000000:memory/m-0123456789",
+    "mem-0123456789012345678901234567890123456789",
+    "arn:aws:bedrock-agentcore:us-east-1:000000000000:memory/m-0123456789",
     "arn:aws:iam::000000000000:role/a",
 )  # fmt: skip
 FORBIDDEN = ("!", "é", "{", " ")
@@ -82,7 +83,7 @@ def _sized(shape, count):
     return {f"{text_of(shape.key)}{index}": value_of(shape.value) for index in range(count)}
 
 
-def wrong_values(shape):
+def wrong_values(shape):  # noqa: C901 - one branch for each kind of constraint
     """(what is wrong, value) for each constraint of a shape."""
     low, high, kind = shape.metadata.get("min"), shape.metadata.get("max"), shape.type_name
     if kind == "string":
@@ -109,7 +110,7 @@ def wrong_values(shape):
             yield "too small", low - 1
 
 
-def boundary_values(shape):
+def boundary_values(shape):  # noqa: C901 - one branch for each kind of constraint
     """(which, value) at the edges of what a shape allows."""
     low, high, kind = shape.metadata.get("min"), shape.metadata.get("max"), shape.type_name
     if kind == "string":

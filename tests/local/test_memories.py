@@ -39,8 +39,8 @@ def test_a_memory_is_creating_until_its_delay_is_over(clock):
         assert api.create(SEMANTIC)["status"] == "CREATING"
         assert refusal(api.control.update_memory, memoryId=api.memory_id, description="x") == "ConflictException"
         clock.advance(61)
-        memory = api.control.get_memory(memoryId=api.memory_id)["memory"]
-        assert memory["status"] == memory["strategies"][0]["status"] == "ACTIVE"
+        shown = api.control.get_memory(memoryId=api.memory_id)["memory"]
+        assert shown["status"] == shown["strategies"][0]["status"] == "ACTIVE"
 
 
 def test_a_name_in_use_is_refused_in_words_the_sdk_understands(api):

@@ -220,7 +220,7 @@ def test_chances_are_repeatable_by_seed(memory, api):
     "arguments", [{"kind": "nonsense"}, {"kind": "throttle", "probability": 2}, {"kind": "throttle", "count": 0}]
 )
 def test_faults_that_make_no_sense_are_refused(memory, arguments):
-    with pytest.raises(ValueError, match="must be|unknown fault"):
+    with pytest.raises(ValueError, match=r"must be|unknown fault"):
         memory.faults.inject(**arguments)
 
 

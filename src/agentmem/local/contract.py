@@ -153,7 +153,7 @@ class Contract:
             status=model.http.get("responseCode", 200),
             model=model,
             check=compile_shape(shape, checks),
-            serialize=_serializer(model.output_shape) if model.output_shape else lambda value: None,
+            serialize=_serializer(model.output_shape) if model.output_shape else _nothing,
             uri_members={at["name"]: name for name, at in location.items() if at.get("location") == "uri"},
             query_members={
                 at["name"]: (name, members[name])
@@ -231,9 +231,13 @@ def _serializer(shape: Shape, known: dict[str, Serialize] | None = None) -> Seri
     """A function that keeps of a result what the output shape names, and drops what is None."""
     known = {} if known is None else known
     if shape.name not in known:
-        known[shape.name] = lambda value: known[shape.name](value)
+        known[shape.name] = lambda value: known[shape.name](value)  # noqa: PLW0108 - replaced by the next line
         known[shape.name] = _build_serializer(shape, known)
     return known[shape.name]
+
+
+def _nothing(_: Any) -> None:
+    return None
 
 
 def _build_serializer(shape: Shape, known: dict[str, Serialize]) -> Serialize:

@@ -7,7 +7,6 @@ The default is Google's Universal Sentence Encoder (multilingual v3) as packaged
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +14,7 @@ from .errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     import numpy as np
     from numpy.typing import NDArray
@@ -86,7 +86,7 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 def _blas() -> Any:
     try:
         import numpy as np
-        from threadpoolctl import ThreadpoolController
+        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingExtraError("Searching memory records", error.name or "threadpoolctl") from error
     del np  # imported for its libraries, which the controller looks for once

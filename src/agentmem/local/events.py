@@ -90,7 +90,16 @@ class EventOperations:
             remember(connection, memory.memory_id, call, f"{sid} {event_id} {head_text}")
             if memory.strategies and params.get("extractionMode") != "SKIP":
                 due_at = call.now + self._extraction_delay
-                enqueue(connection, memory, sid, event_id, due_at, params["payload"], variables, params.get("metadata"))
+                enqueue(
+                    connection,
+                    memory,
+                    sid,
+                    event_id,
+                    due_at,
+                    payload=params["payload"],
+                    variables=variables,
+                    metadata=params.get("metadata"),
+                )
         return RawJson(f'{{"event":{_event_text(head_text, payload)}}}')
 
     def _first_answer(self, connection: sqlite3.Connection, remembered_answer: str) -> RawJson:

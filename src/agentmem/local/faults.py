@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from .contract import Operation, Response
 from .errors import ServiceError
@@ -36,7 +36,7 @@ _CODES = {
 ANY = "*"
 
 
-class ConnectionLost(Exception):
+class ConnectionLostError(Exception):
     """The caller is to see no answer.
 
     Args:
@@ -71,7 +71,7 @@ class Fault:
     remove: Callable[[], None] = field(repr=False)
     fired: int = 0
 
-    def __enter__(self) -> Fault:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -88,7 +88,7 @@ class Faults:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - chances of faults, not secrets
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
@@ -167,7 +167,7 @@ class Faults:
 
         Raises:
             ServiceError: The call is answered with an error.
-            ConnectionLost: The call is not answered.
+            ConnectionLostError: The call is not answered.
         """
         if not self._faults:
             return carry_out()
@@ -179,10 +179,10 @@ class Faults:
                 code = next((code for code in _CODES[fault.kind] if code in known), _CODES[fault.kind][0])
                 raise ServiceError(code, f"Injected fault: {fault.kind}")
             elif fault.kind in ("timeout", "reset"):
-                raise ConnectionLost(timed_out=fault.kind == "timeout", seconds=fault.seconds)
+                raise ConnectionLostError(timed_out=fault.kind == "timeout", seconds=fault.seconds)
             else:
                 response = carry_out()
                 if fault.kind == "lost_response":
-                    raise ConnectionLost(timed_out=False, seconds=0.0)
+                    raise ConnectionLostError(timed_out=False, seconds=0.0)
                 return Response(response.status, response.headers, b'{"broken": [')
         return carry_out()

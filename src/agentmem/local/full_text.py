@@ -50,7 +50,8 @@ def _matches(connection: sqlite3.Connection, place: str, terms: list[str]) -> di
     found: dict[int, tuple[str, float]] = {}
     if sum(frequency.values()) > RANKED_ROWS:
         found = _ranked(connection, place, " AND ".join(f'"{term}"' for term in known))
-        total, rare = 0, []
+        total = 0
+        rare: list[str] = []
         for term in known:
             total += frequency[term]
             if rare and total > RANKED_ROWS:

@@ -50,9 +50,9 @@ class JobOperations:
                     sid,
                     f"{round(params['contentTimestamp'] * 1000):019d}#{uuid.uuid4().hex[:8]}",
                     call.now + self._extraction_delay,
-                    params["source"]["inline"]["payload"],
-                    variables,
-                    params.get("metadata"),
+                    payload=params["source"]["inline"]["payload"],
+                    variables=variables,
+                    metadata=params.get("metadata"),
                     keep_payload=True,
                 )
             remember(connection, memory.memory_id, call, session_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from .embedding import Embedder, PackagedEmbedder
 from .extraction.extractor import Extractor, RuleExtractor
@@ -120,7 +120,7 @@ class LocalMemory:
         """Close the database; calls after this fail."""
         self._service.store.close()
 
-    def __enter__(self) -> LocalMemory:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -18,10 +18,10 @@ def enqueue(
     sid: int,
     event_id: str,
     due_at: float,
+    *,
     payload: Sequence[Mapping[str, Any]],
     variables: Mapping[str, str],
     metadata: Mapping[str, Any] | None,
-    *,
     keep_payload: bool = False,
 ) -> None:
     """Note an event for extraction, if any of it may be knowledge (blobs never are).

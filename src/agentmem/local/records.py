@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import record_table
 from .calls import Call, MemoryResource, find_memory, remember, remembered
@@ -16,13 +16,14 @@ from .search import Scope, SearchIndex
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .extraction.engine import ExtractionEngine
     from .storage import Store
 
 DAY = 86_400.0
 DEFAULT_TOP_K = 10
+_Action: TypeAlias = "Callable[[sqlite3.Connection, MemoryResource, int, Mapping[str, Any]], None]"
 NEWEST = 2**62  # above every row number
 
 
@@ -169,41 +170,38 @@ class RecordOperations:
     def batch_update_memory_records(self, call: Call) -> dict[str, Any]:
         """Change records; what a request does not name stays as it is."""
         expiry = call.params.get("recordExpirySpecification", {})
-        return self._each(
-            call, lambda connection, memory, row, given: self._update(connection, memory, row, given, expiry, call.now)
-        )
 
-    def _update(
-        self,
-        connection: sqlite3.Connection,
-        memory: MemoryResource,
-        row: sqlite3.Row,
-        given: Mapping[str, Any],
-        expiry: Mapping[str, Any],
-        now: float,
-    ) -> None:
-        columns: dict[str, Any] = {"timestamp": given["timestamp"]}
-        if "content" in given:
-            columns["text"] = given["content"]["text"]
-            columns["subject"] = None  # the caller's words now: no rule knows what they are the latest word on
-        if given.get("namespaces"):
-            columns["namespace"] = _only_namespace(given["namespaces"])
-        if "memoryStrategyId" in given:
-            _strategy(memory, given["memoryStrategyId"])
-            columns["strategy_id"] = given["memoryStrategyId"]
-        if "metadata" in given:
-            columns["metadata"] = given["metadata"]
-        if "recordExpiryDurationDays" in expiry:
-            columns["expires_at"] = now + expiry["recordExpiryDurationDays"] * DAY
-        elif "action" in expiry:
-            columns["expires_at"] = None
-        record_table.update(connection, row["seq"], **columns)
+        def change(connection: sqlite3.Connection, memory: MemoryResource, seq: int, given: Mapping[str, Any]) -> None:
+            columns: dict[str, Any] = {"timestamp": given["timestamp"]}
+            if "content" in given:
+                columns["text"] = given["content"]["text"]
+                columns["subject"] = None  # the caller's words now: no rule knows what they are the latest word on
+            if given.get("namespaces"):
+                columns["namespace"] = _only_namespace(given["namespaces"])
+            if "memoryStrategyId" in given:
+                _strategy(memory, given["memoryStrategyId"])
+                columns["strategy_id"] = given["memoryStrategyId"]
+            if "metadata" in given:
+                columns["metadata"] = given["metadata"]
+            if "recordExpiryDurationDays" in expiry:
+                columns["expires_at"] = call.now + expiry["recordExpiryDurationDays"] * DAY
+            elif "action" in expiry:
+                columns["expires_at"] = None
+            record_table.update(connection, seq, **columns)
+
+        return self._each(call, change)
 
     def batch_delete_memory_records(self, call: Call) -> dict[str, Any]:
         """Delete records; those that do not exist are reported as failed."""
-        return self._each(call, lambda connection, memory, row, given: record_table.delete(connection, row["seq"]))
 
-    def _each(self, call: Call, action: Any) -> dict[str, Any]:
+        def remove(
+            connection: sqlite3.Connection, _memory: MemoryResource, seq: int, _given: Mapping[str, Any]
+        ) -> None:
+            record_table.delete(connection, seq)
+
+        return self._each(call, remove)
+
+    def _each(self, call: Call, action: _Action) -> dict[str, Any]:
         """Do something to each record of a batch that names records by id."""
         memory = self._memory(call)
         _check_identifiers(call.params["records"], "memoryRecordId")
@@ -215,7 +213,7 @@ class RecordOperations:
                     row = record_table.find(connection, memory.memory_id, record_id, call.now)
                     if row is None:
                         raise not_found(f"Memory record not found: {record_id}")
-                    action(connection, memory, row, given)
+                    action(connection, memory, row["seq"], given)
                 except ServiceError as error:
                     answer["failedRecords"].append(_failure(record_id, error))
                 else:

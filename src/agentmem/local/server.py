@@ -8,11 +8,11 @@ import logging
 import re
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .contract import Request as ServiceRequest
 from .errors import MissingExtraError
-from .faults import ConnectionLost
+from .faults import ConnectionLostError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -104,7 +104,7 @@ class LocalServer:
         self._thread.join(START_SECONDS)
         self._extraction.join(START_SECONDS)
 
-    def __enter__(self) -> LocalServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -151,7 +151,7 @@ def _application(service: Service) -> Starlette:
         )
         try:
             response = await run_in_threadpool(service.handle, arrived)
-        except ConnectionLost as lost:
+        except ConnectionLostError as lost:
             if lost.timed_out:
                 await _silence(request, lost.seconds or DEFAULT_TIMEOUT_SILENCE)
             transport = _Protocol.transports.get(tuple(request.scope["client"])[:2])

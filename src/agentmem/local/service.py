@@ -14,7 +14,7 @@ from .control import MemoryOperations
 from .errors import MissingExtraError, ServiceError
 from .events import EventOperations
 from .extraction.engine import ExtractionEngine
-from .faults import ConnectionLost, Faults
+from .faults import ConnectionLostError, Faults
 from .jobs import JobOperations
 from .records import RecordOperations
 from .search import Ranking, SearchIndex
@@ -81,7 +81,7 @@ class Service:
 
         Raises:
             MissingExtraError: A search was asked for and its packages are not installed.
-            ConnectionLost: An injected fault wants the caller to see no answer.
+            ConnectionLostError: An injected fault wants the caller to see no answer.
         """
         operation: Operation | None = None
         try:
@@ -90,7 +90,7 @@ class Service:
             return self.faults.around(operation, lambda: self._carry_out(found, uri, request))
         except ServiceError as error:
             return self._refusal(operation, error)
-        except (MissingExtraError, ConnectionLost):
+        except (MissingExtraError, ConnectionLostError):
             raise
         except Exception:
             logger.exception("the embedded service failed: operation=%s", operation.name if operation else None)

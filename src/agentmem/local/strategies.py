@@ -165,9 +165,9 @@ def _configuration(settings: Mapping[str, Any]) -> dict[str, Any]:
     for member, (override, prefix) in OVERRIDES.items():
         if member in configuration:
             shown: dict[str, Any] = {"type": override}
-            for step, value in configuration[member].items():
+            for step, given in configuration[member].items():
                 custom = f"custom{step.capitalize()}Configuration"
-                value = _both_names(value) if step == "reflection" else value
+                value = _both_names(given) if step == "reflection" else given
                 shown[step] = {custom: {f"{prefix}{step.capitalize()}Override": value}}
             return shown
     return {}

@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from .contract import CONTROL_PLANE, DATA_PLANE, Request
-from .faults import ConnectionLost
+from .faults import ConnectionLostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ class _Body:
     def stream(self) -> Iterator[bytes]:
         yield self._content
 
-    def read(self, amount: int | None = None) -> bytes:
+    def read(self, _amount: int | None = None) -> bytes:
         content, self._content = self._content, b""
         return content
 
@@ -82,7 +82,7 @@ def boto_session(service: Service, region: str) -> boto3.Session:
                     region=found.group(1) if found else region,
                 )
             )
-        except ConnectionLost as lost:
+        except ConnectionLostError as lost:
             if lost.timed_out:
                 raise ReadTimeoutError(endpoint_url=request.url, error=lost) from lost
             raise ConnectionClosedError(endpoint_url=request.url, error=lost) from lost

@@ -51,32 +51,31 @@ def compile_shape(shape: Shape, known: dict[str, Check] | None = None) -> Check:
     if shape.name in known:
         return known[shape.name]
     # A placeholder first, so that a shape which contains itself finds something to call.
-    known[shape.name] = lambda value, path, problems: known[shape.name](value, path, problems)
+    known[shape.name] = lambda value, path, problems: known[shape.name](value, path, problems)  # noqa: PLW0108
     known[shape.name] = _build(shape, known)
     return known[shape.name]
 
 
 def _build(shape: Shape, known: dict[str, Check]) -> Check:
+    check: Check | None = None
     if isinstance(shape, StructureShape):
-        return _document if shape.is_document_type else _structure(shape, known)
-    if isinstance(shape, ListShape):
-        return _list(shape, known)
-    if isinstance(shape, MapShape):
-        return _map(shape, known)
-    if isinstance(shape, StringShape):
-        return _string(shape)
-    if shape.type_name in ("integer", "long"):
-        return _number(shape, whole=True)
-    if shape.type_name in ("double", "float"):
-        return _number(shape, whole=False)
-    if shape.type_name == "boolean":
-        return _boolean
-    if shape.type_name == "timestamp":
-        return _timestamp
-    raise NotImplementedError(f"the service model has a shape of an unexpected type: {shape.name} ({shape.type_name})")
+        check = _document if shape.is_document_type else _structure(shape, known)
+    elif isinstance(shape, ListShape):
+        check = _list(shape, known)
+    elif isinstance(shape, MapShape):
+        check = _map(shape, known)
+    elif isinstance(shape, StringShape):
+        check = _string(shape)
+    elif shape.type_name in ("integer", "long", "double", "float"):
+        check = _number(shape, whole=shape.type_name in ("integer", "long"))
+    else:
+        check = {"boolean": _boolean, "timestamp": _timestamp}.get(shape.type_name)
+    if check is None:
+        raise NotImplementedError(f"the service model has a shape of an unexpected type: {shape.name}")
+    return check
 
 
-def _document(value: Any, path: str, problems: list[Problem]) -> Any:
+def _document(value: Any, _path: str, _problems: list[Problem]) -> Any:
     return value
 
 
@@ -189,7 +188,7 @@ def _timestamp(value: Any, path: str, problems: list[Problem]) -> Any:
     """Epoch seconds (the protocol's form) or ISO 8601, returned as float epoch seconds."""
     if type(value) is str:
         try:
-            value = datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp()
+            value = datetime.fromisoformat(value).timestamp()
         except ValueError:
             value = None
     if type(value) not in (int, float) or not math.isfinite(value):

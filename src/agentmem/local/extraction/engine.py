@@ -18,7 +18,7 @@ from agentmem.local import record_table
 from agentmem.local.calls import MemoryResource, find_memory
 from agentmem.local.namespaces import resolve
 from agentmem.local.record_table import NewRecord
-from agentmem.local.strategies import kind_of
+from agentmem.local.strategies import Kind, kind_of
 
 from .extractor import Change, Extractor, Known
 from .messages import Message, read_payload
@@ -125,7 +125,7 @@ class ExtractionEngine:
                 continue
             try:
                 self._apply(task, strategy)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever fails becomes a failed job
                 logger.warning(
                     "extraction failed: memory=%s strategy=%s session=%s error=%s",
                     task.memory.memory_id, strategy["strategyId"], task.session_id, type(error).__name__,
@@ -226,32 +226,23 @@ class ExtractionEngine:
             raise ValueError(
                 f"namespace template {strategy['namespaceTemplates'][0]} has a variable the event gave no value for"
             )
-        with self._store.read() as connection:
-            known = self._known(
-                connection, task.memory.memory_id, namespace, strategy["strategyId"], kind, task.session_id
-            )
+        known = self._known(task, namespace, strategy["strategyId"], kind)
         changes = self._extractor.extract(kind, task.messages, known)
         with self._store.write() as connection:
             for change in changes:
                 self._write(connection, task, strategy, namespace, change)
 
-    def _known(
-        self,
-        connection: sqlite3.Connection,
-        memory_id: str,
-        namespace: str,
-        strategy_id: str,
-        kind: str,
-        session_id: str,
-    ) -> list[Known]:
-        rows = connection.execute(
-            "SELECT record_id, text, subject FROM records"
-            " WHERE memory_id = ? AND namespace = ? AND strategy_id = ? AND deleted = 0 ORDER BY seq",
-            (memory_id, namespace, strategy_id),
-        ).fetchall()
+    def _known(self, task: Task, namespace: str, strategy_id: str, kind: Kind) -> list[Known]:
+        """What the strategy keeps in a namespace already, oldest first."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                "SELECT record_id, text, subject FROM records"
+                " WHERE memory_id = ? AND namespace = ? AND strategy_id = ? AND deleted = 0 ORDER BY seq",
+                (task.memory.memory_id, namespace, strategy_id),
+            ).fetchall()
         if kind == "summary":
             # One summary a session, also where the template puts several sessions in one namespace.
-            rows = [row for row in rows if row["subject"] == f"summary:{session_id}"]
+            rows = [row for row in rows if row["subject"] == f"summary:{task.session_id}"]
         return [Known(row["record_id"], row["text"], row["subject"]) for row in rows]
 
     def _write(

@@ -110,7 +110,7 @@ class RuleExtractor:
 
 
 def _reversed_taste(fact: Fact, texts: Mapping[str, str]) -> str | None:
-    """The subject among `texts` of the opposite taste for a thing named more or less closely ("spicy ramen", "ramen")."""
+    """The subject among `texts` of the opposite taste for the same thing, however closely named ("spicy ramen")."""
     if not fact.subject.startswith(_TASTE):
         return None
     thing, disliked = set(fact.subject.removeprefix(_TASTE).split()), is_negated(fact.text)

@@ -31,37 +31,41 @@ _I = (
     r"(?:\s+(?:am|are|have|also|now|currently|just|recently|still|have just|actually|no longer))*\s+"
 )
 _GONE = r"(?:don't|do not|no longer|stopped|quit|not)\s+"
+_DWELL = r"(?:live|living|moved|moving|relocated|relocating|reside|based|settled)\b"
+_EMPLOYED = r"(?:work|working|employed|started|joined)"
+_OWNED = (
+    r"(?:e-?mail|phone|home|work|postal|billing|shipping)?\s?(?:address|number|budget|birthday|age|job|employer|boss|"
+    r"manager|title|goal|deadline|e-?mail|car|diet|timezone|time zone|language|nationality|salary|seat|airport|doctor|"
+    r"dentist|gym|landlord|school|university|major)"
+)
+_LIKE = (
+    r"(?:like|love|enjoy|adore|hate|dislike|detest|prefer|"
+    r"(?:don't|do not|can't|cannot|no longer)(?: really)? (?:like|love|enjoy|stand|eat|drink))"
+)
 # Things that are so in one way at a time: (pattern over the spoken clause, subject). Group 1, if any, completes it.
 _SINGLE = [
-    (rf"{_I}(?:{_GONE})?(?:live|living|moved|moving|relocated|relocating|reside|based|settled)\b"
-     r"(?: back)?(?: in| to| at| here)\b",
-     "home"),
+    (rf"{_I}(?:{_GONE})?{_DWELL}(?: back)?(?: in| to| at| here)\b", "home"),
     (r"^(?:my (?:full |first )?name(?:'s| is)|i(?:'m| am) called|call me|people call me)\b", "name"),
     (rf"{_I}(?:\d{{1,3}}|turned \d{{1,3}})(?: years old| years of age|$|[.,! ])", "age"),
     (r"^my birthday\b", "birthday"),
     (rf"{_I}(?:{_GONE})?(?:work|working)(?: as)\b", "occupation"),
-    (rf"{_I}(?:{_GONE})?(?:work|working|employed|started|joined)(?: a job| a new job)?"
-     r"(?: at| for| by| with)\b", "employer"),
+    (rf"{_I}(?:{_GONE})?{_EMPLOYED}(?: a job| a new job)?(?: at| for| by| with)\b", "employer"),
     (rf"{_I}(?:an? )?(?:strict |lifelong )?(?:vegan|vegetarian|pescatarian|omnivore|flexitarian)\b", "diet"),
     (rf"{_I}(?:single|married|engaged|divorced|widowed|separated)\b", "relationship"),
     (rf"{_I}(?:not )?(?:allergic|intolerant) to (.+)", "allergy"),
     (r"^my favou?rite ([\w' -]+?) (?:is|are|was)\b", "favourite"),
-    (r"^my (?:new )?((?:e-?mail|phone|home|work|postal|billing|shipping)?\s?(?:address|number|budget|birthday|age|job|"
-     r"employer|boss|manager|title|goal|deadline|e-?mail|car|diet|timezone|time zone|language|nationality|salary|"
-     r"seat|airport|doctor|dentist|gym|landlord|school|university|major)(?: address| number)?)"
-     r"(?:'s| is| are| has changed)\b",
-     "own"),
+    (rf"^my (?:new )?({_OWNED}(?: address| number)?)(?:'s| is| are| has changed)\b", "own"),
     (rf"{_I}(?:have|has|got|own)?\s?(?:one|two|three|four|five|six|seven|\d+)\s+([\w-]+(?: [\w-]+)?)", "count"),
-    (rf"{_I}(?:really |absolutely )*(?:like|love|enjoy|adore|hate|dislike|detest|prefer|"
-     r"(?:don't|do not|can't|cannot|no longer)(?: really)? (?:like|love|enjoy|stand|eat|drink))s? ([^.!]+)", "taste"),
-]  # fmt: skip
+    (rf"{_I}(?:really |absolutely )*{_LIKE}s? ([^.!]+)", "taste"),
+]
 _MOVED = re.compile(
-    rf"{_I}(?:(?:moved|relocated|settled)(?: back)? (?:to|in)|(?:'ve|have) moved to) [A-Z][\w' -]+(?:, [A-Z][\w' -]+)?[.!]?$",
+    rf"{_I}(?:(?:moved|relocated|settled)(?: back)? (?:to|in)|(?:'ve|have) moved to)"
+    r" [A-Z][\w' -]+(?:, [A-Z][\w' -]+)?[.!]?$",
     re.IGNORECASE,
 )
 _TASTE_ENDS = re.compile(
-    r"\b(?:any ?more|now|a lot|so much|very much|too|at all|the most|these days|because|since|when|while|in|on|at|with|for|"
-    r"during|especially|than|over|as|and|but|instead)\b.*$",
+    r"\b(?:any ?more|now|a lot|so much|very much|too|at all|the most|these days|because|since|when|while|in|on|at|"
+    r"with|for|during|especially|than|over|as|and|but|instead)\b.*$",
     re.IGNORECASE,
 )
 _RULES = [(re.compile(pattern, re.IGNORECASE), subject) for pattern, subject in _SINGLE]

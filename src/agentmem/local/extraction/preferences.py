@@ -10,18 +10,22 @@ from .person import third_person
 from .sentences import statements
 
 _PREFERENCE = re.compile(
-    r"\b(?:i|we)(?:'m|'d)?(?: (?:really|also|absolutely|still|usually|always|generally|mostly|personally|would|do|am|now|"
+    r"\b(?:i|we)(?:'m|'d)?(?: (?:really|also|absolutely|still|usually|always|generally|mostly|personally|would|"
+    r"do|am|now|"
     r"actually|much|no longer))*\s+(?:like|love|enjoy|prefer|adore|hate|dislike|detest|favou?r|avoid|"
     r"rather|don't (?:really )?(?:like|eat|drink|enjoy|want|do|use)|do not (?:like|eat|drink|enjoy|use)|can't stand|"
     r"cannot stand|(?:a )?(?:big |huge )?fan of|into|keen on|fond of|vegetarian|vegan|pescatarian|allergic|"
-    r"(?:an? )?(?:vegetarian|vegan|pescatarian|early bird|night owl|morning person)|only (?:eat|drink|use|fly|buy|wear|read|"
-    r"watch)|always (?:eat|drink|use|fly|buy|wear|take|choose|book|order|travel|pick|sit)|never (?:eat|drink|use|fly|buy|"
+    r"(?:an? )?(?:vegetarian|vegan|pescatarian|early bird|night owl|morning person)|only (?:eat|drink|use|fly|"
+    r"buy|wear|read|"
+    r"watch)|always (?:eat|drink|use|fly|buy|wear|take|choose|book|order|travel|pick|sit)|never (?:eat|drink|"
+    r"use|fly|buy|"
     r"wear|take|choose|book|order)|usually (?:eat|drink|use|fly|buy|wear|take|choose|book|order|travel))\b|"
     r"\bmy (?:favou?rite|preferred|go-to|preference)\b|\bi'd rather\b",
     re.IGNORECASE,
 )
 _NOT_A_PREFERENCE = re.compile(
-    r"\b(?:would|'d) (?:like|love) to\b|\blook(?:s|ed)? like\b|\b(?:feel|felt|seems?|sounds?) like\b|\bwhat i'm into\b",
+    r"\b(?:would|'d) (?:like|love) to\b|\blook(?:s|ed)? like\b|\b(?:feel|felt|seems?|sounds?) like\b|"
+    r"\bwhat i'm into\b",
     re.IGNORECASE,
 )
 CATEGORIES = {

@@ -86,11 +86,11 @@ def _attribute(text: str) -> str:
 def _told(message: Message) -> list[str]:
     """A message retold in the third person; an assistant's in its first three statements."""
     told = []
-    for sentence in sentences(message.text):
-        if is_talk(sentence):
+    for said in sentences(message.text):
+        if is_talk(said):
             continue
-        sentence = without_filler(sentence)
-        sentence = sentence if len(sentence) <= MAX_SENTENCE else sentence[: MAX_SENTENCE - 1].rstrip() + "…"
+        whole = without_filler(said)
+        sentence = whole if len(whole) <= MAX_SENTENCE else whole[: MAX_SENTENCE - 1].rstrip() + "…"
         if message.role == "USER":
             told.append(f"The user asked: {sentence}" if is_question(sentence) else third_person(sentence))
         elif message.role == "ASSISTANT":
