@@ -18,7 +18,7 @@ from agentmem.compaction.cutting import RECALL_TOOL
 from agentmem.compaction.fence import summary_block, with_summary, without_summary
 from agentmem.compaction.policy import History, Limits, Plan, may_shorten_cycle, plan
 from agentmem.compaction.summarize import Summary
-from agentmem.compaction.terms import key_terms
+from agentmem.compaction.terms import INDEX_TERMS, key_terms
 from agentmem.compaction.tokens import Calibration, TokenCounter, count_message, count_request, count_text
 from agentmem.compaction.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
 from agentmem.compaction.turns import is_own_message, is_recall
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from agentmem.compaction.summarize import Summarizer
 
 __all__ = ["Compaction", "Compactor", "Draft"]
-
-INDEX_TERMS = 48
-"""Terms of a message that its index entry keeps: enough for a paragraph's names and numbers, some 300 bytes."""
 
 _NOWHERE = Position("", 0)
 _log = logging.getLogger(__name__)

@@ -31,6 +31,7 @@ from agentmem.clients import data_plane, default_session, memory_client
 from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore, Trigger
 from agentmem.compaction.compactor import Compaction, Compactor, fixed_tokens, largest_blocks
 from agentmem.compaction.converse import for_model
+from agentmem.compaction.first_opening import FirstOpening
 from agentmem.compaction.ownership import take_over
 from agentmem.compaction.recall import SessionRecall
 from agentmem.compaction.recall_tool import register_recall_tool
@@ -43,12 +44,14 @@ from agentmem.compaction.thresholds import Thresholds
 from agentmem.compaction.tokens import prompt_tokens
 from agentmem.compaction.truncation import TruncationSettings
 from agentmem.config import CompactionConfig, EventLogCheckpoints, WriteConfig
-from agentmem.errors import CompactionError, ConfigurationError
+from agentmem.errors import CheckpointConflictError, CompactionError, ConfigurationError
 from agentmem.events.address import SessionAddress
 from agentmem.events.reader import EventReader, in_order
 from agentmem.events.writer import EventWriter, WriterStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import boto3
     from bedrock_agentcore.memory import MemoryClient
     from botocore.config import Config
@@ -58,8 +61,10 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.compaction.policy import Limits, Plan
+    from agentmem.compaction.restore import RestoredSession
     from agentmem.compaction.summarize import Summarizer
     from agentmem.config import CheckpointLocation
+    from agentmem.events.codec import DecodedEvent
     from agentmem.session import MemorySession
 
 __all__ = ["CompactingSessionManager"]
@@ -258,7 +263,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         self._agent_id = agent.agent_id
         self._stateful = agent.model.stateful
         key = CheckpointKey(self._address.memory_id, self._address.actor_id, self._address.session_id, agent.agent_id)
-        settings = TruncationSettings(
+        self._settings = TruncationSettings(
             max_tool_content_length=self._compaction.max_tool_content_length,
             keep_media=self._compaction.keep_media,
             exclude_tools=frozenset(self._compaction.exclude_tools),
@@ -266,8 +271,8 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         )
         self._recall = SessionRecall(self._reader, self._store, key, unsent=lambda: self._log.unsent)
         has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
-        summarizer = summarizer_for(self._compaction.summarizer, agent)
-        self._compactor = Compactor(settings, summarizer, recall_tool=has_tool)
+        self._summarizer = summarizer_for(self._compaction.summarizer, agent)
+        self._compactor = Compactor(self._settings, self._summarizer, recall_tool=has_tool)
         self._log = SessionLog(self._writer, self._store, key, self._compactor)
         self._restore(agent, key)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
@@ -430,7 +435,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         with telemetry.timed("restore.duration"), telemetry.span("restore") as span:
-            restored = read_session(self._reader, self._store, key)
+            restored = self._read(agent, key)
             telemetry.describe(span, messages=len(restored.messages), has_checkpoint=restored.checkpoint is not None)
         if restored.newest_event_id is None:
             for message in agent.messages:
@@ -448,6 +453,24 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         if not self._stateful:
             shown = self._compactor.show(restored)
             agent.messages = without_tool_traffic(shown) if self.config.filter_restored_tool_context else shown
+
+    def _read(self, agent: Agent, key: CheckpointKey) -> RestoredSession:
+        """Read the session; the past of a long one that nobody compacted is folded first."""
+        limits = self._thresholds.limits(agent.model)
+
+        def enough(events: Sequence[DecodedEvent]) -> bool:
+            counted = self._compactor.count([one.message for event in events for one in event.messages])
+            return counted >= limits.threshold
+
+        restored = read_session(self._reader, self._store, key, enough=enough)
+        if restored.unread is None or self._stateful or self.persistence_mode is PersistenceMode.NONE:
+            return restored
+        opening = FirstOpening(self._reader, self._store, key, self._settings, self._summarizer, limits.summary_tokens)
+        try:
+            opening.fold(restored)
+        except CheckpointConflictError:
+            _log.info("session=<%s> | another process opened this session first", self._address)
+        return read_session(self._reader, self._store, key)
 
     def _estimate(self, agent: Agent) -> int:
         counted = self._fixed_tokens(agent) + self._compactor.count(agent.messages)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.compaction.checkpoint import CheckpointKey, CheckpointStore
+    from agentmem.compaction.restore import RestoredSession
     from agentmem.events.codec import DecodedEvent
     from agentmem.events.reader import EventReader
 
@@ -36,6 +37,9 @@ __all__ = ["RecalledMessage", "SessionRecall", "message_text"]
 
 MOST_FETCHED = 12
 """Originals fetched for one question. The best few answer it; more only cost calls."""
+
+MOST_EVENTS = 2_000
+"""Events of a session without a checkpoint that recall looks back at; 20 pages."""
 
 _PARALLEL = 4
 _log = logging.getLogger(__name__)
@@ -158,9 +162,16 @@ class SessionRecall:
         return [entry for version in sorted(self._indexes) for entry in self._indexes[version]]
 
     def _tail(self) -> list[LoggedMessage]:
-        kept = [*read_session(self._reader, self._store, self._key).messages, *self._unwritten()]
+        kept = [*self._read().messages, *self._unwritten()]
         names = names_of_tools(one.message for one in kept)
         return [one for one in kept if not is_recall(one.message, names)]
+
+    def _read(self) -> RestoredSession:
+        # A session nobody compacts has no boundary to stop at.
+        session = read_session(self._reader, self._store, self._key, enough=lambda events: len(events) >= MOST_EVENTS)
+        if session.unread:
+            _log.info("session=<%s>, events=<%d> | recall looked no further back", self._key.session_id, MOST_EVENTS)
+        return session
 
     def _unwritten(self) -> list[LoggedMessage]:
         now = datetime.now(UTC)

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentmem.compaction.stores.event_log import EventLogCheckpointStore
 from agentmem.errors import IdentityError
+from agentmem.events.position import Position
 from agentmem.events.reader import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
     from agentmem.events.codec import DecodedEvent, LoggedMessage
     from agentmem.events.reader import EventReader
 
-__all__ = ["MAX_EVENTS", "RestoredSession", "read_session"]
-
-MAX_EVENTS = 5_000
-"""How far back, in events, a session without a checkpoint is read when it is opened for the first time."""
-
-_log = logging.getLogger(__name__)
+__all__ = ["RestoredSession", "read_session"]
 
 
 @dataclass(frozen=True)
@@ -35,19 +30,50 @@ class RestoredSession:
         checkpoint: The current checkpoint, or None.
         agent_state: JSON form of the newest ``SessionAgent`` of this agent, or None.
         newest_event_id: Id of the newest event, or None when the session has no events.
-        complete: Whether nothing before the first message was left unread, or everything before it is in the
-            checkpoint.
+        unread: Where the part of the log begins that was not read although no checkpoint describes it, as a page
+            token; None when there is no such part.
     """
 
     messages: tuple[LoggedMessage, ...]
     checkpoint: Checkpoint | None
     agent_state: Mapping[str, Any] | None
     newest_event_id: str | None
-    complete: bool
+    unread: str | None = None
+
+
+class _Tail:
+    """Reads the log backwards, page by page, and keeps what it read."""
+
+    def __init__(self, reader: EventReader) -> None:
+        self._reader = reader
+        self.events: list[DecodedEvent] = []
+        self.token: str | None = None
+        self.at_end = False
+
+    def more(self) -> bool:
+        """Read one page; return whether there was one."""
+        if self.at_end:
+            return False
+        page = self._reader.page(self.token)
+        self.events.extend(page.events)
+        self.token, self.at_end = page.next_token, page.next_token is None
+        return True
+
+    def arriving(self, enough: Callable[[Sequence[DecodedEvent]], bool]) -> Iterator[DecodedEvent]:
+        """Yield events, reading on only when they run out and are not enough."""
+        seen = 0
+        while seen < len(self.events) or (not enough(self.events) and self.more()):
+            if seen < len(self.events):
+                yield self.events[seen]
+                seen += 1
 
 
 def read_session(
-    reader: EventReader, store: CheckpointStore, key: CheckpointKey, *, max_events: int = MAX_EVENTS
+    reader: EventReader,
+    store: CheckpointStore,
+    key: CheckpointKey,
+    *,
+    enough: Callable[[Sequence[DecodedEvent]], bool] = lambda _events: False,
 ) -> RestoredSession:
     """Read a session's tail.
 
@@ -57,7 +83,8 @@ def read_session(
         reader: The session's events.
         store: Where its checkpoints are.
         key: Whose checkpoint.
-        max_events: How many events to read at most when there is no checkpoint.
+        enough: Of a session whose events say nothing of a checkpoint, whether those read so far are more than can be
+            shown anyway; what lies before them is then left ``unread``.
 
     Returns:
         What was read; a session without events has no messages and no ``newest_event_id``.
@@ -67,51 +94,32 @@ def read_session(
         CheckpointStoreError: The checkpoint could not be read.
         IdentityError: The session belongs to an agent of another ``agent_id``.
     """
-    events: list[DecodedEvent] = []
-    pages = reader.pages()
-
-    def remembered() -> Iterator[DecodedEvent]:
-        for page in pages:
-            events.extend(page)
-            yield from page
-
+    tail = _Tail(reader)
     if isinstance(store, EventLogCheckpointStore):
-        arriving = remembered()
-        checkpoint = store.load_from(arriving, reader.get, key)
+        checkpoint = store.load_from(tail.arriving(enough), reader.get, key)
     else:
         with ThreadPoolExecutor(1, thread_name_prefix="agentmem-restore") as pool:
             loading = pool.submit(store.load, key)
-            events.extend(next(pages, []))
+            tail.more()
             checkpoint = loading.result()
-    complete = _read_on(events, pages, checkpoint, max_events)
-    _refuse_other_agents(events, key)
-    messages = in_order(events)
+    if checkpoint is None:
+        while not enough(tail.events) and tail.more():
+            pass
+    else:
+        boundary = checkpoint.boundary.milliseconds
+        while not (tail.events and Position(tail.events[-1].event_id).milliseconds < boundary) and tail.more():
+            pass
+    _refuse_other_agents(tail.events, key)
+    messages = in_order(tail.events)
     if checkpoint is not None:
         messages = _from_boundary(messages, checkpoint, reader)
     return RestoredSession(
         messages=tuple(messages),
         checkpoint=checkpoint,
-        agent_state=next((event.agent_state for event in events if _is_state_of(event, key.agent_id)), None),
-        newest_event_id=events[0].event_id if events else None,
-        complete=complete,
+        agent_state=next((event.agent_state for event in tail.events if _is_state_of(event, key.agent_id)), None),
+        newest_event_id=tail.events[0].event_id if tail.events else None,
+        unread=tail.token if checkpoint is None else None,
     )
-
-
-def _read_on(
-    events: list[DecodedEvent], pages: Iterator[list[DecodedEvent]], checkpoint: Checkpoint | None, max_events: int
-) -> bool:
-    """Read further pages into ``events`` until the boundary, or the limit; return whether the reading is complete."""
-    boundary = None if checkpoint is None else checkpoint.boundary.milliseconds
-    while True:
-        if boundary is not None and events and _milliseconds(events[-1]) < boundary:
-            return True
-        if boundary is None and len(events) >= max_events:
-            _log.warning("events=<%d> | session has no checkpoint and more events than are read", len(events))
-            return False
-        page = next(pages, None)
-        if page is None:
-            return True
-        events.extend(page)
 
 
 def _from_boundary(messages: list[LoggedMessage], checkpoint: Checkpoint, reader: EventReader) -> list[LoggedMessage]:
@@ -143,7 +151,3 @@ def _refuse_other_agents(events: list[DecodedEvent], key: CheckpointKey) -> None
 
 def _is_state_of(event: DecodedEvent, agent_id: str) -> bool:
     return event.agent_state is not None and event.agent_id == agent_id
-
-
-def _milliseconds(event: DecodedEvent) -> int:
-    return int(event.event_id.partition("#")[0]) if event.event_id[:1].isdigit() else -1

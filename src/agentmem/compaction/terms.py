@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-__all__ = ["key_terms", "rank"]
+__all__ = ["INDEX_TERMS", "key_terms", "rank"]
+
+INDEX_TERMS = 48
+"""Terms of a message that its index entry keeps: enough for a paragraph's names and numbers, some 300 bytes."""
+
 
 # An identifier may have inner punctuation: A-17, user_id, 2024-05-20, a.b@c.org, /etc/hosts.
 _TOKEN = re.compile(r"[^\W_](?:[\w.@:/#+-]*[^\W_])?|[$€£]\d[\d.,]*\d|[^\w\s]{2,}")

@@ -16,12 +16,12 @@ STOPWORDS = frozenset(
     going gone got had hadn't has hasn't have haven't having he her here hers herself him himself his how however i i'd
     i'll i'm i've if in into is isn't it it's its itself just keep keeps kept let let's like likes lot made make makes
     making many may me might more most much must my myself need needs never no nobody none nor not nothing of off ok
-    okay on once one only or other others our ours ourselves out over own please put quite rather really same say says see
-    shall she should shouldn't so some somebody someone something still such sure take than thank thanks that that's
-    the their theirs them themselves then there there's these they they're thing things this those though through to
-    too try under until up upon us use used uses using very via want wants was wasn't way we we'd we'll we're we've well
-    were weren't what what's when where whether which while who whom whose why will with within without won't would
-    wouldn't yes yet you you'd you'll you're you've your yours yourself
+    okay on once one only or other others our ours ourselves out over own please put quite rather really same say
+    says see shall she should shouldn't so some somebody someone something still such sure take than thank thanks
+    that that's the their theirs them themselves then there there's these they they're thing things this those though
+    through to too try under until up upon us use used uses using very via want wants was wasn't way we we'd we'll
+    we're we've well were weren't what what's when where whether which while who whom whose why will with within
+    without won't would wouldn't yes yet you you'd you'll you're you've your yours yourself
     """.split()  # noqa: SIM905 - a list of words is read, not its quotes and commas
 )
 """English function words and the lightest verbs."""

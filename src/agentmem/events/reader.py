@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,13 +17,26 @@ if TYPE_CHECKING:
 
     from agentmem.events.address import SessionAddress
 
-__all__ = ["PAGE_SIZE", "EventReader", "check_answer", "in_order"]
+__all__ = ["PAGE_SIZE", "EventReader", "Page", "check_answer", "in_order"]
 
 PAGE_SIZE = 100
 """Events a page; the service's maximum. Its default of 20 would take five times the calls."""
 
 _MAIN = "main"
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of events.
+
+    Attributes:
+        events: Decoded events of the main branch, newest first; may be empty.
+        next_token: Where the next older page begins, or None at the end of the log.
+    """
+
+    events: tuple[DecodedEvent, ...]
+    next_token: str | None
 
 
 class EventReader:
@@ -52,12 +66,27 @@ class EventReader:
         """
         token: str | None = None
         while True:
-            more = {"nextToken": token} if token else {}
-            answer = self._call("list_events", "events", maxResults=page_size, includePayloads=True, **more)
-            yield [self._decode(event) for event in answer["events"] if _on_main(event)]
-            token = answer.get("nextToken")
+            page = self.page(token, page_size=page_size)
+            yield list(page.events)
+            token = page.next_token
             if not token:
                 return
+
+    def page(self, token: str | None = None, *, page_size: int = PAGE_SIZE, payloads: bool = True) -> Page:
+        """Return one page of events, newest event first.
+
+        Args:
+            token: Where to go on, from the page before; None for the newest page.
+            page_size: Events a page, 1 to 100.
+            payloads: False to read only which events there are, which the service answers faster.
+
+        Raises:
+            HistoryUnavailableError: The service did not answer; nothing is known of the history.
+        """
+        more = {"nextToken": token} if token else {}
+        answer = self._call("list_events", "events", maxResults=page_size, includePayloads=payloads, **more)
+        events = tuple(self._decode(event) for event in answer["events"] if _on_main(event))
+        return Page(events, answer.get("nextToken") or None)
 
     def get(self, event_id: str) -> DecodedEvent | None:
         """Return one event, or None when it is gone: expired, forgotten, or replaced by a redaction.

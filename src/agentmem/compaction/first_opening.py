@@ -1,0 +1,137 @@
+"""The first opening of a long session that nobody has compacted yet.
+
+Its past is folded page by page, oldest first, so that memory holds one page however long the session is. Every page
+makes a checkpoint of its own, saved at once: the events it names have long been acknowledged, and an opening that is
+interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agentmem.compaction.checkpoint import Checkpoint, IndexEntry
+from agentmem.compaction.stores.event_log import EventLogCheckpointStore
+from agentmem.compaction.summarize import Summary
+from agentmem.compaction.terms import INDEX_TERMS, key_terms
+from agentmem.compaction.tokens import count_text
+from agentmem.compaction.truncation import handle_of, names_of_tools
+from agentmem.compaction.turns import is_recall, turns_of
+from agentmem.events.reader import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentmem.compaction.checkpoint import CheckpointKey, CheckpointStore
+    from agentmem.compaction.restore import RestoredSession
+    from agentmem.compaction.summarize import Summarizer
+    from agentmem.compaction.truncation import TruncationSettings
+    from agentmem.events.codec import LoggedMessage
+    from agentmem.events.position import Position
+    from agentmem.events.reader import EventReader
+
+__all__ = ["MAX_EVENTS", "FirstOpening"]
+
+MAX_EVENTS = 5_000
+"""How far back a session without a checkpoint is read, in events; 50 pages."""
+
+_UNREAD = "The oldest part of this conversation was not read; it is stored and can still be recalled by its words."
+_log = logging.getLogger(__name__)
+
+
+def index_entry(logged: LoggedMessage) -> IndexEntry:
+    """Return the entry by which a message of the log is found again."""
+    terms = key_terms(logged.message, INDEX_TERMS)
+    return IndexEntry(handle_of(logged.message["tracking_id"]), logged.position, logged.message["role"], terms)
+
+
+@dataclass(frozen=True)
+class FirstOpening:
+    """Folds the unread past of a session.
+
+    Attributes:
+        reader: The session's events.
+        store: Where its checkpoints go.
+        key: Whose checkpoints.
+        settings: How tool content will be shortened; part of each checkpoint.
+        summarizer: What makes the summaries.
+        summary_tokens: Tokens a summary may have.
+        max_events: Events to read back at the most.
+    """
+
+    reader: EventReader
+    store: CheckpointStore
+    key: CheckpointKey
+    settings: TruncationSettings
+    summarizer: Summarizer
+    summary_tokens: int
+    max_events: int = MAX_EVENTS
+
+    def fold(self, restored: RestoredSession) -> None:
+        """Fold what a restore left unread; reading the session again finds the checkpoint.
+
+        Args:
+            restored: A session without a checkpoint whose ``unread`` is set.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: A checkpoint could not be saved.
+            CheckpointConflictError: Another process opens the same session at the same time; its checkpoints stand.
+        """
+        tokens, everything = self._pages_back(str(restored.unread))
+        checkpoint: Checkpoint | None = None
+        shown = {one.message["tracking_id"] for one in restored.messages}
+        waiting: list[LoggedMessage] = []
+        for token in reversed(tokens):
+            page = in_order(self.reader.page(token).events)
+            waiting += [one for one in page if one.message["tracking_id"] not in shown]
+            turns = turns_of([one.message for one in waiting])
+            if turns and turns[-1].start > 0:
+                folded, waiting = waiting[: turns[-1].start], waiting[turns[-1].start :]
+                checkpoint = self._next(checkpoint, folded, waiting[0].position, everything=everything)
+                self.store.save(self.key, checkpoint)
+        _log.info(
+            "session=<%s>, pages=<%d>, folded_messages=<%d> | first opening of a long session",
+            self.key.session_id,
+            len(tokens),
+            0 if checkpoint is None else checkpoint.folded_messages,
+        )
+
+    def _pages_back(self, token: str) -> tuple[list[str], bool]:
+        """Return the tokens of the unread pages, newest first, and whether they reach the beginning of the log.
+
+        There are none when an event further back knows of a checkpoint: then only events of other writers lie before
+        it, and the session is no first opening.
+        """
+        tokens = [token]
+        events = 0
+        while True:
+            if isinstance(self.store, EventLogCheckpointStore):
+                page = self.reader.page(tokens[-1])
+                if self.store.load_from(page.events, self.reader.get, self.key) is not None:
+                    return [], True
+            else:
+                page = self.reader.page(tokens[-1], payloads=False)
+            events += len(page.events)
+            if page.next_token is None:
+                return tokens, True
+            if events >= self.max_events:
+                return tokens, False
+            tokens.append(page.next_token)
+
+    def _next(
+        self, last: Checkpoint | None, folded: Sequence[LoggedMessage], boundary: Position, *, everything: bool
+    ) -> Checkpoint:
+        messages = [one.message for one in folded]
+        names = names_of_tools(messages)
+        previous = (Summary() if everything else Summary().with_note(_UNREAD)) if last is None else last.summary
+        return Checkpoint(
+            version=1 if last is None else last.version + 1,
+            boundary=boundary,
+            settings=self.settings,
+            summary=self.summarizer.summarize(previous, messages, max_tokens=self.summary_tokens, count=count_text),
+            folded_messages=len(folded) + (0 if last is None else last.folded_messages),
+            index=tuple(index_entry(one) for one in folded if not is_recall(one.message, names)),
+            trigger="restore",
+        )
