@@ -15,6 +15,12 @@ __all__ = ["checkpoint_table", "dynamodb", "dynamodb_endpoint"]
 settings.register_profile("agentmem", deadline=None)
 settings.load_profile("agentmem")
 
+FOR_TESTS = {"AGENTMEM_DATA", "AGENTMEM_SOAK", "AGENTMEM_TEST_AWS"}
+"""Variables that are meant for the tests themselves."""
+
+ON_AWS = os.environ.get("AGENTMEM_TEST_AWS") == "1"
+"""Some tests can also run against a real account; then its configuration and the network are what they need."""
+
 _connect = socket.socket.connect
 
 
@@ -33,7 +39,7 @@ def _connect_here_only(self, address):
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_network():
-    socket.socket.connect = _connect_here_only
+    socket.socket.connect = _connect if ON_AWS else _connect_here_only
     yield
     socket.socket.connect = _connect
 
@@ -41,9 +47,13 @@ def _no_network():
 @pytest.fixture(autouse=True, scope="session")
 def _no_aws_configuration():
     """Nothing of the machine's own AWS configuration reaches a test; the keys are nobody's."""
+    if ON_AWS:
+        yield
+        return
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("AWS_", "AGENTMEM_", "BEDROCK_"))]:
-            patch.delenv(name)
+            if name not in FOR_TESTS:
+                patch.delenv(name)
         for name, value in {
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",

@@ -153,7 +153,7 @@ def test_an_empty_variable_is_none(env):
         ("AGENTMEM_COMPACTION__TOKEN_TRESHOLD", "5000", "did you mean 'token_threshold'"),
         ("AGENTMEM_COMPACTION__TOKEN_THRESHOLD", "5", "token_threshold = '5'"),
         ("AGENTMEM_NAMESPACES", "facts", "AGENTMEM_NAMESPACES.*JSON"),
-        ("AGENTMEM_BOTO_SESSION", "x", "sets nothing"),
+        ("AGENTMEM_SETTINGS__SUMMARIZER", "model", "sets nothing; there are: memory_id"),
         ("BEDROCK_AGENTCORE_MEMORY_ID", "nonsense", "memory_id = 'nonsense'"),
     ],
 )
@@ -162,6 +162,13 @@ def test_a_bad_variable_is_named(env, name, value, said):
     env(name, value)
     with pytest.raises(ConfigurationError, match=said):
         MemoryConfig.from_env()
+
+
+def test_a_variable_that_is_for_something_else_is_passed_over_and_told(env, caplog):
+    env("BEDROCK_AGENTCORE_MEMORY_ID", MEMORY_ID)
+    env("AGENTMEM_BUILD_NUMBER", "17")
+    assert MemoryConfig.from_env().memory_id == MEMORY_ID
+    assert "AGENTMEM_BUILD_NUMBER" in caplog.text
 
 
 def test_a_missing_file_is_named(tmp_path):

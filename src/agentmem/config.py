@@ -133,7 +133,7 @@ class MemoryConfig(Settings):
             The configuration.
 
         Raises:
-            ConfigurationError: A value is malformed, a variable names no field, or there is no memory id.
+            ConfigurationError: A value is malformed, a variable is a misspelt field, or there is no memory id.
         """
         values = stacked(read_environment(cls), arguments)
         if not values.get("memory_id") and not values.get("local_path"):

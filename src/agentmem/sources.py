@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import tomllib
 from pathlib import Path
@@ -24,6 +25,7 @@ MEMORY_ID_VARIABLE = "BEDROCK_AGENTCORE_MEMORY_ID"
 
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _NONE = "none"
+_log = logging.getLogger(__name__)
 
 
 def read_environment(model: type[BaseModel]) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def read_environment(model: type[BaseModel]) -> dict[str, Any]:
         The values found, as nested dictionaries, not checked yet.
 
     Raises:
-        ConfigurationError: A variable with our prefix names no field, or is not the JSON it has to be.
+        ConfigurationError: A variable with our prefix is a misspelt field, or is not the JSON it has to be.
     """
     from pydantic import create_model
     from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
@@ -132,11 +134,16 @@ def stacked(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any
 
 
 def _refuse_unknown(fields: Mapping[str, Any]) -> None:
+    """Refuse what was meant for a field and is misspelt; other programs may have variables with our prefix."""
     for variable in os.environ:
         if not variable.upper().startswith(PREFIX):
             continue
-        name = variable[len(PREFIX) :].split(DELIMITER)[0].lower()
-        if name not in fields:
-            near = difflib.get_close_matches(name, fields, n=1)
-            hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else f"there are: {', '.join(fields)}."
-            raise ConfigurationError(f"The environment variable {variable} sets nothing; {hint}")
+        name, nested, _ = variable[len(PREFIX) :].lower().partition(DELIMITER)
+        if name in fields:
+            continue
+        near = difflib.get_close_matches(name, fields, n=1)
+        if not near and not nested:
+            _log.warning("the environment variable %s sets no field of the configuration", variable)
+            continue
+        hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else f"there are: {', '.join(fields)}."
+        raise ConfigurationError(f"The environment variable {variable} sets nothing; {hint}")
