@@ -173,6 +173,16 @@ def test_events_expire_by_the_services_clock(api, clock):
     assert [event["payload"][0]["conversational"]["content"]["text"] for event in api.events()] == ["young"]
 
 
+def test_expired_events_are_deleted_in_time(memory, api, clock):
+    for number in range(300):
+        api.say(str(number))
+    clock.advance(31 * 86_400)
+    for number in range(300):
+        api.say(str(number))
+    with memory._service.store.read() as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchone()[0] < 350
+
+
 def test_a_payload_over_the_services_limits_is_refused(api):
     ten_megabytes = {"blob": "x" * (10 * 1024 * 1024)}
     for payload in ([ten_megabytes], [{"json": {"content": "x" * (100 * 1024 + 1)}}]):

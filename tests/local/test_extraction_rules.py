@@ -34,6 +34,8 @@ def texts(said):
         ("Well, actually, I work at Acme now.", "The user works at Acme now."),
         ("By the way, my name is Ana.", "The user's name is Ana."),
         ("I told you that my budget is 500 euros", "The user's budget is 500 euros."),
+        ("Remember this: my dog Pixel is a corgi.", "The user's dog Pixel is a corgi."),
+        ("I am based in Denver and fly Cessnas.", "The user is based in Denver and flies Cessnas."),
         ("The office opens at nine.", "The office opens at nine."),
         ("I moved to Lisbon last year and I love it", "The user moved to Lisbon last year and lives there now."),
     ],

@@ -1,9 +1,11 @@
 """LangGraph's AgentCore classes run on the embedded service; its savers pass LangGraph's own conformance suite."""
 
 import uuid
+from collections import Counter
 
 import pytest
 from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph_checkpoint_aws import AgentCoreMemorySaver, AgentCoreMemoryStore
 from memory_api import SEMANTIC
@@ -51,6 +53,56 @@ async def test_the_saver_passes_langgraphs_conformance_suite(place, checkpoint_f
     assert failed == NOT_OF_THE_SERVICE
     passed = {name: result.tests_passed for name, result in report.results.items() if result.detected}
     assert passed == {"put": 17, "put_writes": 9, "get_tuple": 10, "list": 16, "delete_thread": 4}
+
+
+def checkpoint_of(step, values):
+    checkpoint = empty_checkpoint()
+    checkpoint["channel_values"] = values
+    checkpoint["channel_versions"] = dict.fromkeys(values, str(step))
+    return checkpoint
+
+
+@pytest.fixture
+def snapshots(place):
+    memory_id, calls = place.new_memory(), Counter()
+
+    def saver(**arguments):
+        saver = AgentCoreMemorySaver(memory_id, checkpoint_format="snapshot", region_name="us-west-2", **arguments)
+        events = saver.checkpoint_event_client.client._client.meta.events
+        events.register("after-call.bedrock-agentcore.*", lambda model, **_: calls.update([model.name]))
+        return saver
+
+    return saver, calls
+
+
+CONFIG = {"configurable": {"thread_id": "thread", "actor_id": "actor"}}
+
+
+def test_the_newest_snapshot_is_found_without_reading_the_history(snapshots):
+    saver, calls = snapshots
+    parent = CONFIG
+    for step in range(1, 16):
+        checkpoint = checkpoint_of(step, {"counter": step})
+        parent = saver().put(parent, checkpoint, {"source": "loop", "step": step}, checkpoint["channel_versions"])
+    saver().put_writes(parent, [("answer", 15)], "task")
+    calls.clear()
+    restored = saver(max_results=1).get_tuple(CONFIG)
+    assert restored.checkpoint["channel_values"] == {"counter": 15}
+    assert restored.pending_writes == [("task", "answer", 15)]
+    assert calls == {"ListEvents": 2}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{f"c{number}": number for number in range(205)}, {f"c{number}": "x" * 900_000 for number in range(9)}],
+    ids=["more than 100 items", "near 10 MB"],
+)
+def test_a_snapshot_of_several_events_is_restored_whole(snapshots, values):
+    saver, calls = snapshots
+    checkpoint = checkpoint_of(1, values)
+    saver().put(CONFIG, checkpoint, {"source": "loop", "step": 1}, checkpoint["channel_versions"])
+    assert calls["CreateEvent"] > 1
+    assert saver().get_tuple(CONFIG).checkpoint["channel_values"] == values
 
 
 def test_the_store_finds_what_was_said(place):

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 MAX_EVENT_BYTES = 10 * 1024 * 1024  # the service's limit of one event's payload
 MAX_JSON_BYTES = 100 * 1024  # of one json item, by the service model's documentation
+PURGE_EVERY = 256  # events written between two deletions of expired ones
+PURGE_LIMIT = 1_000  # expired events deleted at a time
 FIRST_KEY = "~"  # sorts after every event id: digits, '#', hex
 
 
@@ -45,6 +47,7 @@ class EventOperations:
     def __init__(self, store: Store, extraction_delay: float) -> None:
         self._store = store
         self._extraction_delay = extraction_delay
+        self._written = 0
 
     def create_event(self, call: Call) -> RawJson:
         """Append an event. A repeated ``clientToken`` answers with the first event and writes nothing."""
@@ -99,6 +102,12 @@ class EventOperations:
                     payload=params["payload"],
                     variables=variables,
                     metadata=params.get("metadata"),
+                )
+            self._written += 1
+            if self._written % PURGE_EVERY == 0:
+                connection.execute(
+                    "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE expires_at <= ? LIMIT ?)",
+                    (call.now, PURGE_LIMIT),
                 )
         return RawJson(f'{{"event":{_event_text(head_text, payload)}}}')
 

@@ -84,6 +84,7 @@ class ExtractionEngine:
     def __init__(self, store: Store, extractor: Extractor) -> None:
         self._store = store
         self._extractor = extractor
+        self._claimed_until = 0.0
         self._running = threading.Lock()  # a second looker waits, so that both see the same records
 
     def run_due(self, memory_id: str, now: float) -> int:
@@ -103,6 +104,7 @@ class ExtractionEngine:
         with self._running:
             while claimed := self._claim(memory_id, now):
                 for task in self._tasks(memory_id, claimed):
+                    self._renew(claimed)
                     self._run(task)
                 with self._store.write() as connection:
                     marks = ",".join("?" * len(claimed))
@@ -139,6 +141,7 @@ class ExtractionEngine:
     def _claim(self, memory_id: str, now: float) -> list[sqlite3.Row]:
         """Take the oldest due events, for some wall time, so that no other process extracts them too."""
         wall = time.time()
+        self._claimed_until = wall + CLAIM_SECONDS
         with self._store.write() as connection:
             rows = connection.execute(
                 "SELECT seq, sid, event_id, due_at, content FROM pending"
@@ -147,9 +150,20 @@ class ExtractionEngine:
             ).fetchall()
             connection.executemany(
                 "UPDATE pending SET claimed_until = ? WHERE seq = ?",
-                [(wall + CLAIM_SECONDS, row["seq"]) for row in rows],
+                [(self._claimed_until, row["seq"]) for row in rows],
             )
         return rows
+
+    def _renew(self, claimed: Sequence[sqlite3.Row]) -> None:
+        """Keep what was taken: a model may need longer for a batch than one claim lasts."""
+        until = time.time() + CLAIM_SECONDS
+        if until - self._claimed_until < CLAIM_SECONDS / 4:
+            return
+        self._claimed_until = until
+        with self._store.write() as connection:
+            connection.executemany(
+                "UPDATE pending SET claimed_until = ? WHERE seq = ?", [(until, row["seq"]) for row in claimed]
+            )
 
     def _tasks(self, memory_id: str, rows: Sequence[sqlite3.Row]) -> Iterator[Task]:
         """Group pending events by session and variables, keeping their order; a repeated job is a task by itself."""

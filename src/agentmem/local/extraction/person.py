@@ -41,7 +41,7 @@ _PRESENT_IN_ED = words(
 _SECOND_VERBS = words(
     """
     live work like love hate prefer have own play run study teach drive eat drink cook read write travel speak
-    use need want enjoy avoid take go come do make get keep plan hope
+    use need want enjoy avoid fly ride sing dance swim take go come do make get keep plan hope
     """
 )
 _CONTRACTIONS = {"i'm": "is", "i've": "has", "we're": "is", "we've": "has", "i'll": "will", "we'll": "will"}

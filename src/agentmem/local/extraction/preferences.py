@@ -66,11 +66,10 @@ def preferences(text: str) -> list[Fact]:
     for statement in statements(text):
         if _PREFERENCE.search(statement) and not _NOT_A_PREFERENCE.search(statement):
             sentence = third_person(statement)
+            preference = sentence.removeprefix("The user ").rstrip(".")
             record = {
                 "context": f'The user said: "{statement.strip()}"',
-                "preference": sentence.removeprefix("The user ").rstrip(".").capitalize()
-                if sentence.startswith("The user ")
-                else sentence.rstrip("."),
+                "preference": preference[:1].upper() + preference[1:],
                 "categories": categories(statement),
             }
             found.append(Fact(json.dumps(record, ensure_ascii=False), subject_of(statement)))

@@ -14,7 +14,7 @@ _LEADING = re.compile(
     r"plus|honestly|basically|btw|by the way|to be honest|as i said|as i mentioned|just so you know|fyi|"
     r"for the record|"
     r"wow|haha|lol|thanks|thank you|sorry|correction|please note(?: that)?|note that|please remember(?: that)?|"
-    r"remember that|remember|please|i told you(?: that)?|i mean|you know|i think(?: that)?|i guess|"
+    r"remember that|remember this|remember|please|i told you(?: that)?|i mean|you know|i think(?: that)?|i guess|"
     r"i believe(?: that)?)"
     r"(?:[,!.:;–—-]+\s*|\s+(?=(?:i|i'm|i've|i'd|my|we|we're|we've|our|actually|that)\b)))+",
     re.IGNORECASE,
