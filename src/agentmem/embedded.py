@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from agentmem.local import LocalMemory
 
-__all__ = ["MEMORY", "REGION", "open_session"]
+__all__ = ["MEMORY", "REGION", "database_path", "open_session"]
 
 REGION = "us-east-1"
 """What the embedded service says its region is unless it is told; nothing depends on it."""
@@ -23,6 +23,12 @@ DATABASE = "memory.db"
 
 _open: WeakValueDictionary[str, LocalMemory] = WeakValueDictionary()
 _lock = threading.Lock()
+
+
+def database_path(path: str | Path) -> Path:
+    """Return the database file that a path of an embedded memory means: itself (``*.db``), or the one in the folder."""
+    file = Path(path).expanduser().resolve()
+    return file if file.suffix == ".db" else file / DATABASE
 
 
 def open_session(path: str | Path | LocalMemory, region: str) -> tuple[str, boto3.Session]:
@@ -43,8 +49,7 @@ def open_session(path: str | Path | LocalMemory, region: str) -> tuple[str, boto
     elif str(path) == MEMORY:
         service, place = LocalMemory(MEMORY), MEMORY
     else:
-        file = Path(path).expanduser().resolve()
-        place = str(file if file.suffix == ".db" else file / DATABASE)
+        place = str(database_path(path))
         with _lock:
             service = _open.get(place) or LocalMemory(place)
             _open[place] = service

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from agentmem.cli.configuration import Actor, Agent, AsJson, ConfigFile, Session, configured, find_configuration
+from agentmem.cli.output import print_facts, print_table
 
 if TYPE_CHECKING:
     from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
@@ -14,30 +16,20 @@ if TYPE_CHECKING:
 
 __all__ = ["checkpoints"]
 
-DEFAULT_FILE = Path("agentmem.toml")
-
 checkpoints = typer.Typer(
     help="Look at the compaction checkpoints of a session, or create the table they are kept in.",
     no_args_is_help=True,
 )
 
-Actor = Annotated[str, typer.Option(help="The actor.")]
-Session = Annotated[str, typer.Option(help="The session.")]
-Agent = Annotated[str, typer.Option(help="The agent's id, when it was given one.")]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", help=f"The configuration file. [default: {DEFAULT_FILE} if it is there, and AGENTMEM_*]"),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 
 @checkpoints.command("list")
+@configured
 def list_checkpoints(  # noqa: PLR0917 - typer makes an option of each
+    config: MemoryConfig,
     actor: Actor,
     session: Session,
     agent: Agent = "default",
     limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1)] = 20,
-    config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """List a session's checkpoints, newest first.
@@ -46,59 +38,51 @@ def list_checkpoints(  # noqa: PLR0917 - typer makes an option of each
     """
     from itertools import islice
 
-    store, key = _opened(_configuration(config), actor, session, agent)
+    store, key = _opened(config, actor, session, agent)
     found = list(islice(store.history(key), limit))
     if as_json:
         print(json.dumps([_facts(checkpoint) for checkpoint in found]))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("version", "created", "trigger", "folded", "tokens before", "tokens after", "kept from", box=None)
-    for checkpoint in found:
-        table.add_row(
-            str(checkpoint.version),
+    columns = ("#version", "created", "trigger", "#folded", "#tokens before", "#tokens after", "kept from")
+    rows = [
+        (
+            checkpoint.version,
             checkpoint.created_at.isoformat(timespec="seconds"),
             checkpoint.trigger,
-            f"{checkpoint.folded_messages:,}",
-            f"{checkpoint.tokens_before:,}",
-            f"{checkpoint.tokens_after:,}",
+            checkpoint.folded_messages,
+            checkpoint.tokens_before,
+            checkpoint.tokens_after,
             f"{checkpoint.boundary.event_id} item {checkpoint.boundary.item}",
         )
-    Console().print(table if found else _nothing(key), soft_wrap=True)
+        for checkpoint in found
+    ]
+    print_table(columns, rows, empty=_nothing(key))
 
 
 @checkpoints.command("show")
+@configured
 def show_checkpoint(  # noqa: PLR0917 - typer makes an option of each
+    config: MemoryConfig,
     actor: Actor,
     session: Session,
     agent: Agent = "default",
     version: Annotated[int | None, typer.Option(help="Which version; the newest without it.", min=1)] = None,
-    config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one checkpoint with its summary.
 
     Example: agentmem checkpoints show --actor user123 --session chat-0001 --version 3
     """
-    store, key = _opened(_configuration(config), actor, session, agent)
+    store, key = _opened(config, actor, session, agent)
     found = next(store.history(key, before=None if version is None else version + 1), None)
     if found is None or (version is not None and found.version != version):
         raise typer.BadParameter(_nothing(key, version), param_hint="--session")
     if as_json:
         print(json.dumps(found.to_dict()))
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in _facts(found).items():
-        table.add_row(name.replace("_", " "), escape(str(value)))
-    console = Console()
-    console.print(table)
-    console.print()
-    console.print(found.summary.render() or "(nothing is folded away)", markup=False, highlight=False, soft_wrap=True)
+    print_facts({name.replace("_", " "): value for name, value in _facts(found).items()})
+    print()
+    print(found.summary.render() or "(nothing is folded away)")
 
 
 @checkpoints.command("create-table")
@@ -123,7 +107,7 @@ def create_checkpoint_table(
 
     settings: MemoryConfig | None = None
     if table is None or config is not None:
-        settings = _configuration(config)
+        settings = find_configuration(config)
     configured = settings.checkpoints if settings and isinstance(settings.checkpoints, DynamoDBCheckpoints) else None
     name = table or (configured.table if configured else None)
     if name is None:
@@ -145,14 +129,6 @@ def create_checkpoint_table(
         print(json.dumps({"table": name, "region": client.meta.region_name, "created": created}))
     else:
         print(f"table {name} in {client.meta.region_name} {'was created' if created else 'was there'} and is ready")
-
-
-def _configuration(file: Path | None) -> MemoryConfig:
-    from agentmem.config import MemoryConfig
-
-    if file is None and not DEFAULT_FILE.exists():
-        return MemoryConfig.from_env()
-    return MemoryConfig.from_toml(file or DEFAULT_FILE)
 
 
 def _opened(config: MemoryConfig, actor: str, session: str, agent: str) -> tuple[CheckpointStore, CheckpointKey]:

@@ -1,0 +1,173 @@
+"""Where a command finds its memory: the same four options for all of them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agentmem.config import MemoryConfig
+
+__all__ = [
+    "DEFAULT_FILE",
+    "Actor",
+    "Agent",
+    "AsJson",
+    "ConfigFile",
+    "Session",
+    "configured",
+    "find_configuration",
+    "read_values",
+]
+
+DEFAULT_FILE = Path("agentmem.toml")
+DEFAULT_FOLDER = "./.agentmem"
+LOCAL_NAME = "agentmem"
+"""What an embedded memory is called unless told otherwise, as by `MemoryConfig.local`."""
+
+Actor = Annotated[str, typer.Option(help="The actor.")]
+Session = Annotated[str, typer.Option(help="The session.")]
+Agent = Annotated[str, typer.Option(help="The agent's id, when it was given one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help=f"The configuration file; without it, {DEFAULT_FILE} if it is there."),
+]
+Local = Annotated[
+    str | None, typer.Option("--local", help="Use the embedded memory in this folder, not AWS.", metavar="PATH")
+]
+MemoryId = Annotated[str | None, typer.Option("--memory-id", help="The memory, when it is not the configured one.")]
+Region = Annotated[str | None, typer.Option("--region", help="Its AWS region, when it is not the configured one.")]
+
+_OPTIONS: dict[str, Any] = {"config_file": ConfigFile, "local": Local, "memory_id": MemoryId, "region": Region}
+_Rest = ParamSpec("_Rest")
+
+
+def configured(command: Callable[Concatenate[MemoryConfig, _Rest], None]) -> Callable[..., None]:
+    """Give a command the options that say which memory it is about.
+
+    Args:
+        command: Takes the configuration first, by the name ``config``, and its own arguments and options after it.
+
+    Returns:
+        What typer is given: it takes ``--config``, ``--local``, ``--memory-id`` and ``--region`` instead.
+    """
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        file, *where = [options.pop(name) for name in _OPTIONS]
+        config = find_configuration(file, **dict(zip(("local", "memory_id", "region"), where, strict=True)))
+        command(config, *arguments, **options)
+
+    # typer reads the signature; the configuration's own type is not imported before a command runs.
+    hints = get_type_hints(command, localns={"MemoryConfig": object}, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(command).parameters.items()
+        if name != "config"
+    ]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in _OPTIONS.items()
+    ]
+    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
+    return run
+
+
+def find_configuration(
+    file: Path | None = None, *, local: str | None = None, memory_id: str | None = None, region: str | None = None
+) -> MemoryConfig:
+    """Find the configuration of a memory that is there. Nothing is created, and an embedded one is only opened.
+
+    Args:
+        file: The configuration file; None for ``agentmem.toml`` where there is one.
+        local: The folder of an embedded memory, which then wins over the memory of the file and the environment.
+        memory_id: The memory's id.
+        region: Its region.
+
+    Returns:
+        The configuration, with a memory id.
+
+    Raises:
+        ConfigurationError: A value is malformed, or there is no memory.
+    """
+    from agentmem.config import MemoryConfig
+    from agentmem.errors import ConfigurationError
+
+    values = read_values(file, local=local, memory_id=memory_id, region=region)
+    if values.get("local_path"):
+        return _embedded(values)
+    if not values.get("memory_id"):
+        raise ConfigurationError(
+            "no memory is configured. Give --memory-id ID, --local PATH or --config FILE, set "
+            "BEDROCK_AGENTCORE_MEMORY_ID, or make a memory and its file with `agentmem init`."
+        )
+    return MemoryConfig(**values)
+
+
+def read_values(
+    file: Path | None = None, *, local: str | None = None, memory_id: str | None = None, region: str | None = None
+) -> dict[str, Any]:
+    """Read what the options, the environment and the file say, in this order of precedence, unchecked.
+
+    Args:
+        file: As for `find_configuration`, and the rest too.
+        local: The folder of an embedded memory.
+        memory_id: The memory's id.
+        region: Its region.
+
+    Returns:
+        Fields of a `MemoryConfig`.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or a variable of the environment names no field.
+    """
+    from agentmem.config import MemoryConfig
+    from agentmem.sources import read_environment, read_toml, stacked
+
+    if file is None and DEFAULT_FILE.exists():
+        file = DEFAULT_FILE
+    values = stacked({} if file is None else read_toml(file), read_environment(MemoryConfig))
+    if local is not None:
+        # Another place: the id of a memory elsewhere says nothing about it.
+        values = {name: value for name, value in values.items() if name != "memory_id"} | {"local_path": local}
+    given = {"memory_id": memory_id, "region": region}
+    return values | {name: value for name, value in given.items() if value is not None}
+
+
+def _embedded(values: dict[str, Any]) -> MemoryConfig:
+    """Open the embedded memory: the one of the id, the one called ``agentmem``, or the only one."""
+    from agentmem.config import MemoryConfig
+    from agentmem.embedded import MEMORY, REGION, database_path
+    from agentmem.errors import ConfigurationError
+
+    place = values["local_path"]
+    if place == MEMORY or not database_path(place).exists():
+        raise ConfigurationError(
+            f"local_path = {place!r}: there is no embedded memory. Give the folder of one, or make one with "
+            f"`agentmem init --local {DEFAULT_FOLDER}`."
+        )
+    config = MemoryConfig(**{**values, "region": values.get("region") or REGION})
+    if config.memory_id:
+        return config
+    pages = config.control_plane().get_paginator("list_memories").paginate()
+    found = sorted(memory["id"] for page in pages for memory in page["memories"])
+    if not found:
+        raise ConfigurationError(
+            f"local_path = {place!r}: there is no memory in it yet. Make one with `agentmem init --local {place}`."
+        )
+    named = [memory_id for memory_id in found if memory_id.rpartition("-")[0] == LOCAL_NAME]
+    if len(found) > 1 and not named:
+        raise ConfigurationError(
+            f"local_path = {place!r}: there are {len(found)} memories in it ({', '.join(found)}). Choose one with "
+            "--memory-id."
+        )
+    return config.replace(memory_id=named[0] if named else found[0])

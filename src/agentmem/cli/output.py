@@ -1,0 +1,100 @@
+"""How commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from rich.console import Console
+
+__all__ = ["console", "note", "print_facts", "print_json", "print_table", "shortened", "when"]
+
+_PIPED_WIDTH = 10_000
+
+
+def console() -> Console:
+    """Return the console to print to; what is read by another program is never cut to a width."""
+    from rich.console import Console
+
+    made = Console(highlight=False, markup=False, soft_wrap=True)
+    return made if made.is_terminal else Console(highlight=False, markup=False, soft_wrap=True, width=_PIPED_WIDTH)
+
+
+def print_json(value: object) -> None:
+    """Print a value as one line of JSON; times are ISO 8601."""
+    print(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print rows under their headings.
+
+    Args:
+        columns: The headings; one that begins with ``#`` is of a column of numbers.
+        rows: As many values each as there are columns.
+        empty: What to say when there are none.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(f"{value:,}" if isinstance(value, int) else str(value)) for value in row))
+    console().print(table if table.row_count else empty)
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print names and values, one pair a line."""
+    width = max((len(name) for name in facts), default=0) + 2
+    for name, value in facts.items():
+        print(f"{name:<{width}}{f'{value:,}' if isinstance(value, int) else value}")
+
+
+def note(text: str) -> None:
+    """Say something beside the output, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def when(at: datetime | None) -> str:
+    """Show a time to the second, in UTC."""
+    from datetime import UTC
+
+    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def shortened(text: str, length: int = 80) -> str:
+    """Return a text on one line and no longer than that."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Ask, unless the answer was given with ``--yes``; no answer is no."""
+    import typer
+
+    return yes or typer.confirm(question, default=False, err=True)
+
+
+def progress(label: str) -> Callable[[int], Any]:
+    """Return what shows a running count on a terminal's stderr, and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda _count: None
+
+    def show(count: int) -> None:
+        print(f"\r{label}: {count:,}", end="", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        from datetime import UTC
+
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
