@@ -2,8 +2,10 @@
 
 Written is the form of the SDK's own session manager, so that it can read our sessions: a conversational item holds
 the JSON of a ``SessionMessage``, a text too long for one is a ``[json, role]`` blob, and the agent's state is the
-last blob of an event marked ``stateType=AGENT``. Read is every form found in the wild: those, the SDK's OpenAI
-converter, and plain text written by hooks or by hand. What is none of them is counted and passed over, never fatal.
+last blob of an event marked ``stateType=AGENT``. The clean form puts a message's own text as plain text, which is
+what extraction reads, and behind it the whole message as a blob of ours. Read is every form found in the wild: those,
+the SDK's OpenAI converter, and plain text written by hooks or by hand. What is none of them is counted and passed
+over, never fatal.
 """
 
 from __future__ import annotations
@@ -19,8 +21,11 @@ from bedrock_agentcore.memory.integrations.strands.converters import OpenAIConve
 from strands.types.session import SessionMessage, decode_bytes_values, encode_bytes_values
 
 from agentmem.events.position import Position
+from agentmem.thinking import strip_thinking
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from strands.types.content import Message
 
 __all__ = [
@@ -29,10 +34,13 @@ __all__ = [
     "LoggedMessage",
     "Origin",
     "agentmem_item",
+    "clean_text",
     "decode_event",
+    "encode_faithful",
     "encode_message",
     "encode_text",
     "has_conversation",
+    "replacement_mark",
     "valid_text",
 ]
 
@@ -40,13 +48,15 @@ MAX_TEXT = 100_000
 """Most characters of a conversational item's text (botocore's model of the service: ``ContentTextString``)."""
 
 MAX_ITEM_BYTES = 4_000_000
-"""Most bytes of one message in an event; a larger one has its largest parts replaced. Below the 5 MB an event of
-ours may have, which is half of what the service takes."""
+"""Most bytes of one message in an event, as it is sent; a larger one has its largest parts replaced. Below the 5 MB an
+event of ours may have, which is half of what the service takes."""
 
-Origin = Literal["sdk", "openai", "text"]
+Origin = Literal["sdk", "openai", "text", "clean"]
 """Which form a message was stored in."""
 
 _MARK = "agentmem"
+_MESSAGE = "message"
+_REPLACES = "replaces"
 _TRACKING = uuid.UUID("6f1de9bd-9a3c-4a94-8c4e-0b0f3a3f2d5e")
 _ROLES = {"USER": "user", "ASSISTANT": "assistant"}
 _MIN_PART = 1_000
@@ -82,6 +92,7 @@ class DecodedEvent:
         is_session_marker: Whether it is the SDK's mark that the session exists.
         ours: Items of agentmem's own, by kind.
         unknown: How many items were in no known form.
+        replaces: Ids of the events that this one was written to replace.
     """
 
     event_id: str
@@ -92,6 +103,7 @@ class DecodedEvent:
     is_session_marker: bool = False
     ours: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unknown: int = 0
+    replaces: frozenset[str] = frozenset()
 
 
 def encode_message(message: Message) -> dict[str, Any] | None:
@@ -104,17 +116,42 @@ def encode_message(message: Message) -> dict[str, Any] | None:
         The payload item, or None when nothing is left of the message without its blank texts, which the Converse API
         refuses and the SDK does not store either.
     """
-    content = [block for block in message["content"] if "text" not in block or str(block["text"]).strip()]
-    if not content:
-        return None
-    stored = encode_bytes_values({**message, "content": content})
-    text = _session_message(stored)
-    if len(text) > MAX_ITEM_BYTES // 4 and len(text.encode("utf-8", "surrogatepass")) > MAX_ITEM_BYTES:
-        text = _session_message(_bounded(stored))
+    stored = _stored(message)
     role = message["role"]
-    if len(text) + len(role) >= MAX_TEXT:  # the SDK's own test, which it applies to text and role together
-        return {"blob": json.dumps([text, role])}
-    return {"conversational": {"content": {"text": text}, "role": role.upper()}}
+    return None if stored is None else _within_limit(stored, lambda kept: _sdk_item(_session_message(kept), role))
+
+
+def encode_faithful(message: Message) -> dict[str, Any] | None:
+    """Encode a whole message as one payload item of ours, which extraction passes over.
+
+    Args:
+        message: A Strands message.
+
+    Returns:
+        The payload item, or None when nothing is left of the message without its blank texts.
+    """
+    stored = _stored(message)
+    return None if stored is None else _within_limit(stored, lambda kept: agentmem_item(_MESSAGE, {_MESSAGE: kept}))
+
+
+def clean_text(message: Message) -> dict[str, Any] | None:
+    """Encode what a message says, and nothing else of it, as the payload item that extraction reads.
+
+    Args:
+        message: A Strands message.
+
+    Returns:
+        Its texts without tool traffic, media, reasoning and thinking blocks, cut to what one item may hold; None when
+        it says nothing.
+    """
+    text = "\n".join(str(block["text"]) for block in message["content"] if str(block.get("text", "")).strip())
+    said = (strip_thinking(text) if message["role"] == "assistant" else text).strip()
+    return encode_text(valid_text(said)[:MAX_TEXT], message["role"]) if said else None
+
+
+def replacement_mark(event_ids: frozenset[str]) -> dict[str, Any]:
+    """Encode that an event replaces others, so that a reader who finds both keeps this one."""
+    return agentmem_item(_REPLACES, {"event_ids": sorted(event_ids)})
 
 
 def encode_text(text: str, role: str) -> dict[str, Any]:
@@ -148,6 +185,7 @@ def decode_event(event: Mapping[str, Any]) -> DecodedEvent:
     state: Mapping[str, Any] | None = None
     marker = False
     ours: dict[str, Mapping[str, Any]] = {}
+    replaces: frozenset[str] = frozenset()
     unknown = 0
     for item, payload in enumerate(event.get("payload") or ()):
         found = _decode_item(payload)
@@ -158,15 +196,19 @@ def decode_event(event: Mapping[str, Any]) -> DecodedEvent:
                 state = value
             case ("session", _):
                 marker = True
+            case ("ours", {"agentmem": "replaces", "event_ids": list(ids)}):
+                replaces = frozenset(map(str, ids))
             case ("ours", value):
                 ours[str(value[_MARK])] = value
             case (origin, value):
                 message = _cleaned(value, event_id, item)
                 if message is not None:
                     messages.append(LoggedMessage(message, Position(event_id, item), at, cast("Origin", origin)))
+    if any(one.origin == "clean" for one in messages):
+        messages = [one for one in messages if one.origin != "text"]  # what is said, for extraction only
     metadata = event.get("metadata") or {}
     agent_id = metadata.get("agentId", {}).get("stringValue")
-    return DecodedEvent(event_id, at, tuple(messages), agent_id, state, marker, ours, unknown)
+    return DecodedEvent(event_id, at, tuple(messages), agent_id, state, marker, ours, unknown, replaces)
 
 
 def _decode_item(payload: Mapping[str, Any]) -> tuple[str, Any] | None:
@@ -182,6 +224,8 @@ def _decode_blob(stored: object) -> tuple[str, Any] | None:
         return _decode_text(blob[0], blob[1])
     if not isinstance(blob, Mapping):
         return None
+    if blob.get(_MARK) == _MESSAGE:
+        return ("clean", decode_bytes_values(blob[_MESSAGE])) if _is_message(blob.get(_MESSAGE)) else None
     kinds = (("ours", {_MARK}), ("state", {"agent_id", "state"}), ("session", {"session_id", "session_type"}))
     return next(((kind, blob) for kind, keys in kinds if keys <= blob.keys()), None)
 
@@ -239,20 +283,59 @@ def _session_message(message: Mapping[str, Any]) -> str:
     )
 
 
-def _bounded(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace the largest parts of an encoded message by a note of what was there until it fits an event."""
-    bounded = json.loads(json.dumps(message))
+def _stored(message: Message) -> dict[str, Any] | None:
+    """Return a message in its JSON form without blank texts; None when nothing is left of it."""
+    content = [block for block in message["content"] if "text" not in block or str(block["text"]).strip()]
+    return encode_bytes_values({**message, "content": content}) if content else None
+
+
+def _sdk_item(text: str, role: str) -> dict[str, Any]:
+    if len(text) + len(role) >= MAX_TEXT:  # the SDK's own test, which it applies to text and role together
+        return {"blob": json.dumps([text, role])}
+    return {"conversational": {"content": {"text": text}, "role": role.upper()}}
+
+
+def _within_limit(stored: dict[str, Any], encode: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """Replace the largest parts of a message by a note of what was there until its item fits an event."""
+    item = encode(stored)
+    if not _is_too_large(item):
+        return item
+    bounded = json.loads(json.dumps(stored))
     while True:
-        excess = len(json.dumps(bounded)) - MAX_ITEM_BYTES
         parts = sorted(_strings(bounded["content"]), key=lambda part: -len(part[2]))
-        if excess <= 0 or not parts or len(parts[0][2]) < _MIN_PART:
-            return cast("dict[str, Any]", bounded)
+        if not parts or len(parts[0][2]) < _MIN_PART:
+            return item
         owner, key, text = parts[0]
-        note = f"[{len(text):,} characters were too large for the event log and are not stored]"
         if isinstance(owner, dict) and owner.get("__bytes_encoded__"):
-            owner["data"] = ""
+            bounded["content"] = _without_bytes(bounded["content"], owner)
         else:
+            note = f"[{len(text):,} characters were too large for the event log and are not stored]"
             owner[key] = text[: _MIN_PART // 2] + note
+        item = encode(bounded)
+        if not _is_too_large(item):
+            return item
+
+
+def _without_bytes(content: list[Any], encoded: dict[str, Any]) -> list[Any]:
+    """Replace the block that holds some bytes by a text that says what was there."""
+    blocks = []
+    for block in content:
+        if not any(owner is encoded for owner, _, _ in _strings(block)):
+            blocks.append(block)
+        elif isinstance(block.get("toolResult"), dict):
+            result = {**block["toolResult"], "content": _without_bytes(block["toolResult"]["content"], encoded)}
+            blocks.append({"toolResult": result})
+        else:
+            size = len(encoded["data"]) * 3 // 4  # base64
+            kind = next(iter(block))
+            blocks.append({"text": f"[{kind}: {size:,} bytes were too large for the event log and are not stored]"})
+    return blocks
+
+
+def _is_too_large(item: dict[str, Any]) -> bool:
+    # As it is sent: JSON inside a JSON string, whose escapes count too.
+    rough = len(next(iter(item.values()))) if "blob" in item else 0
+    return rough > MAX_ITEM_BYTES // 8 and len(json.dumps(item)) > MAX_ITEM_BYTES
 
 
 def _strings(value: Any) -> list[tuple[Any, Any, str]]:

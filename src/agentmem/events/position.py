@@ -15,8 +15,8 @@ class Position:
     """One payload item of one event.
 
     Positions are ordered by the event's time, then by the item. An ``eventId`` is the event's time in milliseconds,
-    zero-padded, ``#`` and hex digits; the suffix only breaks ties, because an event that was rewritten by a redaction
-    keeps its time and its items but not its suffix.
+    zero-padded, ``#`` and hex digits. The digits behind the ``#`` have no part in the order: an event that was
+    rewritten by a redaction keeps its time and its items but not them, and what lay before it must still do so.
 
     Attributes:
         event_id: The ``eventId`` of the event.
@@ -28,16 +28,14 @@ class Position:
 
     def _key(self) -> tuple[int, int, str]:
         match = _EVENT_ID.fullmatch(self.event_id)
-        if match is None:
-            return (-1, self.item, self.event_id)
-        return (int(match[1]), self.item, match[2].lower())
+        return (-1, self.item, self.event_id) if match is None else (int(match[1]), self.item, "")
 
     def __lt__(self, other: Position) -> bool:
         """Whether this item stands before the other in the log."""
         return self._key() < other._key()
 
     def __le__(self, other: Position) -> bool:
-        """Whether this item stands before the other or is it."""
+        """Whether this item stands before the other, or in its place."""
         return self._key() <= other._key()
 
     @property

@@ -11,6 +11,7 @@ from botocore.parsers import ResponseParserError
 
 from agentmem.errors import HistoryUnavailableError
 from agentmem.events.codec import DecodedEvent, LoggedMessage, decode_event
+from agentmem.events.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,9 @@ __all__ = ["PAGE_SIZE", "EventReader", "Page", "check_answer", "in_order"]
 
 PAGE_SIZE = 100
 """Events a page; the service's maximum. Its default of 20 would take five times the calls."""
+
+REPLACEMENT_PAGES = 10
+"""Pages searched for what stands in the place of an event that is gone; an event that expired lies further back."""
 
 _MAIN = "main"
 _log = logging.getLogger(__name__)
@@ -51,6 +55,8 @@ class EventReader:
         self._client = client
         self._address = address
         self._told_unknown = False
+        self._replaced: dict[str, str] = {}
+        self._searched_to: int | None = None
 
     def pages(self, *, page_size: int = PAGE_SIZE) -> Iterator[list[DecodedEvent]]:
         """Yield pages of events, newest event first; each page costs one call, made when it is asked for.
@@ -89,11 +95,21 @@ class EventReader:
         return Page(events, answer.get("nextToken") or None)
 
     def get(self, event_id: str) -> DecodedEvent | None:
-        """Return one event, or None when it is gone: expired, forgotten, or replaced by a redaction.
+        """Return one event; of one that a redaction has replaced, what stands in its place.
+
+        Returns:
+            The event, or None when it is gone: expired or forgotten.
 
         Raises:
             HistoryUnavailableError: The service did not answer.
         """
+        event = self._get(event_id)
+        if event is None:
+            replacement = self._replacement_of(event_id)
+            event = None if replacement is None else self._get(replacement)
+        return event
+
+    def _get(self, event_id: str) -> DecodedEvent | None:
         try:
             return self._decode(self._call("get_event", "event", eventId=event_id)["event"])
         except HistoryUnavailableError as error:
@@ -101,6 +117,23 @@ class EventReader:
             if isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ResourceNotFoundException":
                 return None
             raise
+
+    def _replacement_of(self, event_id: str) -> str | None:
+        """Find the event that replaced another; what was searched once is not searched again."""
+        wanted = Position(event_id).milliseconds
+        if event_id in self._replaced or wanted < 0:
+            return self._replaced.get(event_id)
+        if self._searched_to is not None and wanted >= self._searched_to:
+            return None
+        for number, page in enumerate(self.pages(), start=1):
+            for event in page:
+                self._replaced |= dict.fromkeys(event.replaces, event.event_id)
+                self._searched_to = Position(event.event_id).milliseconds
+            if number >= REPLACEMENT_PAGES or (self._searched_to or 0) < wanted:
+                break
+        if self._searched_to is None or self._searched_to >= wanted:
+            self._searched_to = -1  # no further than this, and not again
+        return self._replaced.get(event_id)
 
     def _call(self, operation: str, member: str, **parameters: Any) -> dict[str, Any]:
         try:
@@ -141,10 +174,15 @@ def check_answer(answer: Mapping[str, Any], operation: str, member: str) -> None
 def in_order(events: Iterable[DecodedEvent]) -> list[LoggedMessage]:
     """Return the messages of events given newest first, oldest first and each once.
 
-    What was written twice keeps the place of its first writing and the content of its last.
+    What was written twice keeps the place of its first writing and the content of its last. An event that another one
+    replaces is left out, should it still be there.
     """
+    events = list(events)
+    replaced = frozenset[str]().union(*(event.replaces for event in events))
     newest: dict[str, LoggedMessage] = {}
     for event in events:
+        if event.event_id in replaced:
+            continue
         for logged in reversed(event.messages):
             tracking_id = logged.message["tracking_id"]
             known = newest.pop(tracking_id, None)

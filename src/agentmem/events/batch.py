@@ -1,0 +1,126 @@
+"""From a turn's messages to CreateEvent requests: pure, and the same input always gives the same request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from agentmem.events.position import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["MAX_BYTES", "MAX_ITEMS", "OutgoingItem", "as_call", "body_of", "divided", "payload_of", "places_of"]
+
+MAX_ITEMS = 100
+"""Most payload items of one event (botocore's model of the service: ``PayloadTypeList``)."""
+
+MAX_BYTES = 5_000_000
+"""Most bytes of one event's payload; the service takes 10 MB, and what is left is room for encoding."""
+
+_ROOM = 4
+"""Items kept free for what follows the messages: checkpoint, agent state, and the mark of a later replacement."""
+
+
+@dataclass(frozen=True)
+class OutgoingItem:
+    """One serialized message.
+
+    Attributes:
+        tracking_id: The message's tracking id.
+        payload: The payload item, or None when the message has nothing to store.
+        conversational: Whether it holds text that extraction should see.
+        said: A payload item in front of it with nothing but its text, for extraction; None for none.
+    """
+
+    tracking_id: str
+    payload: dict[str, Any] | None
+    conversational: bool = True
+    said: dict[str, Any] | None = None
+
+    @property
+    def payload_items(self) -> list[dict[str, Any]]:
+        """The payload items it takes, its own the last."""
+        return [item for item in (self.said, self.payload) if item is not None]
+
+
+def divided(items: Sequence[OutgoingItem]) -> deque[list[OutgoingItem]]:
+    """Divide a turn's messages over as few events as the limits allow; at least one, which may have no message."""
+    events: deque[list[OutgoingItem]] = deque([[]])
+    size = count = 0
+    for item in items:
+        taken = item.payload_items
+        length = len(json.dumps(taken)) if taken else 0
+        if events[-1] and (size + length > MAX_BYTES or count + len(taken) > MAX_ITEMS - _ROOM):
+            events.append([])
+            size = count = 0
+        events[-1].append(item)
+        size += length
+        count += len(taken)
+    return events
+
+
+def payload_of(items: Iterable[OutgoingItem]) -> list[dict[str, Any]]:
+    """Return the payload of messages."""
+    return [payload for item in items for payload in item.payload_items]
+
+
+def places_of(items: Iterable[OutgoingItem], event_id: str) -> dict[str, Position]:
+    """Return where messages stand in the event that holds them and nothing before them, by tracking id."""
+    places: dict[str, Position] = {}
+    index = 0
+    for item in items:
+        taken = len(item.payload_items)
+        if item.payload is not None:
+            places[item.tracking_id] = Position(event_id, index + taken - 1)
+        index += taken
+    return places
+
+
+def body_of(
+    items: Sequence[OutgoingItem],
+    tail: Sequence[dict[str, Any]],
+    metadata: Mapping[str, str],
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Build what a CreateEvent carries besides the ids and the time.
+
+    Args:
+        items: The event's messages.
+        tail: The payload items behind them.
+        metadata: Event metadata.
+        options: Further parameters of every event of the session.
+
+    Returns:
+        JSON-able parameters of CreateEvent.
+    """
+    body: dict[str, Any] = {**options, "payload": [*payload_of(items), *tail]}
+    if metadata:
+        body["metadata"] = {key: {"stringValue": value} for key, value in metadata.items()}
+    if not any(item.conversational for item in items):
+        body["extractionMode"] = "SKIP"
+    return body
+
+
+def as_call(address: Mapping[str, str], body: Mapping[str, Any], milliseconds: int) -> dict[str, Any]:
+    """Return the parameters of a CreateEvent.
+
+    Its ``clientToken`` is a hash of all the rest: the same request is stored once however often it is sent, and a
+    changed one is never mistaken for it (the service ignores a repeated token without a word).
+
+    Args:
+        address: The ids.
+        body: See ``body_of``.
+        milliseconds: The event's time, since the epoch.
+    """
+    frozen = json.dumps([dict(address), body, milliseconds], sort_keys=True)
+    return {
+        **address,
+        **body,
+        "eventTimestamp": datetime.fromtimestamp(milliseconds / 1000, UTC),
+        "clientToken": hashlib.sha256(frozen.encode()).hexdigest(),
+    }

@@ -1,0 +1,354 @@
+"""The outbox: what is accepted and not acknowledged, in a SQLite file, so that it outlives the process.
+
+Three kinds of entries: a *message* of a turn in progress, an *event* of a closed turn (as its request once that is
+frozen, which is before its first attempt), and a *redaction* that is still to be carried out. Each belongs to the
+process that wrote it; when that has ended, the next one that opens the session takes it over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from agentmem.errors import ConfigurationError
+from agentmem.events.address import SessionAddress
+from agentmem.events.batch import OutgoingItem
+from agentmem.events.ownership import Owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+__all__ = ["Outbox", "Places", "StoredEntry", "close_outboxes", "item_of", "open_outbox"]
+
+_APPLICATION_ID = 0x61676D6F
+_VERSION = 1
+_SCHEMA = (
+    """CREATE TABLE entries (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        memory_id TEXT NOT NULL, actor_id TEXT NOT NULL, session_id TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        tracking TEXT NOT NULL,
+        at INTEGER,
+        kept_at INTEGER NOT NULL,
+        body TEXT NOT NULL
+    )""",
+    "CREATE INDEX entries_of_session ON entries (memory_id, actor_id, session_id)",
+    f"PRAGMA application_id = {_APPLICATION_ID}",
+    f"PRAGMA user_version = {_VERSION}",
+)
+_OF_SESSION = (
+    "SELECT seq, owner, kind, tracking, at, kept_at, body FROM entries"
+    " WHERE memory_id = ? AND actor_id = ? AND session_id = ? ORDER BY seq"
+)
+_DELETE_MESSAGE = (
+    "DELETE FROM entries WHERE memory_id = ? AND actor_id = ? AND session_id = ? AND kind = 'message' AND tracking = ?"
+)
+_log = logging.getLogger(__name__)
+
+Places = list[tuple[str, int | None]]
+"""The messages of an event: tracking id, and its payload item or None when nothing of it is stored."""
+
+
+@dataclass(frozen=True)
+class StoredEntry:
+    """One entry of the file.
+
+    Attributes:
+        seq: Its number; later entries have higher ones.
+        kind: What it is.
+        places: Of an event: its messages. Of a message or a redaction: its tracking id.
+        at: Of an event whose request is frozen: its time, milliseconds since the epoch.
+        kept_at: When it was written to the file, milliseconds since the epoch.
+        body: Of an event: what CreateEvent carries. Of a message: its payload item and what goes with it. Of a
+            redaction: the event id and the new payload items.
+    """
+
+    seq: int
+    kind: Literal["message", "event", "redaction"]
+    places: Places
+    at: int | None
+    kept_at: int
+    body: dict[str, Any]
+
+
+class Outbox:
+    """One file, shared by the writers of a process and by processes.
+
+    ``synchronous=FULL``: an entry that was written outlives a power cut, not only the process. Nothing of a deleted
+    entry stays in the file (``secure_delete``; the log beside it is emptied when the last entry is gone).
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file.
+
+        Raises:
+            ConfigurationError: It cannot be written, or it is not an outbox.
+        """
+        self.path = path
+        self._lock = threading.RLock()
+        self._held: set[int] = set()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # it holds what people said
+            self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA secure_delete = ON")
+            with self._transaction():
+                self._make_schema()
+            self._owner = Owner(path)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(
+                f"outbox = {str(path)!r}: cannot be used ({type(error).__name__}: {error}). Give WriteConfig(outbox=) "
+                "a file on a local disk that this process may write to."
+            ) from error
+
+    def keep_messages(self, address: SessionAddress, items: Sequence[OutgoingItem], held: set[int]) -> None:
+        """Keep messages of a turn in progress; one that is there already is replaced.
+
+        Args:
+            address: The session.
+            items: The messages, serialized.
+            held: The entries of the caller, which gets the new ones added.
+
+        Raises:
+            sqlite3.Error: The file cannot be written.
+        """
+        with self._transaction():
+            for item in items:
+                self._remove_messages(address, [item.tracking_id])
+                body = {"payload": item.payload, "conversational": item.conversational, "said": item.said}
+                self._insert(address, "message", [(item.tracking_id, None)], body, held)
+
+    def keep_events(
+        self, address: SessionAddress, events: Iterable[tuple[Places, Mapping[str, Any]]], held: set[int]
+    ) -> list[int]:
+        """Keep the events of a closed turn, instead of its messages.
+
+        Args:
+            address: The session.
+            events: Messages and body of each.
+            held: The entries of the caller, which gets the new ones added.
+
+        Returns:
+            The numbers of the events.
+
+        Raises:
+            sqlite3.Error: The file cannot be written.
+        """
+        with self._transaction():
+            numbers = []
+            for places, body in events:
+                self._remove_messages(address, [name for name, _ in places])
+                numbers.append(self._insert(address, "event", places, body, held))
+            return numbers
+
+    def keep_redaction(self, address: SessionAddress, tracking_id: str, body: Mapping[str, Any], held: set[int]) -> int:
+        """Keep a redaction until it is carried out; what is kept of the original message goes at once.
+
+        Raises:
+            sqlite3.Error: The file cannot be written.
+        """
+        with self._transaction():
+            self._remove_messages(address, [tracking_id])
+            return self._insert(address, "redaction", [(tracking_id, None)], body, held)
+
+    def freeze(self, seq: int, body: Mapping[str, Any], milliseconds: int) -> None:
+        """Keep an event as it is going to be sent.
+
+        Raises:
+            sqlite3.Error: The file cannot be written.
+        """
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE entries SET body = ?, at = ? WHERE seq = ?", (json.dumps(body), milliseconds, seq)
+            )
+
+    def change(self, seq: int, body: Mapping[str, Any]) -> None:
+        """Keep an event that was not sent yet with other content.
+
+        Raises:
+            sqlite3.Error: The file cannot be written.
+        """
+        with self._transaction():
+            self._connection.execute("UPDATE entries SET body = ? WHERE seq = ?", (json.dumps(body), seq))
+        self._empty_log()
+
+    def remove(self, seq: int, held: set[int]) -> None:
+        """Forget an entry: it is in the log, or given up.
+
+        Raises:
+            sqlite3.Error: The file cannot be written.
+        """
+        with self._transaction():
+            self._connection.execute("DELETE FROM entries WHERE seq = ?", (seq,))
+            left = self._connection.execute("SELECT 1 FROM entries LIMIT 1").fetchone()
+        held.discard(seq)
+        with self._lock:
+            self._held.discard(seq)
+        if left is None:
+            self._empty_log()
+
+    def take_over(self, address: SessionAddress, held: set[int]) -> tuple[list[StoredEntry], bool]:
+        """Take what is left of a session: by processes that have ended, or by writers of this one that are gone.
+
+        Args:
+            address: The session.
+            held: The entries of the caller, which gets these added.
+
+        Returns:
+            The entries in the order they were written in, and whether any comes from another process.
+
+        Raises:
+            sqlite3.Error: The file cannot be read or written.
+        """
+        with self._transaction():
+            rows = self._connection.execute(_OF_SESSION, _ids(address)).fetchall()
+            gone = {name for name in {row[1] for row in rows} if self._owner.is_gone(name)}
+            mine = self._owner.name
+            free = [row for row in rows if row[1] in gone or (row[1] == mine and row[0] not in self._held)]
+            for row in free:
+                self._connection.execute("UPDATE entries SET owner = ? WHERE seq = ?", (mine, row[0]))
+                held.add(row[0])
+                self._held.add(row[0])
+            for name in gone:
+                if not self._connection.execute("SELECT 1 FROM entries WHERE owner = ? LIMIT 1", (name,)).fetchone():
+                    self._owner.forget(name)
+        entries = [
+            StoredEntry(seq, kind, [tuple(place) for place in json.loads(tracking)], at, kept_at, json.loads(body))
+            for seq, _, kind, tracking, at, kept_at, body in free
+        ]
+        return entries, any(row[1] != mine for row in free)
+
+    def left_behind(self, memory_id: str) -> list[SessionAddress]:
+        """Return the sessions of a memory with entries that could be taken over.
+
+        Raises:
+            sqlite3.Error: The file cannot be read.
+        """
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT DISTINCT actor_id, session_id, owner FROM entries WHERE memory_id = ?", (memory_id,)
+            ).fetchall()
+        gone = {name for name in {row[2] for row in rows} if self._owner.is_gone(name)}
+        found = dict.fromkeys(SessionAddress(memory_id, row[0], row[1]) for row in rows if row[2] in gone)
+        return list(found)
+
+    def let_go(self, held: set[int]) -> None:
+        """Leave entries to whoever opens their sessions next."""
+        with self._lock:
+            self._held -= held
+
+    def close(self) -> None:
+        """Close the file; what is in it may be taken over by another process at once."""
+        with self._lock:
+            with contextlib.suppress(sqlite3.Error):
+                mine = (self._owner.name,)
+                if not self._connection.execute("SELECT 1 FROM entries WHERE owner = ? LIMIT 1", mine).fetchone():
+                    self._owner.forget(self._owner.name)
+                self._connection.close()
+            self._owner.close()
+
+    def disown(self) -> None:
+        """Forget the lock without touching the file: for a process that was forked off."""
+        self._owner.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def _make_schema(self) -> None:
+        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if (application, version) == (_APPLICATION_ID, _VERSION):
+            return
+        if self._connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None:
+            raise sqlite3.DatabaseError("the file holds something else, or an outbox of another version")
+        for statement in _SCHEMA:
+            self._connection.execute(statement)
+
+    def _insert(
+        self,
+        address: SessionAddress,
+        kind: str,
+        places: Places,
+        body: Mapping[str, Any],
+        held: set[int],
+    ) -> int:
+        seq = self._connection.execute(
+            "INSERT INTO entries (memory_id, actor_id, session_id, owner, kind, tracking, kept_at, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*_ids(address), self._owner.name, kind, json.dumps(places), int(time.time() * 1000), json.dumps(body)),
+        ).lastrowid
+        assert seq is not None  # noqa: S101 - an INSERT has one
+        held.add(seq)
+        self._held.add(seq)
+        return seq
+
+    def _remove_messages(self, address: SessionAddress, names: Sequence[str]) -> None:
+        for name in names:
+            self._connection.execute(_DELETE_MESSAGE, (*_ids(address), json.dumps([(name, None)])))
+
+    def _empty_log(self) -> None:
+        with self._lock, contextlib.suppress(sqlite3.OperationalError):  # another process is reading: next time
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+_open: dict[tuple[int, Path], Outbox] = {}
+_opening = threading.Lock()
+
+
+def open_outbox(path: str | os.PathLike[str]) -> Outbox:
+    """Return this process's outbox at a path; a process that was forked off gets one of its own.
+
+    Raises:
+        ConfigurationError: The file cannot be used.
+    """
+    key = os.getpid(), Path(path).expanduser().resolve()
+    with _opening:
+        if key not in _open:
+            _open[key] = Outbox(key[1])
+        return _open[key]
+
+
+def close_outboxes() -> None:
+    """Close what this process has open; for its end."""
+    with _opening:
+        for key in [key for key in _open if key[0] == os.getpid()]:
+            _open.pop(key).close()
+
+
+def _after_fork() -> None:
+    # The child must not keep its parent's locks: they would make a dead parent look alive.
+    for outbox in _open.values():
+        outbox.disown()
+    _open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def item_of(entry: StoredEntry) -> OutgoingItem:
+    """Return the message of an entry of kind ``message``."""
+    return OutgoingItem(entry.places[0][0], **entry.body)
+
+
+def _ids(address: SessionAddress) -> tuple[str, str, str]:
+    return address.memory_id, address.actor_id, address.session_id
