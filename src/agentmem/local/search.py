@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Ranking = Literal["hybrid", "words", "meaning"]
 EMBED_BATCH = 256
+LOAD_BATCH = 5_000
 SCOPES_KEPT = 1024  # scopes whose namespaces are remembered
 SEMANTIC_CANDIDATES = 400  # best parts by embedding that are scored
 # Weight of the words beside the cosine: 0.7 to 1.3 did best on LoCoMo (bench/retrieval_locomo.py).
@@ -219,16 +220,17 @@ class SearchIndex:
         """Take over the vectors that are in the database already."""
         np = _numpy()
         waiting = list(mirror.unembedded)
-        for start in range(0, len(waiting), 500):
-            chunk = waiting[start : start + 500]
+        for start in range(0, len(waiting), LOAD_BATCH):
+            chunk = waiting[start : start + LOAD_BATCH]
             marks = ",".join("?" * len(chunk))
             rows = connection.execute(
-                f"SELECT seq, vector FROM vectors WHERE model = ? AND seq IN ({marks})", (self._embedder.name, *chunk)
+                f"SELECT seq, parts, vector FROM vectors WHERE model = ? AND seq IN ({marks})",
+                (self._embedder.name, *chunk),
             ).fetchall()
-            for row in rows:
-                count = int.from_bytes(row["vector"][:4], "little")
-                vectors = np.frombuffer(row["vector"], dtype=np.float16, offset=4).reshape(count, -1)
-                _append(mirror, row["seq"], mirror.unembedded.pop(row["seq"]), vectors)
+            if rows:
+                counts = [row["parts"] for row in rows]
+                joined = np.frombuffer(b"".join(row["vector"] for row in rows), dtype=np.float16)
+                _append(mirror, [row["seq"] for row in rows], counts, joined.reshape(sum(counts), -1))
 
     def _embed_missing(self, mirror: _Mirror, scope: Scope) -> None:
         """Embed the records of the scope that have no vector yet, and keep their vectors."""
@@ -241,32 +243,35 @@ class SearchIndex:
             chunk = waiting[start : start + EMBED_BATCH]
             with self._store.read() as connection:
                 marks = ",".join("?" * len(chunk))
-                rows = connection.execute(f"SELECT seq, text FROM records WHERE seq IN ({marks})", chunk).fetchall()
-            texts = [(row["seq"], parts(row["text"])) for row in rows]
-            vectors = self._embedder.encode([part for _, pieces in texts for part in pieces])
-            position, kept = 0, []
-            for seq, pieces in texts:
-                own = vectors[position : position + len(pieces)].astype(np.float16)
-                position += len(pieces)
-                _append(mirror, seq, mirror.unembedded.pop(seq), own)
-                kept.append((seq, self._embedder.name, len(pieces).to_bytes(4, "little") + own.tobytes()))
+                rows = connection.execute(
+                    f"SELECT seq, text FROM records WHERE seq IN ({marks})",
+                    chunk,
+                ).fetchall()
+            pieces = [parts(row["text"]) for row in rows]
+            counts = [len(own) for own in pieces]
+            vectors = self._embedder.encode([part for own in pieces for part in own]).astype(np.float16)
+            seqs = [row["seq"] for row in rows]
+            _append(mirror, seqs, counts, vectors)
+            ends = np.cumsum(counts).tolist()
+            kept = [
+                (seq, self._embedder.name, count, vectors[end - count : end].tobytes())
+                for seq, count, end in zip(seqs, counts, ends, strict=True)
+            ]
             with self._store.write() as connection:
-                connection.executemany("INSERT OR REPLACE INTO vectors (seq, model, vector) VALUES (?, ?, ?)", kept)
+                connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", kept)
 
 
-def _numpy() -> Any:
-    try:
-        import numpy as np
-    except ImportError as error:
-        raise MissingExtraError("Searching memory records", "numpy") from error
-    return np
+def _append(mirror: _Mirror, seqs: list[int], counts: list[int], vectors: Any) -> None:
+    """Add the vectors of records that were waiting for them; the arrays grow by doubling.
 
-
-def _append(mirror: _Mirror, seq: int, place: tuple[int, int, float], vectors: Any) -> None:
-    """Add the parts of one record; the arrays grow by doubling."""
+    Args:
+        mirror: The mirror.
+        seqs: The records.
+        counts: How many vectors each has.
+        vectors: All of them, in that order.
+    """
     np = _numpy()
-    count, dimensions = vectors.shape
-    needed = mirror.rows + count
+    needed = mirror.rows + len(vectors)
     if mirror.matrix is None or needed > len(mirror.seqs):
         size = max(1024, 2 * needed)
         grown: dict[str, Any] = {
@@ -274,15 +279,17 @@ def _append(mirror: _Mirror, seq: int, place: tuple[int, int, float], vectors: A
             "places": np.zeros(size, dtype=np.int32),
             "strategies": np.zeros(size, dtype=np.int32),
             "expiries": np.zeros(size, dtype=np.float64),
-            "matrix": np.zeros((size, dimensions), dtype=np.float32),
+            "matrix": np.zeros((size, vectors.shape[1]), dtype=np.float32),
         }
         for name, array in grown.items():
             if mirror.matrix is not None:
                 array[: mirror.rows] = getattr(mirror, name)[: mirror.rows]
             setattr(mirror, name, array)
     rows = slice(mirror.rows, needed)
-    mirror.seqs[rows] = seq
-    mirror.places[rows], mirror.strategies[rows], mirror.expiries[rows] = place
+    where = [mirror.unembedded.pop(seq) for seq in seqs]
+    mirror.seqs[rows] = np.repeat(np.array(seqs, dtype=np.int64), counts)
+    for position, name in enumerate(("places", "strategies", "expiries")):
+        getattr(mirror, name)[rows] = np.repeat(np.array([place[position] for place in where]), counts)
     mirror.matrix[rows] = vectors
     mirror.rows = needed
 
@@ -293,3 +300,11 @@ def _keep_rows(mirror: _Mirror, rows: Iterable[int]) -> None:
         kept = array[rows]
         array[: len(kept)] = kept
     mirror.rows = len(kept)
+
+
+def _numpy() -> Any:
+    try:
+        import numpy as np
+    except ImportError as error:
+        raise MissingExtraError("Searching memory records", "numpy") from error
+    return np

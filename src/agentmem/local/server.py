@@ -70,7 +70,7 @@ class LocalServer:
         name = f"[{host}]" if ":" in host else host
         self.url = f"http://{name}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            _application(service), http=_Protocol, log_level="warning", access_log=False, lifespan="off", ws="none"
+            _application(service), http=_Protocol, log_config=None, access_log=False, lifespan="off", ws="none"
         )
         self._server = _Server(config)
         self._stop = threading.Event()

@@ -101,7 +101,9 @@ CREATE INDEX records_by_namespace ON records (memory_id, namespace, seq) WHERE d
 CREATE INDEX records_by_memory ON records (memory_id, seq) WHERE deleted = 0;
 CREATE INDEX records_by_subject ON records (memory_id, namespace, subject) WHERE deleted = 0 AND subject IS NOT NULL;
 CREATE UNIQUE INDEX records_by_change ON records (memory_id, change);
-CREATE TABLE vectors (seq INTEGER PRIMARY KEY, model TEXT NOT NULL, vector BLOB NOT NULL);
+CREATE TABLE vectors (
+  seq INTEGER PRIMARY KEY, model TEXT NOT NULL, parts INTEGER NOT NULL, vector BLOB NOT NULL
+);
 CREATE VIRTUAL TABLE words USING fts5 (text, scope, tokenize = "porter unicode61 remove_diacritics 2");
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counters VALUES ('change', 0);
