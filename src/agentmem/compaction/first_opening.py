@@ -1,8 +1,7 @@
 """The first opening of a long session that nobody has compacted yet.
 
 Its past is folded page by page, oldest first, so that memory holds one page however long the session is. Every page
-makes a checkpoint of its own, saved at once: the events it names have long been acknowledged, and an opening that is
-interrupted goes on where it stopped.
+makes a checkpoint of its own: the events it names have long been acknowledged.
 """
 
 from __future__ import annotations
@@ -89,14 +88,24 @@ class FirstOpening:
             turns = turns_of([one.message for one in waiting])
             if turns and turns[-1].start > 0:
                 folded, waiting = waiting[: turns[-1].start], waiting[turns[-1].start :]
+                if checkpoint is not None:
+                    self._save(checkpoint, beside=folded[0])
                 checkpoint = self._next(checkpoint, folded, waiting[0].position, everything=everything)
-                self.store.save(self.key, checkpoint)
+        if checkpoint is not None:
+            self._save(checkpoint)
         _log.info(
             "session=<%s>, pages=<%d>, folded_messages=<%d> | first opening of a long session",
             self.key.session_id,
             len(tokens),
             0 if checkpoint is None else checkpoint.folded_messages,
         )
+
+    def _save(self, checkpoint: Checkpoint, beside: LoggedMessage | None = None) -> None:
+        if not isinstance(self.store, EventLogCheckpointStore):
+            self.store.save(self.key, checkpoint)
+        else:
+            # Only the last one belongs among the newest events, which every restore reads.
+            self.store.append(self.key, checkpoint, at=None if beside is None else beside.at)
 
     def _pages_back(self, token: str) -> tuple[list[str], bool]:
         """Return the tokens of the unread pages, newest first, and whether they reach the beginning of the log.

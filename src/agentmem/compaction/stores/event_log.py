@@ -8,8 +8,11 @@ conditional write to stop the second.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import threading
+import zlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +27,13 @@ from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["EventLogCheckpointStore"]
 
 _CHECKPOINT = "checkpoint"
 _POINTER = "pointer"
+_LARGE_INDEX = 4_096
 
 
 class EventLogCheckpointStore:
@@ -55,7 +59,7 @@ class EventLogCheckpointStore:
         previous = self._current.get(key)
         if checkpoint is None:
             return [agentmem_item(_POINTER, {"agent_id": key.agent_id, "event_id": previous})]
-        value = {"agent_id": key.agent_id, "previous": previous, "checkpoint": checkpoint.to_dict()}
+        value = {"agent_id": key.agent_id, "previous": previous, "checkpoint": _packed(checkpoint)}
         return [agentmem_item(_CHECKPOINT, value)]
 
     def carried_by(self, key: CheckpointKey, event_id: str) -> None:
@@ -103,7 +107,21 @@ class EventLogCheckpointStore:
             CheckpointConflictError: Another version is current; carries it as ``winner``.
         """
         if succeeds(key, self.load(key), checkpoint):
-            self.carried_by(key, self._write(key, self.items(key, checkpoint)))
+            self.append(key, checkpoint)
+
+    def append(self, key: CheckpointKey, checkpoint: Checkpoint, *, at: datetime | None = None) -> None:
+        """Save a checkpoint without asking what is there, for a writer that has just looked.
+
+        Args:
+            key: Whose.
+            checkpoint: The next checkpoint.
+            at: The event's time, to put a checkpoint of the past beside the events it is about; by default it becomes
+                the newest event. Only a newest one is found without reading back.
+
+        Raises:
+            CheckpointStoreError: The event could not be written.
+        """
+        self.carried_by(key, self._write(key, self.items(key, checkpoint), at))
 
     def history(self, key: CheckpointKey, *, before: int | None = None) -> Iterator[Checkpoint]:
         """Yield the checkpoints, newest first, at one GetEvent each."""
@@ -143,17 +161,18 @@ class EventLogCheckpointStore:
     def _reader(self, key: CheckpointKey) -> EventReader:
         return EventReader(self._client, SessionAddress(key.memory_id, key.actor_id, key.session_id))
 
-    def _write(self, key: CheckpointKey, payload: Sequence[dict[str, Any]]) -> str:
+    def _write(self, key: CheckpointKey, payload: Sequence[dict[str, Any]], at: datetime | None = None) -> str:
         address = SessionAddress(key.memory_id, key.actor_id, key.session_id)
-        now = datetime.now(UTC)
-        with _reading(key):
-            newest = next((event for page in self._reader(key).pages(page_size=1) for event in page), None)
-        if newest is not None:
-            # The log is ordered by time to the millisecond; what is written last must also be read as the last.
-            now = max(now, newest.at + timedelta(milliseconds=1))
+        if at is None:
+            at = datetime.now(UTC)
+            with _reading(key):
+                newest = next((event for page in self._reader(key).pages(page_size=1) for event in page), None)
+            if newest is not None:
+                # The log is ordered by time to the millisecond; what is written last must also be read as the last.
+                at = max(at, newest.at + timedelta(milliseconds=1))
         try:
             answer = self._client.create_event(
-                **address.parameters(), eventTimestamp=now, payload=list(payload), extractionMode="SKIP"
+                **address.parameters(), eventTimestamp=at, payload=list(payload), extractionMode="SKIP"
             )
         except (ClientError, BotoCoreError) as error:
             raise CheckpointStoreError(
@@ -194,4 +213,26 @@ def _carried(event: DecodedEvent, agent_id: str) -> tuple[Checkpoint, str | None
     def placed(position: Position) -> Position:
         return position if position.event_id else Position(event.event_id, position.item)
 
-    return Checkpoint.from_dict(value["checkpoint"]).map_positions(placed), value.get("previous")
+    return _unpacked(value["checkpoint"]).map_positions(placed), value.get("previous")
+
+
+def _packed(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the JSON form with the index compressed: it is most of a checkpoint, and every restore reads it."""
+    value = checkpoint.to_dict()
+    index = json.dumps(value["index"], separators=(",", ":"))
+    if len(index) > _LARGE_INDEX:
+        value["index"] = base64.b64encode(zlib.compress(index.encode("utf-8", "surrogatepass"))).decode()
+    return value
+
+
+def _unpacked(value: Mapping[str, Any]) -> Checkpoint:
+    index = value.get("index")
+    if not isinstance(index, str):
+        return Checkpoint.from_dict(value)
+    try:
+        entries = json.loads(zlib.decompress(base64.b64decode(index)).decode("utf-8", "surrogatepass"))
+    except (ValueError, zlib.error) as error:
+        raise CheckpointStoreError(
+            f"the index of checkpoint {value.get('version')} cannot be unpacked: {error}"
+        ) from error
+    return Checkpoint.from_dict({**value, "index": entries})
