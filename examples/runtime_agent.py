@@ -1,0 +1,119 @@
+"""An agent on AgentCore Runtime: many sessions, answers as a stream, and a memory that outlives the container.
+
+python examples/runtime_agent.py        (on port 8080, or PORT; the memory is in ./.agentmem unless it is on AWS)
+
+curl -N http://127.0.0.1:8080/invocations -d '{"prompt": "I live in Porto."}' -H 'Content-Type: application/json' \
+    -H 'X-Amzn-Bedrock-AgentCore-Runtime-Session-Id: chat-0000000000000000000000000000001' \
+    -H 'X-Amzn-Bedrock-AgentCore-Runtime-Custom-Actor: ana@example.org'
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from typing import Any
+
+from backend import open_memory, open_model
+from bedrock_agentcore import BedrockAgentCoreApp, RequestContext
+from bedrock_agentcore.tools.code_interpreter_client import CodeInterpreter
+from starlette.exceptions import HTTPException
+from strands import Agent, tool
+from strands.types.tools import AgentTool
+
+from agentmem import CompactionConfig, IdentityError, SessionAgents, ThinkingFilter, actor_id_for
+from agentmem.runtime import AgentInUse
+
+# Runtime passes headers of this prefix on when they are on its allowlist. Whoever calls Runtime has to set it to the
+# user it has signed in; with an inbound JWT take the verified token's subject from the Authorization header instead.
+ACTOR_HEADER = "x-amzn-bedrock-agentcore-runtime-custom-actor"
+
+config = open_memory("./.agentmem", compaction=CompactionConfig(token_threshold=50_000))
+
+
+@contextmanager
+def code_interpreter(region: str | None) -> Iterator[AgentTool]:
+    """Give a tool that runs Python in AgentCore's sandbox, and stop the sandbox in the end, whatever happens."""
+    sandbox = CodeInterpreter(region)
+
+    @tool
+    def run_python(code: str) -> str:
+        """Run Python code in a sandbox; variables and files stay from call to call.
+
+        Args:
+            code: The code; what it prints is returned.
+        """
+        results = [event["result"] for event in sandbox.execute_code(code)["stream"] if "result" in event]
+        # Long output needs no care here: the session manager shortens it, and it can be recalled.
+        return "\n".join(item["text"] for result in results for item in result["content"] if "text" in item)
+
+    try:
+        yield run_python
+    finally:
+        sandbox.stop()  # a sandbox that was never used is none
+
+
+@contextmanager
+def make_agent(actor_id: str, session_id: str) -> Iterator[Agent]:
+    """Give the agent of a session; what comes after the yield happens when it is let go, its memory drained."""
+    memory = config.bind(actor_id, session_id)
+    with ExitStack() as stack:
+        on_aws = "BEDROCK_MODEL_ID" in os.environ
+        yield Agent(
+            model=open_model(),
+            system_prompt="You are helpful.",
+            tools=[stack.enter_context(code_interpreter(config.region))] if on_aws else [],
+            session_manager=memory.session_manager(),  # this session, durable and inside a token budget
+            hooks=[memory.hook()],  # what other sessions of this user have taught
+            callback_handler=None,
+        )
+
+
+agents = SessionAgents(make_agent, max_sessions=50)
+
+
+@asynccontextmanager
+async def lifespan(_app: BedrockAgentCoreApp) -> AsyncIterator[None]:
+    """Drain the memory when the container is told to stop (SIGTERM): afterwards the process is gone."""
+    yield
+    await agents.close_async()
+
+
+app = BedrockAgentCoreApp(lifespan=lifespan)
+
+
+@app.entrypoint
+async def invoke(payload: dict[str, Any], context: RequestContext) -> AsyncIterator[dict[str, str]]:
+    """Answer a prompt as a stream of deltas; a request that says not whose it is gets status 400."""
+    prompt = payload.get("prompt")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise HTTPException(400, "prompt is missing: send {'prompt': '...'}")
+    user = (context.request_headers or {}).get(ACTOR_HEADER)
+    try:
+        use = agents.use(actor_id_for(user) if user else None, context.session_id)
+    except IdentityError as error:
+        raise HTTPException(400, str(error)) from error
+    return answer(use, prompt)
+
+
+async def answer(use: AgentInUse, prompt: str) -> AsyncIterator[dict[str, str]]:
+    """Yield the answer of the session's agent, which is not let go meanwhile."""
+    async with use as agent:
+        async for delta in deltas(agent, prompt):
+            yield {"delta": delta}
+
+
+async def deltas(agent: Agent, prompt: str) -> AsyncIterator[str]:
+    """Yield the visible text as it comes, without thinking, and without tool calls written as text."""
+    visible = ThinkingFilter()
+    async for event in agent.stream_async(prompt):
+        text = ""
+        if "data" in event:
+            text = visible.feed(event["data"])
+        elif "contentBlockStop" in event.get("event", {}):
+            text, visible = visible.close(), ThinkingFilter()  # one filter for each text
+        if text:
+            yield text
+
+
+if __name__ == "__main__":
+    # Without a limit one client that does not read would keep the container from draining.
+    app.run(port=int(os.environ.get("PORT", "8080")), timeout_graceful_shutdown=10)
