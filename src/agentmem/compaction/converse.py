@@ -18,7 +18,6 @@ __all__ = ["for_model"]
 
 MISSING_RESULT = "The result of this tool call was not recorded."
 OPENING = "(The conversation continues.)"
-_NOT_FROM_A_USER = ("toolUse", "reasoningContent")
 
 
 def for_model(messages: Sequence[Message]) -> list[Message]:
@@ -33,24 +32,54 @@ def for_model(messages: Sequence[Message]) -> list[Message]:
     Returns:
         The mended history. It ends in whatever role the history ends in.
     """
+    if _is_valid(messages):
+        return list(messages)
     merged: list[Message] = []
     for message in messages:
-        content = [block for block in message["content"] if _allowed(block, message["role"])]
+        role, content = message["role"], message["content"]
+        if not all(_allowed(block, role) for block in content):
+            content = [block for block in content if _allowed(block, role)]
         if not content:
             continue
         if merged and merged[-1]["role"] == message["role"]:
             merged[-1] = {**merged[-1], "content": [*merged[-1]["content"], *content]}
-        elif len(content) == len(message["content"]):
+        elif content is message["content"]:
             merged.append(message)
         else:
             merged.append({**message, "content": content})
     return _with_pairs(merged)
 
 
+def _is_valid(messages: Sequence[Message]) -> bool:
+    """Look over a history once; nearly all need no mending, and this runs before every model call."""
+    previous = "assistant"
+    asked: list[str] = []
+    for message in messages:
+        role, content = message["role"], message["content"]
+        if role == previous or not content:
+            return False
+        answered: list[str] = []
+        uses: list[str] = []
+        for index, block in enumerate(content):
+            if "toolResult" in block:
+                if index != len(answered):
+                    return False
+                answered.append(block["toolResult"]["toolUseId"])
+            elif not _allowed(block, role):
+                return False
+            elif "toolUse" in block:
+                uses.append(block["toolUse"]["toolUseId"])
+        if answered != asked and sorted(answered) != sorted(asked):
+            return False
+        previous, asked = role, uses
+    return not asked
+
+
 def _allowed(block: ContentBlock, role: str) -> bool:
     if "text" in block:
-        return bool(block["text"].strip())
-    return role != "user" or not any(kind in block for kind in _NOT_FROM_A_USER)
+        text = block["text"]
+        return bool(text) and not text.isspace()  # unlike strip(), this looks no further than the first letter
+    return role != "user" or not ("toolUse" in block or "reasoningContent" in block)
 
 
 def _with_pairs(messages: list[Message]) -> list[Message]:
