@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -45,6 +44,7 @@ from agentmem.injection import with_text_after
 from agentmem.outgoing import HookStatus, SessionWriters
 from agentmem.restoring import as_message, message_text, put_into_system_prompt, read_last_messages
 from agentmem.retrieval import chosen, retrieve
+from agentmem.threads import Threads
 
 if TYPE_CHECKING:
     from strands.agent.agent import Agent
@@ -130,8 +130,8 @@ class MemoryHook(HookProvider):
         self._writers = SessionWriters(config.writes)
         self._agents: weakref.WeakKeyDictionary[Agent, _AgentMemory] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
-        self._searches = ThreadPoolExecutor(RETRIEVAL_THREADS, thread_name_prefix="agentmem-search")
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="agentmem-save")
+        self._searches = Threads(RETRIEVAL_THREADS, "agentmem-search")
+        self._background = Threads(1, "agentmem-save")
         self._search_breaker = CircuitBreaker(config.writes.breaker_failures, config.writes.breaker_reset_seconds)
         # A search that hangs holds its thread no longer than it is waited for.
         self._search_options = Config(
@@ -174,12 +174,13 @@ class MemoryHook(HookProvider):
         return self._writers.drain_all()
 
     def close(self) -> None:
-        """Send what is left; the hook can be used on.
+        """Send what is left and end the threads; the hook can be used on.
 
         Raises:
             UnsentMessagesError: Some messages are still unacknowledged; they stay queued, so it may be tried again.
         """
-        self._background.submit(lambda: None).result()  # what was handed to it is tried first
+        self._background.shutdown()  # what was handed to it is tried first
+        self._searches.shutdown(wait=False)
         if not self._writers.drain_all():
             raise self._unsent()
 

@@ -16,7 +16,7 @@ from agentmem.fenced import record_element, within_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Executor
 
     from agentmem.session import MemorySession
 
@@ -104,7 +104,7 @@ async def retrieve(
     query: str,
     *,
     seconds: float,
-    executor: ThreadPoolExecutor,
+    executor: Executor,
     client: Callable[[], Any] | None = None,
 ) -> Retrieval:
     """Search every namespace of a session at once.

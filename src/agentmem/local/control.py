@@ -77,7 +77,8 @@ class MemoryOperations:
                     memory_id,
                     params["name"],
                     arn,
-                    call.now + self._activation_delay,
+                    # 0 without a delay: a test may freeze the clock at a time before the memory was made.
+                    call.now + self._activation_delay if self._activation_delay else 0.0,
                     params["eventExpiryDuration"],
                     json.dumps(body),
                     json.dumps(params.get("tags", {})),
