@@ -25,7 +25,7 @@ from agentmem.compaction.turns import is_own_message, is_recall
 from agentmem.events.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from strands.types.content import Message
 
@@ -107,14 +107,23 @@ class Compactor:
         calibration: The ratio between the model's tokens and ours.
     """
 
-    def __init__(self, settings: TruncationSettings, summarizer: Summarizer, *, recall_tool: bool) -> None:
+    def __init__(
+        self,
+        settings: TruncationSettings,
+        summarizer: Summarizer,
+        *,
+        recall_tool: bool,
+        outward: Callable[[Message], Message] = lambda message: message,
+    ) -> None:
         """Start with nothing compacted.
 
         Args:
             settings: How tool content is shortened.
             summarizer: What makes the summaries.
             recall_tool: Whether the agent has the recall tool, which summaries then mention.
+            outward: Redacts a message as the log has it: summaries and indexes leave the process too.
         """
+        self._outward = outward
         self._settings = settings
         self._summarizer = summarizer
         self._recall_tool = RECALL_TOOL if recall_tool else None
@@ -263,6 +272,14 @@ class Compactor:
                 following = replace(self.draft.checkpoint, version=checkpoint.version + 1)
                 self.draft = replace(self.draft, entries=entries, checkpoint=following)
 
+    def redacted(self, message: Message) -> None:
+        """Take a message's redaction over into the checkpoint that is still to be saved."""
+        name = message["tracking_id"]
+        with self._lock:
+            if self.draft is not None and name in self.draft.entries:
+                entries = {**self.draft.entries, name: _entry(self._outward(message))}
+                self.draft = replace(self.draft, entries=entries)
+
     def yield_to(self, winner: Checkpoint | None) -> None:
         """Continue behind what another writer saved first, or from the start when there is nothing any more."""
         with self._lock:
@@ -276,7 +293,8 @@ class Compactor:
         if not folded:
             return previous if previous is not None else Summary()
         with telemetry.span("summarize", folded=len(folded)):
-            return self._summarizer.summarize(previous, folded, max_tokens=limits.summary_tokens, count=count_text)
+            said = [self._outward(message) for message in folded]
+            return self._summarizer.summarize(previous, said, max_tokens=limits.summary_tokens, count=count_text)
 
     def _draft(
         self,
@@ -293,7 +311,7 @@ class Compactor:
         for message in [*shortened, *folded]:
             name = message["tracking_id"]
             if name not in self._account.indexed and name not in entries and not is_recall(message, names):
-                entries[name] = _entry(message)
+                entries[name] = _entry(self._outward(message))
         self._account.indexed |= {message["tracking_id"] for message in shortened}
         self._account.indexed &= {ids[index] for index in planned.kept}
         self._account.head = frozenset(ids[index] for index in planned.head)

@@ -46,11 +46,13 @@ from agentmem.compaction.truncation import TruncationSettings
 from agentmem.config import CompactionConfig, EventLogCheckpoints, WriteConfig
 from agentmem.errors import CheckpointConflictError, CompactionError, ConfigurationError
 from agentmem.events.address import SessionAddress
+from agentmem.events.outward import Outward
 from agentmem.events.reader import EventReader, in_order
-from agentmem.events.writer import EventWriter, WriterStatus
+from agentmem.events.unsent import finish_with
+from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import boto3
     from bedrock_agentcore.memory import MemoryClient
@@ -105,6 +107,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         writes: WriteConfig | None = None,
         boto_session: boto3.Session | None = None,
         boto_client_config: Config | None = None,
+        namespace_variables: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare a session; nothing is read or written until an agent is constructed with it.
 
@@ -119,7 +122,9 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             compaction: All settings of compaction in one, instead of the loose numbers.
             writes: How events are written.
             boto_session: The boto3 session to use.
-            boto_client_config: botocore configuration for the clients.
+            boto_client_config: botocore configuration for the clients. Its timeouts and attempts bound what an outage
+                may add to a turn; see ``clients.data_plane`` for ours.
+            namespace_variables: Values of the memory's own namespace placeholders.
 
         Raises:
             ConfigurationError: A number is out of range, loose numbers and ``compaction`` were both given, or a
@@ -152,7 +157,9 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             agentcore_memory_config.memory_id, agentcore_memory_config.actor_id, agentcore_memory_config.session_id
         )
         self._reader = EventReader(self._client, self._address)
-        self._writer = EventWriter(self._client, self._address, self._writes)
+        options = {"extractionConfig": {"namespaceVariables": dict(namespace_variables)}} if namespace_variables else {}
+        self._writer = EventWriter(self._client, self._address, self._writes, options=options)
+        self._outward = Outward(self._writes)
         self._thresholds = Thresholds(self._compaction)
         self._background = (
             ThreadPoolExecutor(1, thread_name_prefix="agentmem-writer") if self._writes.flush == "background" else None
@@ -168,6 +175,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         self._counted = 0
         self._fixed: tuple[tuple[Any, ...], int] = ((), 0)
         self._set_up_base(agentcore_memory_config)
+        finish_with(self)
 
     @classmethod
     def for_session(cls, session: MemorySession) -> Self:
@@ -180,6 +188,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             compaction=config.compaction,
             writes=config.writes,
             boto_session=config.boto_session(),
+            namespace_variables=session.variables,
         )
 
     # ---- what can be looked at
@@ -272,8 +281,10 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         self._recall = SessionRecall(self._reader, self._store, key, unsent=lambda: self._log.unsent)
         has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
         self._summarizer = summarizer_for(self._compaction.summarizer, agent)
-        self._compactor = Compactor(self._settings, self._summarizer, recall_tool=has_tool)
-        self._log = SessionLog(self._writer, self._store, key, self._compactor)
+        self._compactor = Compactor(
+            self._settings, self._summarizer, recall_tool=has_tool, outward=self._outward.message
+        )
+        self._log = SessionLog(self._writer, self._store, key, self._compactor, self._outward)
         self._restore(agent, key)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
 
@@ -283,10 +294,15 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         self._log.add(message)
 
     def redact_latest_message(self, redact_message: Message, agent: Any, **_: Any) -> None:
-        """Replace the content of the message just added, before it is written anywhere."""
+        """Replace the content of a message, as a guardrail does with the newest one.
+
+        What was not written yet is never written in its first form. What was is replaced in the log, and the original
+        deleted: at the end of the invocation, or at once outside of one.
+        """
         del agent
-        if not self._log.redact(redact_message):
-            _log.error("session=<%s> | a message was redacted after it was written", self._address)
+        self._log.redact(redact_message)
+        if not self._invoking:
+            self._writer.drain()
 
     def sync_agent(self, agent: Any, **_: Any) -> None:
         """Do nothing: the agent's state is written with the turn."""
@@ -313,6 +329,11 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             self._background.shutdown(wait=True)
             self._background = None
         self._writer.close()
+
+    def finish(self) -> None:
+        """Queue what the turn in progress has said so far; called when the process is about to end."""
+        if self._agent_id is not None and self.persistence_mode is PersistenceMode.FULL:
+            self._log.close_part(0)
 
     def __exit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
         """Close; an error on the way out is not hidden by one of ours."""
@@ -382,8 +403,10 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
     async def _on_message(self, event: MessageAddedEvent) -> None:
         self.append_message(event.message, event.agent)
         if self._writes.flush == "message" or (not self._invoking and _ends_direct_call(event.message)):
-            self._close_turn(event.agent)
+            await asyncio.to_thread(self._close_turn, event.agent)
             await self._drain()
+        elif self._writer.has_outbox and event.message["role"] == "assistant":
+            await asyncio.to_thread(self._log.accept)
 
     async def _before_model(self, event: BeforeModelCallEvent) -> None:
         agent = event.agent
@@ -394,9 +417,10 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             return
         limits = self._thresholds.limits(agent.model)
         self._compactor.cut_oversized(agent.messages)
-        if self._estimate(agent) >= limits.threshold:
+        self._counted = self._count(agent)
+        if self._compactor.calibration.estimate(self._counted) >= limits.threshold:
             await asyncio.to_thread(self._shrink, agent, limits, "threshold")
-        self._counted = self._fixed_tokens(agent) + self._compactor.count(agent.messages)
+            self._counted = self._count(agent)
 
     async def _after_model(self, event: AfterModelCallEvent) -> None:
         agent = event.agent
@@ -427,13 +451,16 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
 
     async def _after_invocation(self, event: AfterInvocationEvent) -> None:
         self._invoking = False
-        self._close_turn(event.agent)
+        await asyncio.to_thread(self._close_turn, event.agent)
         await self._drain()
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
         return context if self._stateful else context.replace(messages=for_model(context.messages))
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
+        if self.persistence_mode is not PersistenceMode.NONE:
+            self._writer.recover()
+            self._writer.drain()
         with telemetry.timed("restore.duration"), telemetry.span("restore") as span:
             restored = self._read(agent, key)
             telemetry.describe(span, messages=len(restored.messages), has_checkpoint=restored.checkpoint is not None)
@@ -473,8 +500,10 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         return read_session(self._reader, self._store, key)
 
     def _estimate(self, agent: Agent) -> int:
-        counted = self._fixed_tokens(agent) + self._compactor.count(agent.messages)
-        return self._compactor.calibration.estimate(counted)
+        return self._compactor.calibration.estimate(self._count(agent))
+
+    def _count(self, agent: Agent) -> int:
+        return self._fixed_tokens(agent) + self._compactor.count(agent.messages)
 
     def _shrink(self, agent: Agent, limits: Limits, trigger: Trigger, *, force: bool = False) -> bool:
         with telemetry.span("compact", trigger=trigger) as span:
@@ -511,7 +540,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         if self._background is not None:
             self._background.submit(self._writer.drain)
         else:
-            await asyncio.to_thread(self._writer.drain)
+            await asyncio.to_thread(self._writer.drain, PATIENCE)
 
 
 def _ends_direct_call(message: Message) -> bool:

@@ -16,9 +16,11 @@ from strands.types.session import Session, SessionType
 
 from agentmem.compaction.stores.event_log import EventLogCheckpointStore
 from agentmem.compaction.stores.succession import is_further_back
+from agentmem.compaction.terms import INDEX_TERMS, key_terms
+from agentmem.compaction.truncation import handle_of
 from agentmem.errors import CheckpointConflictError, CheckpointStoreError
-from agentmem.events.codec import encode_message, has_conversation
-from agentmem.events.writer import OutgoingItem
+from agentmem.events.position import Position
+from agentmem.events.replacing import Replacement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
 
     from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
     from agentmem.compaction.compactor import Compactor, Draft
-    from agentmem.events.position import Position
-    from agentmem.events.writer import EventWriter
+    from agentmem.events.outward import Outward
+    from agentmem.events.writer import EventWriter, OutgoingItem
 
 __all__ = ["SessionLog"]
 
@@ -42,7 +44,14 @@ class SessionLog:
         positions: Where the shown messages stand in the log, by tracking id.
     """
 
-    def __init__(self, writer: EventWriter, store: CheckpointStore, key: CheckpointKey, compactor: Compactor) -> None:
+    def __init__(
+        self,
+        writer: EventWriter,
+        store: CheckpointStore,
+        key: CheckpointKey,
+        compactor: Compactor,
+        outward: Outward,
+    ) -> None:
         """Log through a writer, with checkpoints in a store.
 
         Args:
@@ -50,7 +59,10 @@ class SessionLog:
             store: Where its checkpoints go.
             key: Whose checkpoints.
             compactor: Whose drafts become checkpoints.
+            outward: How messages are serialized.
         """
+        self._outward = outward
+        self._ready: dict[str, OutgoingItem] = {}
         self._writer = writer
         self._store = store
         self._key = key
@@ -68,13 +80,23 @@ class SessionLog:
     def begin_session(self, session_id: str) -> None:
         """Write the mark by which the plain SDK session manager knows that a session exists."""
         mark = {"blob": json.dumps(Session(session_id=session_id, session_type=SessionType.AGENT).to_dict())}
-        self._writer.submit([], tail=lambda _positions: [mark], metadata={"stateType": "SESSION"})
+        self._writer.submit([], last=[mark], metadata={"stateType": "SESSION"})
 
     def add(self, message: Message) -> None:
         """Take a message into the turn in progress; one with the same tracking id replaces the earlier."""
         if not self._pending:
             self._turn_began = time.monotonic()
         self._pending[message["tracking_id"]] = message
+
+    def accept(self) -> None:
+        """Keep the messages of the turn so far in the outbox: the model has answered, nothing redacts them now."""
+        new = [
+            (name, self._outward.item(message))
+            for name, message in list(self._pending.items())
+            if name not in self._ready
+        ]
+        self._ready.update(new)
+        self._writer.accept([item for _, item in new])
 
     def adopt(self, messages: Sequence[Message]) -> None:
         """Take in messages that got into ``agent.messages`` without an event, each before what follows it there."""
@@ -90,26 +112,41 @@ class SessionLog:
                 ordered[name] = message
         self._pending = following | ordered
 
-    def redact(self, message: Message) -> bool:
-        """Replace the content of a message that is not serialized yet.
+    def redact(self, message: Message) -> None:
+        """Replace the content of a message.
 
-        Returns:
-            False when it is: it stands in the log already, or is on its way there.
+        One that was not written yet never is in its first form. Of one that was, the event is replaced and the
+        original deleted when the writer is drained next.
         """
-        pending = self._pending.get(message.get("tracking_id", ""))
-        if pending is None:
-            return False
-        if pending is not message:
+        name = message["tracking_id"]
+        self._compactor.redacted(message)
+        if name in self._pending:
             # What the agent holds may be our shortened copy; the log gets the redacted content all the same.
-            self._pending[message["tracking_id"]] = message
-        return True
+            self._pending[name] = message
+            if self._ready.pop(name, None) is not None:
+                self.accept()
+            return
+        item = self._outward.item(message)
+        terms = key_terms(self._outward.message(message), INDEX_TERMS)
+        position = self.positions.get(name)
+        self._writer.redact(
+            Replacement(name, tuple(item.payload_items), handle_of(name), tuple(terms)),
+            None if position is None else position.event_id,
+            self._replaced,
+        )
 
     def close_part(self, after_seconds: float) -> bool:
-        """Close the turn as far as it is, if it has been going on for long enough; return whether it did."""
+        """Close the turn as far as it is, if it has been going on for long enough; return whether it did.
+
+        The newest message stays back when it is the user's or a tool's: the model call to come may redact it.
+        """
         if not self._pending or time.monotonic() - self._turn_began < after_seconds:
             return False
-        self._writer.submit(self._serialized())
-        return True
+        newest = next(reversed(self._pending))
+        items = self._serialized(keep=newest if self._pending[newest]["role"] == "user" else None)
+        if items:
+            self._writer.submit(items)
+        return bool(items)
 
     def close_turn(self, agent_id: str, state: Mapping[str, Any]) -> bool:
         """Close the turn: its messages, the checkpoint that is due, and the agent's state become one event.
@@ -125,18 +162,18 @@ class SessionLog:
         if not self._pending and self._compactor.draft is None and comparable == self._state:
             return False
         self._state = comparable
-        blob = {"blob": json.dumps(state)}
+        blob = {"blob": json.dumps(self._outward.state(state))}
         carried: list[tuple[Checkpoint, Draft]] = []
 
         # Both run when the event is sent, which may be later than now: what is due is what is due then.
         def tail(positions: Mapping[str, Position]) -> list[dict[str, Any]]:
             if not isinstance(self._store, EventLogCheckpointStore):
-                return [blob]
+                return []
             draft = self._compactor.draft
             checkpoint = None if draft is None else draft.placed({**self.positions, **positions})
             if draft is not None and checkpoint is not None:
                 carried.append((checkpoint, draft))
-            return [*self._store.items(self._key, checkpoint), blob]
+            return self._store.items(self._key, checkpoint)
 
         def stored(event_id: str) -> None:
             self.positions.update(self._writer.take_positions())
@@ -150,6 +187,7 @@ class SessionLog:
         self._writer.submit(
             self._serialized(),
             tail=tail,
+            last=[blob],
             metadata={"stateType": "AGENT", "agentId": agent_id},
             on_stored=stored,
         )
@@ -167,13 +205,24 @@ class SessionLog:
         name = message["tracking_id"]
         return name in self._pending or name in self.positions or self._writer.has_taken(name)
 
-    def _serialized(self) -> list[OutgoingItem]:
+    def _serialized(self, keep: str | None = None) -> list[OutgoingItem]:
+        taken = {name: message for name, message in list(self._pending.items()) if name != keep}
         items = [
-            OutgoingItem(name, encode_message(message), has_conversation(message))
-            for name, message in self._pending.items()
+            self._ready[name] if name in self._ready else self._outward.item(message) for name, message in taken.items()
         ]
-        self._pending.clear()
+        for name in taken:
+            self._pending.pop(name, None)
+            self._ready.pop(name, None)
         return items
+
+    def _replaced(self, event_id: str, new_event_id: str) -> None:
+        """Follow an event that was written anew."""
+        self.positions.update(self._writer.take_positions())
+        for name, position in self.positions.items():
+            if position.event_id == event_id:
+                self.positions[name] = Position(new_event_id, position.item)
+        if isinstance(self._store, EventLogCheckpointStore):
+            self._store.moved(self._key, event_id, new_event_id)
 
     def _save(self, draft: Draft) -> None:
         checkpoint = draft.placed(self.positions)

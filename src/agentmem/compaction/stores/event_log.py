@@ -67,6 +67,12 @@ class EventLogCheckpointStore:
         with self._lock:
             self._current[key] = event_id
 
+    def moved(self, key: CheckpointKey, event_id: str, new_event_id: str) -> None:
+        """Note that an event was written anew, which may be the one that carries the current checkpoint."""
+        with self._lock:
+            if self._current.get(key) == event_id:
+                self._current[key] = new_event_id
+
     def load(self, key: CheckpointKey) -> Checkpoint | None:
         """Return the current checkpoint; reads back only over events that are not ours."""
         reader = self._reader(key)
