@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from converse import validate_request
-from sessions import Session
 from strands import tool
 
 from agentmem.compaction.tokens import count_text
 from agentmem.testing import Reply, ScriptedModel, ToolCall
+from converse import validate_request
+from sessions import Session
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from conformance import Backend, CheckpointStoreConformance
 from samples import checkpoint
-from sessions import Session
 
 from agentmem.compaction.checkpoint import CheckpointKey
 from agentmem.compaction.stores.event_log import EventLogCheckpointStore
 from agentmem.errors import CheckpointStoreError
 from agentmem.events.codec import encode_text
+from sessions import Session
 
 
 @pytest.fixture(scope="module")
