@@ -1,6 +1,7 @@
 """What the rules make of what people say."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -144,6 +145,27 @@ def test_any_text_is_survived(said):
         assert fact.subject
     assert isinstance(third_person(said), str)
     assert roll(None, [Message(0, "USER", said)]) is None or True
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ok " + "a" * 100_000,
+        "thanks " * 15_000,
+        "I like " + "very " * 20_000 + "much",
+        "my " * 30_000,
+        "<" * 100_000,
+        "```" * 30_000,
+        "I'm " + "also " * 20_000,
+        "hi, " * 25_000 + "!",
+    ],
+    ids=lambda said: said[:12],
+)
+def test_long_and_odd_texts_take_no_long_time(said):
+    started = time.process_time()
+    assert isinstance(facts(said) + preferences(said), list)
+    roll(None, [Message(0, "USER", said)])
+    assert time.process_time() - started < 1
 
 
 def message(text, role="USER"):

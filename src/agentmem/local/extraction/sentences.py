@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+LONGEST_TALK = 160  # characters; what is longer says something
 _CODE = re.compile(r"```.*?(?:```|\Z)|<[^<>]{1,80}>", re.DOTALL)
 _SPLIT = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9I])|\n+")
 _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|e\.g|i\.e|etc|vs|No|approx)\.$")
@@ -117,6 +118,8 @@ def is_question(sentence: str) -> bool:
 
 def is_talk(sentence: str) -> bool:
     """Whether a sentence is a greeting, thanks, assent or comment that holds nothing to remember."""
+    if len(sentence) > LONGEST_TALK:
+        return False  # and the pattern, which may try many ways to part the words, is spared a long one
     return bool(_TALK.match(sentence)) or len(sentence.split()) < 3
 
 
