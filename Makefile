@@ -38,7 +38,7 @@ $(READY): pyproject.toml constraints.txt
 	@if ! $(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2>/dev/null; then \
 		echo "agentmem needs Python 3.11 or newer. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; fi
 	@echo "Building $(VENV) with $(PYTHON); this happens once."
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
 		$(BIN)/python -m pip install --quiet --no-input --editable '.[dev]'
 	@touch $(READY)
