@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.config import Config
 from strands.hooks import (
     AfterInvocationEvent,
+    AfterModelCallEvent,
     AgentInitializedEvent,
     BeforeInvocationEvent,
     BeforeModelCallEvent,
@@ -38,6 +39,8 @@ from agentmem.events.address import SessionAddress
 from agentmem.events.breaker import CircuitBreaker
 from agentmem.events.codec import encode_text
 from agentmem.events.reader import EventReader
+from agentmem.events.replacing import Replacement
+from agentmem.events.unsent import finish_with
 from agentmem.events.writer import OutgoingItem
 from agentmem.fenced import fenced_records
 from agentmem.injection import with_text_after
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from strands.middleware.stages import InvokeModelContext
     from strands.types.content import Message
 
+    from agentmem.events.position import Position
     from agentmem.events.writer import EventWriter
     from agentmem.retrieval import Retrieval
     from agentmem.session import MemorySession
@@ -79,6 +83,9 @@ class _AgentMemory:
     called_model: bool = False
     began: float = 0.0
     pending: dict[str, Message] = field(default_factory=dict)
+    ready: dict[str, OutgoingItem | None] = field(default_factory=dict)
+    sent: dict[str, tuple[Message, str]] = field(default_factory=dict)
+    places: dict[str, Position] = field(default_factory=dict)
     anchor: str | None = None
     query: str = ""
     shown: str | None = None
@@ -142,6 +149,7 @@ class MemoryHook(HookProvider):
         self._last_error: str | None = None
         self._dropped = 0
         self._writers.finish_with(self)
+        finish_with(self)
 
     # ---- what can be looked at
 
@@ -166,11 +174,13 @@ class MemoryHook(HookProvider):
         return self._memory_of(agent).session
 
     def flush(self) -> bool:
-        """Try to send what could not be sent before.
+        """Try to send what could not be sent before; with an outbox, also what ended processes left in it.
 
         Returns:
             Whether every finished turn is acknowledged.
         """
+        if self._config.writes.outbox is not None:
+            self._writers.take_over(self._config.memory_id, self._config.data_plane())
         return self._writers.drain_all()
 
     def close(self) -> None:
@@ -184,6 +194,13 @@ class MemoryHook(HookProvider):
         if not self._writers.drain_all():
             raise self._unsent()
 
+    def finish(self) -> None:
+        """Queue what the turns in progress have said so far; called when the process is about to end."""
+        for memory in list(self._agents.values()):
+            texts = self._take(memory, keep_last=1 if _may_be_redacted(memory) else 0)
+            if texts:
+                self._submit(memory, texts)
+
     # ---- hooks
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
@@ -193,6 +210,7 @@ class MemoryHook(HookProvider):
         registry.add_callback(MessageAddedEvent, self._on_message)
         registry.add_callback(MessageUpdatedEvent, self._on_update)
         registry.add_callback(BeforeModelCallEvent, self._before_model)
+        registry.add_callback(AfterModelCallEvent, self._after_model)
         registry.add_callback(AfterInvocationEvent, self._after_invocation)
 
     def _on_initialized(self, event: AgentInitializedEvent) -> None:
@@ -207,6 +225,8 @@ class MemoryHook(HookProvider):
         if not memory.restored:
             await asyncio.to_thread(self._restore, agent, memory)
         memory.invoking, memory.called_model = True, False
+        memory.sent.clear()
+        memory.places.clear()
 
     async def _on_message(self, event: MessageAddedEvent) -> None:
         memory = self._agents.get(event.agent)
@@ -224,11 +244,14 @@ class MemoryHook(HookProvider):
         memory.pending[message["tracking_id"]] = message
         if self._config.writes.flush == "message":
             await self._save(memory)
+        elif self._config.writes.outbox is not None and message["role"] == "assistant":
+            await asyncio.to_thread(self._accept, memory)
 
     def _on_update(self, event: MessageUpdatedEvent) -> None:
         memory = self._memory_of(event.agent)
         if event.tracking_id in memory.pending:
             memory.pending[event.tracking_id] = event.message
+            memory.ready.pop(event.tracking_id, None)
 
     async def _before_model(self, event: BeforeModelCallEvent) -> None:
         memory = self._memory_of(event.agent)
@@ -237,6 +260,11 @@ class MemoryHook(HookProvider):
         if memory.pending and long and self._config.writes.flush == "turn":
             # The newest message may still be redacted by the call that is about to be made.
             await self._save(memory, keep_last=1)
+
+    async def _after_model(self, event: AfterModelCallEvent) -> None:
+        memory = self._agents.get(event.agent)
+        if memory is not None and memory.sent:
+            await asyncio.to_thread(self._follow_redactions, memory)
 
     async def _after_invocation(self, event: AfterInvocationEvent) -> None:
         memory = self._memory_of(event.agent)
@@ -262,24 +290,70 @@ class MemoryHook(HookProvider):
         taken: list[tuple[str, str, str]] = []
         for name in names:
             message = memory.pending.pop(name)
+            if self._config.writes.flush == "message":
+                memory.sent[name] = (message, self._text_of(message))
             role = message["role"]
-            text = message_text(message["content"], role, without_thinking=self._settings.strip_thinking)
+            text = self._text_of(message)
             if text:
                 taken.append((name, role, text))
+            else:
+                memory.ready.pop(name, None)
         return taken
+
+    def _text_of(self, message: Message) -> str:
+        return message_text(message["content"], message["role"], without_thinking=self._settings.strip_thinking)
 
     def _send(self, memory: _AgentMemory, texts: list[tuple[str, str, str]]) -> bool:
         """Write one event and whatever waits before it. Not on the event loop: making the first client takes time."""
-        writer = memory.writer = memory.writer or self._writers.writer(memory.session)
-        outgoing = [(name, role, self._outgoing(text)) for name, role, text in texts]
-        items = [OutgoingItem(name, encode_text(text, role)) for name, role, text in outgoing if text.strip()]
-        self._dropped += len(outgoing) - len(items)
-        if items:
-            writer.submit(items)
+        writer = self._submit(memory, texts)
         done = self._writers.drain(memory.session, writer)
+        if memory.sent:
+            memory.places |= writer.take_positions()
         if done and self._writers.unsent:
             self._background.submit(self._writers.drain_all)  # the service is back: the others' turn
         return done
+
+    def _submit(self, memory: _AgentMemory, texts: list[tuple[str, str, str]]) -> EventWriter:
+        writer = self._writer_of(memory)
+        items = [
+            memory.ready.pop(name) if name in memory.ready else self._item(name, role, text)
+            for name, role, text in texts
+        ]
+        kept = [item for item in items if item is not None]
+        self._dropped += len(items) - len(kept)
+        if kept:
+            writer.submit(kept)
+        return writer
+
+    def _accept(self, memory: _AgentMemory) -> None:
+        """Keep the turn so far in the outbox: the model has answered, so nothing redacts these messages now."""
+        new = [(name, message) for name, message in list(memory.pending.items()) if name not in memory.ready]
+        for name, message in new:
+            text = self._text_of(message)
+            memory.ready[name] = self._item(name, message["role"], text) if text else None
+        self._writer_of(memory).accept([item for name, _ in new if (item := memory.ready[name]) is not None])
+
+    def _follow_redactions(self, memory: _AgentMemory) -> None:
+        """Replace in the log what was saved at once and a guardrail has redacted since."""
+        for name, (message, text) in list(memory.sent.items()):
+            now = self._text_of(message)
+            if now == text:
+                continue
+            memory.sent[name] = (message, now)
+            item = self._item(name, message["role"], now) if now else None
+            payload = () if item is None else tuple(item.payload_items)
+            writer = self._writer_of(memory)
+            writer.redact(Replacement(name, payload), memory.places.get(name))
+            self._writers.drain(memory.session, writer)
+            memory.places |= writer.take_positions()
+
+    def _writer_of(self, memory: _AgentMemory) -> EventWriter:
+        memory.writer = memory.writer or self._writers.writer(memory.session)
+        return memory.writer
+
+    def _item(self, name: str, role: str, text: str) -> OutgoingItem | None:
+        outgoing = self._outgoing(text)
+        return OutgoingItem(name, encode_text(outgoing, role)) if outgoing.strip() else None
 
     def _outgoing(self, text: str) -> str:
         """Pass a text through the user's own redaction; what cannot be redacted does not leave the process."""
@@ -306,6 +380,8 @@ class MemoryHook(HookProvider):
         session = memory.session
         address = SessionAddress(session.memory_id, session.actor_id, session.session_id)
         memory.restored = True
+        if self._config.writes.outbox is not None:
+            self._writers.drain(session, self._writer_of(memory))  # what an ended process left belongs to the history
         try:
             restored, newest = read_last_messages(
                 EventReader(session.client, address),
@@ -317,8 +393,7 @@ class MemoryHook(HookProvider):
             self._fail("restore", error)
             return
         if newest is not None:
-            memory.writer = self._writers.writer(session)
-            memory.writer.start_after(newest)
+            self._writer_of(memory).start_after(newest)
         if not restored:
             return
         if self._settings.restore == "messages":
@@ -415,6 +490,11 @@ def _has_session_in_memory(agent: Agent) -> bool:
     if isinstance(manager, AgentCoreMemorySessionManager) and not isinstance(manager, CompactingSessionManager):
         _log.warning("the hook only retrieves: plain text beside the SDK's session manager would empty its history")
     return isinstance(manager, AgentCoreMemorySessionManager)
+
+
+def _may_be_redacted(memory: _AgentMemory) -> bool:
+    """Whether the newest message that waits is the user's, which the model call under way may redact."""
+    return bool(memory.pending) and memory.pending[next(reversed(memory.pending))]["role"] == "user"
 
 
 def _in_event_loop() -> bool:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
+import sqlite3
 import threading
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from agentmem.events import unsent
 from agentmem.events.address import SessionAddress
-from agentmem.events.writer import EventWriter, WriterStatus
+from agentmem.events.breaker import CircuitBreaker
+from agentmem.events.outbox import open_outbox
+from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus, check_flush
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agentmem.config import WriteConfig
     from agentmem.session import MemorySession
 
 __all__ = ["HookStatus", "SessionWriters"]
 
 BreakerState = Literal["closed", "half-open", "open"]
-_ORDER: tuple[BreakerState, ...] = ("closed", "half-open", "open")
 _NOTHING = WriterStatus(0, 0, 0, None, "closed")
 _log = logging.getLogger(__name__)
 
@@ -34,7 +38,7 @@ class HookStatus:
         pending: Messages waiting to be sent again.
         dropped: Messages given up: refused by the service, or a queue was full.
         last_error: What last went wrong in saving, restoring or retrieving, or None.
-        breaker: State of the circuit breaker furthest from closed, of the writers in use and of retrieval.
+        breaker: State of the circuit breaker of writing or, when that is closed, of retrieval.
     """
 
     saved: int
@@ -48,54 +52,76 @@ class SessionWriters:
     """Hands out one writer for each session.
 
     A writer lives as long as an agent uses it or it holds unsent messages, so an outage costs a process that makes an
-    agent for each request nothing but time. The turns waiting in all writers together are bounded by `queue_limit`
-    times the sessions that fail, and the sessions by `queue_limit`.
+    agent for each request nothing but time. They share one circuit breaker, because they share the service. The turns
+    waiting in all writers together are bounded by `queue_limit` times the sessions that fail, and the sessions by
+    `queue_limit`; with an outbox, by the disk.
     """
 
     def __init__(self, settings: WriteConfig) -> None:
-        """Write with these settings."""
+        """Write with these settings.
+
+        Raises:
+            ConfigurationError: The outbox cannot be used, or the settings do not fit where this runs.
+        """
+        check_flush(settings)
+        if settings.outbox is not None:
+            open_outbox(settings.outbox)
         self._settings = settings
         self._lock = threading.Lock()
         self._live: WeakValueDictionary[SessionAddress, EventWriter] = WeakValueDictionary()
         self._unsent: dict[SessionAddress, EventWriter] = {}
         self._seen: WeakKeyDictionary[EventWriter, WriterStatus] = WeakKeyDictionary()
+        self._breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_reset_seconds)
         self._saved = self._dropped = 0
         self._last_error: str | None = None
 
     def writer(self, session: MemorySession) -> EventWriter:
         """Return the writer of a session; keep it as long as you use it."""
         address = SessionAddress(session.memory_id, session.actor_id, session.session_id)
-        with self._lock:
-            found = self._live.get(address)
-            if found is None:
-                found = EventWriter(session.client, address, self._settings, options=session.event_options())
-                self._live[address] = found
-            return found
+        return self._writer_of(address, session.client, session.event_options())
 
     def drain(self, session: MemorySession, writer: EventWriter) -> bool:
-        """Send what a session's writer holds; it is kept until it holds nothing.
+        """Send what a session's writer holds, for as long as a turn may wait; it is kept until it holds nothing.
 
         Returns:
             Whether everything is acknowledged.
         """
         address = SessionAddress(session.memory_id, session.actor_id, session.session_id)
-        return self._drain(address, writer)
+        return self._drain(address, writer, PATIENCE)
 
     def drain_all(self) -> bool:
-        """Send what any session's writer still holds, longest unsent first; stop at the first that cannot.
+        """Send what any session's writer still holds, longest unsent first, as long as the service answers.
 
         Returns:
             Whether everything is acknowledged.
         """
         with self._lock:
             waiting = list(self._unsent.items())
-        return all(self._drain(address, writer) for address, writer in waiting)
+        done = True
+        for address, writer in waiting:
+            done = self._drain(address, writer, None) and done
+            if self._breaker.state == "open":
+                break
+        return done
+
+    def take_over(self, memory_id: str, client: Any) -> None:
+        """Take over what processes that have ended left in the outbox, of any session of a memory."""
+        if self._settings.outbox is None:
+            return
+        try:
+            left = open_outbox(self._settings.outbox).left_behind(memory_id)
+        except sqlite3.Error as error:
+            _log.error("error=<%s: %s> | the outbox could not be read", type(error).__name__, error)
+            return
+        for address in left:
+            writer = self._writer_of(address, client, {})
+            with self._lock:
+                self._unsent[address] = writer
 
     def finish_with(self, owner: object) -> None:
-        """Send what is left when the owner is collected, or when the process ends."""
-        # Collected in the middle of anything, so not in this thread; the end of the process has its own way.
+        """Send what is left when the owner is collected; the end of the process has its own way (`events.unsent`)."""
+        # Collected in the middle of anything, so not in this thread.
         weakref.finalize(owner, _finish_aside, self).atexit = False
-        _open.add(self)
 
     @property
     def unsent(self) -> bool:
@@ -109,15 +135,21 @@ class SessionWriters:
             writers = list(self._live.values())
         for writer in writers:
             self._account(writer)
-        statuses = [writer.status for writer in writers]
-        worst = max((status.breaker for status in statuses), key=_ORDER.index, default=_ORDER[0])
+        pending = sum(writer.status.pending for writer in writers)
         with self._lock:
-            return HookStatus(
-                self._saved, sum(status.pending for status in statuses), self._dropped, self._last_error, worst
-            )
+            return HookStatus(self._saved, pending, self._dropped, self._last_error, self._breaker.state)
 
-    def _drain(self, address: SessionAddress, writer: EventWriter) -> bool:
-        done = writer.drain()
+    def _writer_of(self, address: SessionAddress, client: Any, options: Mapping[str, Any]) -> EventWriter:
+        with self._lock:
+            found = self._live.get(address)
+            if found is None:
+                found = EventWriter(client, address, self._settings, options=options, breaker=self._breaker)
+                self._live[address] = found
+                found.recover()
+            return found
+
+    def _drain(self, address: SessionAddress, writer: EventWriter, seconds: float | None) -> bool:
+        done = writer.drain(seconds)
         self._account(writer)
         with self._lock:
             if not done:
@@ -125,9 +157,9 @@ class SessionWriters:
             elif self._unsent.get(address) is writer:
                 del self._unsent[address]
             lost = [self._unsent.pop(next(iter(self._unsent))) for _ in range(self._surplus())]
-            self._dropped += sum(one.status.pending for one in lost)
-        if lost:
-            _log.error("sessions=<%d> | too many sessions with unsent turns, the oldest are dropped", len(lost))
+        for one in lost:
+            one.abandon()
+            unsent.release(one)
         return done
 
     def _surplus(self) -> int:
@@ -144,20 +176,11 @@ class SessionWriters:
                 self._last_error = now.last_error
 
 
-_open: WeakSet[SessionWriters] = WeakSet()
-
-
 def _finish(writers: SessionWriters) -> None:
     if writers.unsent and not writers.drain_all():
-        _log.error("messages=<%d> | not saved when their hook or the process ended", writers.status.pending)
+        _log.error("messages=<%d> | not saved when their hook was collected, tried again", writers.status.pending)
 
 
 def _finish_aside(writers: SessionWriters) -> None:
     if writers.unsent:
         threading.Thread(target=_finish, args=(writers,), name="agentmem-finish").start()
-
-
-@atexit.register
-def _finish_all() -> None:
-    for writers in list(_open):
-        _finish(writers)

@@ -128,12 +128,8 @@ class SessionLog:
             return
         item = self._outward.item(message)
         terms = key_terms(self._outward.message(message), INDEX_TERMS)
-        position = self.positions.get(name)
-        self._writer.redact(
-            Replacement(name, tuple(item.payload_items), handle_of(name), tuple(terms)),
-            None if position is None else position.event_id,
-            self._replaced,
-        )
+        new = Replacement(name, tuple(item.payload_items), handle_of(name), tuple(terms))
+        self._writer.redact(new, self.positions.get(name), self._replaced)
 
     def close_part(self, after_seconds: float) -> bool:
         """Close the turn as far as it is, if it has been going on for long enough; return whether it did.

@@ -66,10 +66,10 @@ class QueuedTurn:
 
 @dataclass
 class QueuedRedaction:
-    """A message of the log that is to be replaced; ``event_id`` is None until it is known."""
+    """A message of the log that is to be replaced; ``at`` is None until it is known."""
 
     new: Replacement
-    event_id: str | None
+    at: Position | None
     on_replaced: Callable[[str, str], None] = nothing
     seq: int | None = None
     messages: int = 0
@@ -85,6 +85,7 @@ def job_of(entry: StoredEntry) -> QueuedTurn | QueuedRedaction:
     """Return what is to be done about an entry of the outbox, of kind ``event`` or ``redaction``."""
     if entry.kind == "redaction":
         new = Replacement.from_dict(entry.places[0][0], entry.body)
-        return QueuedRedaction(new, entry.body["event_id"], seq=entry.seq)
+        at = entry.body["at"]
+        return QueuedRedaction(new, None if at is None else Position(*at), seq=entry.seq)
     event = QueuedEvent(dict(entry.places), body=entry.body, at=entry.at, seq=entry.seq, kept_at=entry.kept_at)
     return QueuedTurn(deque([event]))

@@ -71,7 +71,7 @@ def put_in_place(
 
 
 def replace_event(
-    client: Any, address: SessionAddress, event_id: str, new: Replacement, options: Mapping[str, Any]
+    client: Any, address: SessionAddress, at: Position, new: Replacement, options: Mapping[str, Any]
 ) -> str | None:
     """Write an event anew with one message replaced, and delete the original.
 
@@ -80,7 +80,7 @@ def replace_event(
     Args:
         client: The boto3 client.
         address: The session.
-        event_id: The event.
+        at: Where the message stands.
         new: The message.
         options: Further parameters of every event of the session.
 
@@ -91,6 +91,7 @@ def replace_event(
         ClientError: The service refused a call.
         BotoCoreError: The service could not be reached.
     """
+    event_id = at.event_id
     try:
         answer = client.get_event(**address.parameters(), eventId=event_id)
         check_answer(answer, "get_event", "event")
@@ -100,7 +101,12 @@ def replace_event(
         raise
     event = answer["event"]
     decoded = decode_event(event)
-    found = [one for one in decoded.messages if one.message["tracking_id"] == new.tracking_id]
+    found = [
+        one
+        for one in decoded.messages
+        # Plain text has no tracking id of its own.
+        if one.message["tracking_id"] == new.tracking_id or (one.origin == "text" and one.position.item == at.item)
+    ]
     if not found:
         return None
     payload = put_in_place(event["payload"], found[0].position.item, new.payload)

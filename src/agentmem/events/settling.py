@@ -46,8 +46,8 @@ def look_up(reader: EventReader, body: Mapping[str, Any], milliseconds: int | No
     return None, newest
 
 
-def find_message(reader: EventReader, tracking_id: str) -> str | None:
-    """Return the id of the event that holds a message, newest first, or None when it is not within reach.
+def find_message(reader: EventReader, tracking_id: str) -> Position | None:
+    """Return where a message stands in the log, or None when it is not within reach.
 
     Raises:
         HistoryUnavailableError: The log could not be read.
@@ -56,8 +56,9 @@ def find_message(reader: EventReader, tracking_id: str) -> str | None:
         if number >= PAGES:
             return None
         for event in page:
-            if any(one.message["tracking_id"] == tracking_id for one in event.messages):
-                return event.event_id
+            for one in event.messages:
+                if one.message["tracking_id"] == tracking_id:
+                    return one.position
     return None
 
 

@@ -205,13 +205,13 @@ class EventWriter:
         self._enqueue(turn, numbers)
 
     def redact(
-        self, new: Replacement, event_id: str | None = None, on_replaced: Callable[[str, str], None] = nothing
+        self, new: Replacement, at: Position | None = None, on_replaced: Callable[[str, str], None] = nothing
     ) -> None:
         """Replace a message that was submitted before; what is in the log already is replaced with ``drain``.
 
         Args:
             new: The message's new content.
-            event_id: The event that holds it, if that is known.
+            at: Where it stands in the log, if that is known.
             on_replaced: Called with the event's id and the new one's, when it is replaced.
         """
         with self._state:
@@ -219,12 +219,13 @@ class EventWriter:
             if event is not None and event.at is None:
                 self._change(event, new)
                 return
-        job = QueuedRedaction(new, event_id, on_replaced)
+        job = QueuedRedaction(new, at, on_replaced)
         if self._journal is not None:
             if new.tracking_id in self._journal.parked:
                 self._journal.redact_parked(new.tracking_id, new.payload)
                 return
-            job.seq = self._journal.keep_redaction(new.tracking_id, {**new.to_dict(), "event_id": event_id})
+            place = None if at is None else [at.event_id, at.item]
+            job.seq = self._journal.keep_redaction(new.tracking_id, {**new.to_dict(), "at": place})
         with self._state:
             self._queue.append(job)
         unsent.keep(self)
@@ -433,30 +434,28 @@ class EventWriter:
             self._saved += len(event.places)
             turn.events.popleft()
             for job in self._queue:
-                if isinstance(job, QueuedRedaction) and job.event_id is None and job.new.tracking_id in stored:
-                    job.event_id = event_id
+                if isinstance(job, QueuedRedaction) and job.at is None:
+                    job.at = stored.get(job.new.tracking_id)
         if self._journal is not None:
             self._journal.remove(event.seq)
 
     def _replace(self, job: QueuedRedaction) -> None:
-        event_id = job.event_id or find_message(self._reader, job.new.tracking_id)
-        replacement = (
-            None if event_id is None else replace_event(self._client, self._address, event_id, job.new, self._options)
-        )
+        at = job.at or find_message(self._reader, job.new.tracking_id)
+        made = None if at is None else replace_event(self._client, self._address, at, job.new, self._options)
         self._remove(job)
         if self._journal is not None:
             self._journal.remove(job.seq)
-        if event_id is None or replacement is None:
+        if at is None or made is None:
             _log.warning("session=<%s> | a redacted message is not in the log (any more)", self._address)
             return
         with self._state:
             for name, position in self._positions.items():
-                if position.event_id == event_id:
-                    self._positions[name] = Position(replacement, position.item)
+                if position.event_id == at.event_id:
+                    self._positions[name] = Position(made, position.item)
             for other in self._queue:
-                if isinstance(other, QueuedRedaction) and other.event_id == event_id:
-                    other.event_id = replacement
-        job.on_replaced(event_id, replacement)
+                if isinstance(other, QueuedRedaction) and other.at is not None and other.at.event_id == at.event_id:
+                    other.at = Position(made, other.at.item)
+        job.on_replaced(at.event_id, made)
 
     def _remove(self, job: QueuedTurn | QueuedRedaction) -> None:
         with self._state:
