@@ -174,6 +174,9 @@ class Wait:
         self._start = clock()
         self._slept = 0.0
         self._polls = self._count = self._throttled = 0
+        self._look_calls = 0
+        self._look_seconds = 0.0
+        self._is_last = False
         self._last_error: Exception | None = None
         self._strategies: set[str] = set()
         self._watching = question.jobs.is_known
@@ -186,6 +189,11 @@ class Wait:
     @property
     def _is_over(self) -> bool:
         return self._question.max_wait - self.elapsed <= 1e-9
+
+    @property
+    def _is_late(self) -> bool:
+        """Whether no further call may begin; a look begun when the time is just up is still finished."""
+        return self._question.max_wait > 0 and self.elapsed - self._question.max_wait > 1e-9
 
     def run(self) -> Generator[Step, Any, list[Record]]:
         """Poll until there is enough or the time is up.
@@ -204,6 +212,8 @@ class Wait:
         question = self._question
         while True:
             self._polls += 1
+            self._look_calls = 0
+            began = self.elapsed
             found: list[Record] = []
             error: Exception | None = None
             try:
@@ -216,13 +226,15 @@ class Wait:
                 self._throttled = self._throttled + 1 if _is_throttle(problem) else 0
             else:
                 self._count, self._throttled = len(found), 0
+            # A look of one call may be begun when the time is up; one of several needs its time before that.
+            self._look_seconds = self.elapsed - began if self._look_calls > 1 else 0.0
             done = error is None and self._is_enough(found)
             yield self._progress(error, done=done)
             if done:
                 return found
-            if not self._is_over:
+            if not self._is_over and not self._is_last:
                 yield from self._watch_jobs()
-            if self._is_over:
+            if self._is_over or self._is_last:
                 return self._give_up()
             yield from self._pause()
 
@@ -241,6 +253,8 @@ class Wait:
         fresh = question.novelty.fresh(listed, complete=complete)
         if question.query is None or len(fresh) < question.min_count:
             return fresh
+        if self._is_late:
+            return fresh[:shown]
         ranked, all_ranked = yield from self._search(PAGE_SIZE)
         wanted = {record["memoryRecordId"]: record for record in fresh}
         found = [record for record in ranked if wanted.pop(record["memoryRecordId"], None) is not None]
@@ -263,13 +277,14 @@ class Wait:
         parameters |= {"memoryId": question.memory_id, **place_parameters(question.namespace, question.match)}
         records: list[Record] = []
         while True:
+            self._look_calls += 1
             answer = yield Call(operation, parameters)
             check_answer(answer, operation, "memoryRecordSummaries")
             page = answer["memoryRecordSummaries"]
             records += [record for record in page if is_in_place(record, question.namespace, question.match)]
             self._strategies |= {record["memoryStrategyId"] for record in page if record.get("memoryStrategyId")}
             token = answer.get("nextToken")
-            if not token or self._is_over:
+            if not token or self._is_late:
                 return records, not token
             parameters = {**parameters, "nextToken": token}
 
@@ -281,7 +296,9 @@ class Wait:
         interval = self._question.poll_interval
         if self._throttled:
             interval = min(interval * 2 ** min(self._throttled, 30), max(interval, LONGEST_PAUSE))
-        seconds = min(interval, self._question.max_wait - self.elapsed)
+        left = max(self._question.max_wait - self.elapsed - self._look_seconds, 0.0)
+        seconds = min(interval, left)
+        self._is_last = left <= interval
         yield Pause(seconds)
         self._slept += seconds
 

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
     from agentmem.session import MemorySession
 
-__all__ = ["MemoryRecord", "Retrieval", "chosen", "retrieve", "search"]
+__all__ = ["MemoryRecord", "Retrieval", "chosen", "list_records", "retrieve", "search"]
 
 QUERY_LIMIT = 10_000
 """Most characters of a query (botocore: `SearchCriteriaSearchQueryString`)."""
+
+LIST_PAGE = 100
+"""Records a page, the service's maximum (botocore: `MaxResults`)."""
 
 _log = logging.getLogger(__name__)
 
@@ -97,6 +100,33 @@ def search(session: MemorySession, name: str, query: str, *, client: Any = None)
     found = [_record(summary, place) for summary in answer["memoryRecordSummaries"]]
     relevant = [record for record in found if record.score >= namespace.relevance_score]
     return sorted(relevant, key=lambda record: -record.score)[: namespace.top_k]
+
+
+def list_records(session: MemorySession, name: str) -> list[MemoryRecord]:
+    """List the long-term memory of one namespace, all of it.
+
+    Args:
+        session: The session, which resolves the namespace.
+        name: The namespace's configured name.
+
+    Returns:
+        The records as the service lists them, scored 0.
+
+    Raises:
+        ConfigurationError: There is no namespace of that name.
+        ClientError: The service refused the request.
+        BotoCoreError: The service could not be reached.
+        ResponseParserError: Its answer was broken.
+    """
+    place = session.namespace(name)
+    pages = session.client.get_paginator("list_memory_records").paginate(
+        memoryId=session.memory_id, namespace=place, maxResults=LIST_PAGE
+    )
+    records: list[MemoryRecord] = []
+    for answer in pages:
+        check_answer(answer, "list_memory_records", "memoryRecordSummaries")
+        records += [_record(summary, place) for summary in answer["memoryRecordSummaries"]]
+    return records
 
 
 async def retrieve(

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from agentmem.errors import ConfigurationError
 from agentmem.marks import Mark, Match, Novelty, Record, Since, fingerprints, is_in_place, place_key, place_parameters
+from agentmem.pausing import pause, pause_async
 from agentmem.polling import JOB_PAGES, PAGE_SIZE, Call, JobScope, Pause, Question, Step, Wait, WaitProgress
 
 __all__ = ["BoundSession", "Mark", "WaitProgress", "take_mark", "wait_for_memories", "wait_for_memories_async"]
@@ -74,7 +75,7 @@ def wait_for_memories(  # noqa: PLR0917 - the signature people know from the SDK
 
     Throttling (with longer and longer pauses), the service's own failures, timeouts and lost connections are tried
     again; every other error is raised at once. `max_wait` is exceeded by one call at most, which is as long as the
-    client's timeouts and retries allow.
+    client's timeouts and retries allow; when that happens, records found late may come unranked.
 
     Args:
         memory_client: A `MemoryClient`, a boto3 `bedrock-agentcore` client, or a `MemorySession`.
@@ -82,7 +83,7 @@ def wait_for_memories(  # noqa: PLR0917 - the signature people know from the SDK
         namespace: The resolved namespace, such as `/users/user123/facts/`; with a session also a configured name.
         query: What to search for; the records come best first, at most `top_k` (or `min_count`, if more). None
             lists the namespace, and all records count.
-        max_wait: Seconds to wait, 0 or more; 0 looks once.
+        max_wait: Seconds to wait, 0 or more; 0 looks once, at everything.
         poll_interval: Seconds between polls, above 0.
         top_k: Most records returned for a query, 1 to 100.
         since: From when on a record is new: a datetime with a time zone, an event as `create_event` returns it, an
@@ -94,7 +95,8 @@ def wait_for_memories(  # noqa: PLR0917 - the signature people know from the SDK
         match: `exact`, or `path` (`prefix` is the same) for the namespace and everything below it.
         raise_on_timeout: Whether to raise when the time is up.
         on_poll: Called after every poll.
-        sleep: How to pause, in seconds; a test may move a frozen clock instead.
+        sleep: How to pause, in seconds; a test may move a frozen clock instead. The default lets the embedded service
+            of `agentmem.testing` pass the time without sleeping.
         clock: Seconds, never going back. It may stand still: pauses count as they were asked for.
 
     Returns:
@@ -186,10 +188,12 @@ async def wait_for_memories_async(  # noqa: PLR0917 - the signature people know 
         step = next(steps)
         while True:
             try:
-                if isinstance(step, Call):
+                if isinstance(step, Pause):
+                    answer = await pause_async(client, sleep, step.seconds)
+                elif isinstance(step, Call):
                     answer = await asyncio.to_thread(_perform, step, client, memory_client, None, time.sleep)
                 else:
-                    answer = _perform(step, client, memory_client, on_poll, sleep)
+                    answer = on_poll(step) if on_poll is not None else None
                     if inspect.isawaitable(answer):
                         answer = await answer
             except Exception as error:  # noqa: BLE001 - the steps decide what it means
@@ -264,7 +268,7 @@ def _perform(
             owner = client if plane == "data" else memory_client.gmcp_client
             return getattr(owner, operation)(**parameters)
         case Pause(seconds):
-            return sleep(seconds)
+            return pause(client, sleep, seconds)
         case progress:
             return on_poll(progress) if on_poll is not None else None
 

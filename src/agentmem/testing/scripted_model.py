@@ -198,6 +198,14 @@ class ScriptedModel(Model):
         """How many answers of the script were not used yet."""
         return len(self._script) - self._next
 
+    def add(self, *answers: ScriptItem) -> None:
+        """Put answers at the end of the script.
+
+        Args:
+            *answers: The answers, one a model call.
+        """
+        self._script += answers
+
     def update_config(self, **model_config: Any) -> None:
         """Change the configuration.
 
