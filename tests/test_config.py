@@ -113,6 +113,7 @@ BAD = [
     (WriteConfig, "metadata", {f"k{i}": "v" for i in range(11)}),
     (DynamoDBCheckpoints, "table", "no"),
     (DynamoDBCheckpoints, "ttl_days", 0),
+    (DynamoDBCheckpoints, "event_expiry_days", 1),
     (DynamoDBCheckpoints, "region", "Frankfurt am Main"),
     (DynamoDBCheckpoints, "endpoint_url", "localhost:8000"),
     (SqliteCheckpoints, "path", 5),

@@ -252,6 +252,13 @@ class DynamoDBCheckpoints(Settings):
         le=3_650,
         description="Give the days after its last use at which a checkpoint expires, 1 to 3,650, or nothing for never.",
     )
+    event_expiry_days: Count = Field(
+        default=90,
+        ge=3,
+        le=3_650,
+        description="Give the days the memory keeps events (its eventExpiryDuration), 3 to 3,650: checkpoints live at "
+        "least as long, so that what was folded can be recalled for as long as it is stored.",
+    )
     region: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9-]+$",

@@ -31,8 +31,9 @@ def test_in_memory_locations_of_one_process_share_what_they_hold():
 
 
 def test_a_dynamodb_location_opens_its_table(dynamodb, checkpoint_table):
-    location = DynamoDBCheckpoints(table=checkpoint_table, ttl_days=7, endpoint_url=dynamodb.meta.endpoint_url)
-    store, key = open_store(location, boto_session=dummy_session(), event_expiry_days=60), any_key()
+    endpoint = dynamodb.meta.endpoint_url
+    location = DynamoDBCheckpoints(table=checkpoint_table, ttl_days=7, event_expiry_days=60, endpoint_url=endpoint)
+    store, key = open_store(location, boto_session=dummy_session()), any_key()
     store.save(key, checkpoint(1))
     expiry = int(dynamodb.scan(TableName=checkpoint_table)["Items"][0]["expires_at"]["N"])
     assert 59 * 86_400 < expiry - time.time() < 61 * 86_400

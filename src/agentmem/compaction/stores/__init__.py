@@ -21,7 +21,6 @@ def open_store(
     boto_session: Session | None = None,
     region: str | None = None,
     data_client: Any | None = None,
-    event_expiry_days: int | None = None,
 ) -> CheckpointStore:
     """Open the checkpoint store a configuration names.
 
@@ -32,7 +31,6 @@ def open_store(
         boto_session: Makes the DynamoDB client; None for one made from the environment.
         region: The memory's region, for a table whose configuration and ARN name none.
         data_client: The ``bedrock-agentcore`` client, for the event log.
-        event_expiry_days: The memory's event expiry; checkpoints in DynamoDB live at least as long.
 
     Returns:
         The store.
@@ -55,7 +53,7 @@ def open_store(
 
             client = dynamodb_client(location, boto_session=boto_session, region=region)
             return DynamoDBCheckpointStore(
-                client, location.table, ttl_days=location.ttl_days, event_expiry_days=event_expiry_days
+                client, location.table, ttl_days=location.ttl_days, event_expiry_days=location.event_expiry_days
             )
         case SqliteCheckpoints():
             from agentmem.compaction.stores.sqlite import SqliteCheckpointStore
