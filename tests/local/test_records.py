@@ -147,8 +147,15 @@ def test_a_strategys_records_expire_by_its_own_setting(api, clock):
     )
     api.say("I live in Porto.")
     assert len(api.records("/users/bob/facts/")) == 1
-    clock.advance(41 * DAY)
+    clock.advance(30 * DAY)
+    api.say("I live in Porto.")  # said again, it lasts again
+    assert len(api.records("/users/bob/facts/")) == 1
+    clock.advance(30 * DAY)
+    assert len(api.records("/users/bob/facts/")) == 1
+    clock.advance(11 * DAY)
     assert api.records("/users/bob/facts/") == []
+    api.say("I live in Porto.")
+    assert len(api.records("/users/bob/facts/")) == 1
 
 
 def test_a_removed_expiry_is_refused_when_creating(api):

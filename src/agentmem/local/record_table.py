@@ -96,6 +96,29 @@ def update(connection: sqlite3.Connection, seq: int, **columns: Any) -> None:
         connection.execute("DELETE FROM vectors WHERE seq = ?", (seq,))
 
 
+def replace(connection: sqlite3.Connection, seq: int, record: NewRecord) -> str:
+    """Put a new record in the place of an old one of the same namespace and strategy, in a write transaction.
+
+    To a caller the old one is gone and the new one, with an id and a creation time of its own, is there.
+
+    Returns:
+        The new record's id.
+    """
+    record_id = f"mem-{uuid.uuid4()}"
+    update(
+        connection,
+        seq,
+        record_id=record_id,
+        text=record.text,
+        created_at=record.created_at,
+        timestamp=record.timestamp,
+        expires_at=record.expires_at,
+        metadata=record.metadata,
+        subject=record.subject,
+    )
+    return record_id
+
+
 def delete(connection: sqlite3.Connection, seq: int) -> None:
     """Delete a record, in a write transaction: an empty row stays to tell other processes' indexes."""
     connection.execute(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 DEFAULT_TOP_K = 10
 _Action: TypeAlias = "Callable[[sqlite3.Connection, MemoryResource, int, Mapping[str, Any]], None]"
-NEWEST = 2**62  # above every row number
+NEWEST = 9e18  # later than every record
 
 
 class RecordOperations:
@@ -66,16 +66,17 @@ class RecordOperations:
         params = call.params
         memory = self._memory(call)
         size = params.get("maxResults", DEFAULT_PAGE)
-        [before] = decode(call.operation, params, [NEWEST])
+        created, last = decode(call.operation, params, [NEWEST, 0])
         condition, values = _condition(memory, params, params, call.now)
         with self._store.read() as connection:
             rows = connection.execute(
-                f"SELECT {COLUMNS} FROM records WHERE {condition} AND seq < ? ORDER BY seq DESC LIMIT ?",
-                (*values, before, size + 1),
+                f"SELECT {COLUMNS} FROM records WHERE {condition} AND (created_at, seq) < (?, ?)"
+                " ORDER BY created_at DESC, seq DESC LIMIT ?",
+                (*values, created, last, size + 1),
             ).fetchall()
         answer: dict[str, Any] = {"memoryRecordSummaries": [record_table.shown(row) for row in rows[:size]]}
         if len(rows) > size:
-            answer["nextToken"] = encode(call.operation, params, [rows[size - 1]["seq"]])
+            answer["nextToken"] = encode(call.operation, params, [rows[size - 1]["created_at"], rows[size - 1]["seq"]])
         return answer
 
     def retrieve_memory_records(self, call: Call) -> dict[str, Any]:

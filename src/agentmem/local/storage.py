@@ -97,8 +97,8 @@ CREATE TABLE records (
   metadata TEXT,
   text TEXT NOT NULL
 );
-CREATE INDEX records_by_namespace ON records (memory_id, namespace, seq) WHERE deleted = 0;
-CREATE INDEX records_by_memory ON records (memory_id, seq) WHERE deleted = 0;
+CREATE INDEX records_by_namespace ON records (memory_id, namespace, created_at, seq) WHERE deleted = 0;
+CREATE INDEX records_by_memory ON records (memory_id, created_at, seq) WHERE deleted = 0;
 CREATE INDEX records_by_subject ON records (memory_id, namespace, subject) WHERE deleted = 0 AND subject IS NOT NULL;
 CREATE UNIQUE INDEX records_by_change ON records (memory_id, change);
 CREATE TABLE vectors (

@@ -156,8 +156,9 @@ class ExtractionEngine:
         with self._store.read() as connection:
             rows = connection.execute(
                 "SELECT record_id, text, subject FROM records"
-                " WHERE memory_id = ? AND namespace = ? AND strategy_id = ? AND deleted = 0 ORDER BY seq",
-                (task.memory.memory_id, namespace, strategy_id),
+                " WHERE memory_id = ? AND namespace = ? AND strategy_id = ? AND deleted = 0"
+                " AND (expires_at IS NULL OR expires_at > ?) ORDER BY created_at, seq",
+                (task.memory.memory_id, namespace, strategy_id, task.due_at),
             ).fetchall()
         if kind == "summary":
             # One summary a session, also where the template puts several sessions in one namespace.
@@ -176,29 +177,30 @@ class ExtractionEngine:
         before = None
         if change.replaces:
             before = connection.execute(
-                "SELECT seq FROM records WHERE record_id = ? AND deleted = 0", (change.replaces,)
+                "SELECT seq FROM records WHERE record_id = ? AND memory_id = ? AND namespace = ? AND deleted = 0",
+                (change.replaces, task.memory.memory_id, namespace),
             ).fetchone()
+        days = strategy.get("recordExpiryDurationDays")
+        expires_at = task.due_at + days * DAY if days else None
         if change.text is None:
             if before:
-                record_table.update(connection, before["seq"], timestamp=task.said_at)
+                record_table.update(connection, before["seq"], timestamp=task.said_at, expires_at=expires_at)
             return
-        if before:
-            record_table.delete(connection, before["seq"])
-        days = strategy.get("recordExpiryDurationDays")
-        record_table.insert(
-            connection,
-            NewRecord(
-                memory_id=task.memory.memory_id,
-                namespace=namespace,
-                strategy_id=strategy["strategyId"],
-                text=change.text[:MAX_RECORD],
-                created_at=task.due_at,
-                timestamp=task.said_at,
-                expires_at=task.due_at + days * DAY if days else None,
-                metadata=_passed_through(task, strategy),
-                subject=subject,
-            ),
+        record = NewRecord(
+            memory_id=task.memory.memory_id,
+            namespace=namespace,
+            strategy_id=strategy["strategyId"],
+            text=change.text[:MAX_RECORD],
+            created_at=task.due_at,
+            timestamp=task.said_at,
+            expires_at=expires_at,
+            metadata=_passed_through(task, strategy),
+            subject=subject,
         )
+        if before:
+            record_table.replace(connection, before["seq"], record)
+        else:
+            record_table.insert(connection, record)
 
     def _keep_failure(self, task: Task, strategy_id: str, error: Exception) -> None:
         with self._store.write() as connection:
