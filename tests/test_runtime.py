@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strands import Agent, tool
+from strands.memory import MemoryManager, MemoryStore
+from strands.tools import ToolProvider
 
 from agentmem import (
     AgentMemError,
@@ -66,7 +68,8 @@ class Memory:
             memory_id=local.memory_id,
             region=local.region,
             namespaces=(),
-            writes=WriteConfig(**writes),
+            # Sessions share a breaker; these tests are about tries that it lets through.
+            writes=WriteConfig(breaker_failures=100, **writes),
             boto_session=Impatient(local.boto_session()),
         )
         self.made = []
@@ -420,6 +423,69 @@ def test_an_agent_whose_messages_are_not_taken_is_kept_with_them(memory):
     fault.remove()
     agents.close()
     assert memory.stored("ann", session("1")) == ["My cat is called Ada."]
+
+
+def test_an_agent_that_was_kept_is_not_tried_again_for_every_new_session(memory):
+    agents = SessionAgents(lambda *ids: (memory if ids[1] == session("1") else plain)(*ids), max_sessions=1)
+    with agents.use("ann", session("1")) as agent:
+        fault = memory.service.faults.inject("throttle", "CreateEvent")
+        agent("My cat is called Ada.")
+    tried = fault.fired
+    for name in "2345":
+        with agents.use("ann", session(name)):
+            pass
+        until(lambda: len(agents.sessions) <= 2)
+    assert fault.fired == tried + 1
+    assert ("ann", session("1")) in agents.sessions
+    fault.remove()
+    agents.close()
+
+
+async def test_tools_are_released_and_what_stores_extract_is_saved():
+    released, kept = [], []
+
+    class Provider(ToolProvider):
+        async def load_tools(self, **_):
+            return []
+
+        def add_consumer(self, consumer_id, **_):
+            pass
+
+        def remove_consumer(self, consumer_id, **_):
+            released.append(consumer_id)
+
+    class Store(MemoryStore):
+        name, description, max_search_results, writable, extraction = "notes", None, None, True, True
+
+        async def search(self, query, options=None):
+            return []
+
+        async def add_messages(self, messages, context=None):
+            kept.extend(messages)
+
+    def factory(actor_id, session_id):
+        return Agent(
+            model=ScriptedModel(default="Yes."),
+            tools=[Provider()],
+            memory_manager=MemoryManager(stores=[Store()]),
+            callback_handler=None,
+        )
+
+    agents = SessionAgents(factory)
+    async with agents.use("ann", session("1")) as agent:
+        await agent.invoke_async("Hello.")
+    assert (released, kept) == ([], [])
+    await agents.close_async()
+    assert (len(released), len(kept)) == (1, 2)
+
+
+def test_closing_leaves_no_thread_behind(memory):
+    before = set(threading.enumerate())
+    with SessionAgents(memory, max_sessions=1) as agents:
+        for name in "12":
+            with agents.use("ann", session(name)):
+                pass
+    assert {thread.name for thread in set(threading.enumerate()) - before} == set()
 
 
 def test_a_context_manager_is_left_after_the_memory_is_drained(memory):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
     from strands import Agent
 
+    from agentmem.compaction.manager import CompactingSessionManager
     from agentmem.hook import MemoryHook
 
 __all__ = ["check_owner", "drain", "unsent_messages"]
@@ -34,8 +35,8 @@ def drain(agent: Agent) -> None:
     steps: list[Callable[[], object]] = []
     manager = _session_manager(agent)
     if isinstance(manager, CompactingSessionManager):
-        steps.append(partial(manager.flush, agent))  # what no invocation has written, such as a changed state
-    if manager is not None:
+        steps.append(partial(_drain_session, manager, agent))
+    elif manager is not None:
         steps.append(manager.close)
     steps += [hook.close for hook in _hooks(agent)]
     steps.append(agent.shutdown)
@@ -93,6 +94,19 @@ def unsent_messages(agents: Iterable[Agent]) -> int:
             memories[id(manager)] = manager
         memories |= {id(hook): hook for hook in _hooks(agent)}
     return sum(memory.status.pending for memory in memories.values())
+
+
+def _drain_session(manager: CompactingSessionManager, agent: Agent) -> None:
+    """Save what no invocation has written, such as a changed state, too; with one try, for it takes its time."""
+    if manager.flush(agent):
+        manager.close()
+        return
+    status = manager.status
+    raise UnsentMessagesError(
+        f"{status.pending} messages of session {manager.session_id!r} are not saved: {status.last_error}. They are "
+        "still queued in this process.",
+        status.pending,
+    )
 
 
 def _session_manager(agent: Agent) -> AgentCoreMemorySessionManager | None:

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 from agentmem.draining import check_owner, drain, unsent_messages
 from agentmem.errors import AgentMemError, ConfigurationError, IdentityError, UnsentMessagesError
 from agentmem.identity import validate_actor_id, validate_session_id
+from agentmem.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,8 +105,8 @@ class SessionAgents:
         self._held: OrderedDict[_Key, _Held] = OrderedDict()
         self._changed = threading.Condition()
         self._closed = False
-        self._builders = ThreadPoolExecutor(_BUILDERS, thread_name_prefix="agentmem-build")
-        self._drainers = ThreadPoolExecutor(_DRAINERS, thread_name_prefix="agentmem-drain")
+        self._builders = Threads(_BUILDERS, "agentmem-build")
+        self._drainers = Threads(_DRAINERS, "agentmem-drain")
 
     # ---- using an agent
 
@@ -172,7 +173,9 @@ class SessionAgents:
                 agent.cancel()
             self._changed.wait_for(lambda: not any(held.uses for held, _ in late), CANCEL_SECONDS)
             leaving = [left for held in self._held.values() if (left := held.leaving or self._let_go(held))]
+        self._builders.shutdown(wait=False)  # a factory that hangs must not hold up the others' end
         errors = [error for left in leaving if (error := left.result()) is not None]
+        self._drainers.shutdown()
         with self._changed:
             kept = [held.agent for held in self._held.values() if held.agent is not None]
         count = unsent_messages(kept)
