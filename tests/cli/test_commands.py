@@ -10,9 +10,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import typer
+from filled import refused
 from typer.testing import CliRunner
 
-from agentmem.cli import main
 from agentmem.cli.app import app
 
 WORKSHOP = Path(__file__).parents[1] / "data" / "workshop.jsonl"
@@ -25,15 +26,6 @@ def agentmem(*arguments):
 
 def replay(*arguments):
     return agentmem("replay", WORKSHOP, "--token-threshold", 5_000, *arguments)
-
-
-def refused(monkeypatch, capsys, *arguments):
-    """Run as the installed script does and return the error it ends with."""
-    monkeypatch.setattr(sys, "argv", ["agentmem", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    message = ended.value.code
-    return message if isinstance(message, str) else capsys.readouterr().err
 
 
 def test_json_is_one_object_with_what_was_promised():
@@ -135,6 +127,25 @@ def test_a_demo_whose_story_does_not_come_true_ends_with_status_1():
     done = agentmem("demo", "--extraction-delay", 3_600, "--max-wait", 0)
     assert done.exit_code == 1
     assert "Not as announced: the long-term memories did not arrive" in done.stdout
+
+
+def commands(group=None, before=()):
+    """Every command there is, as the words it is called by."""
+    group = typer.main.get_command(app) if group is None else group
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*before, name))
+        else:
+            yield [*before, name]
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
+def test_every_command_has_an_example_that_its_options_fit(command):
+    help_text = " ".join(agentmem(*command, "--help").stdout.split())
+    words = ["agentmem", *command]
+    assert f"Example: {' '.join(words)}" in help_text
+    example = help_text.partition("Example: ")[2].partition("╭")[0].split()
+    assert all(option in help_text.partition("╭")[2] for option in example if option.startswith("--"))
 
 
 def test_the_version_is_shown():

@@ -8,8 +8,14 @@ from typing import Annotated
 import typer
 
 from agentmem.cli.checkpoints import checkpoints
+from agentmem.cli.context import compact, context
 from agentmem.cli.demo import demo
+from agentmem.cli.events import events
+from agentmem.cli.policy import policy
+from agentmem.cli.records import records
 from agentmem.cli.replay import replay
+from agentmem.cli.serve import serve
+from agentmem.cli.sessions import sessions
 
 __all__ = ["app", "run"]
 
@@ -22,6 +28,13 @@ app = typer.Typer(
 )
 app.command("demo")(demo)
 app.command("replay")(replay)
+app.command("serve")(serve)
+app.command("sessions")(sessions)
+app.add_typer(events, name="events")
+app.add_typer(records, name="records")
+app.command("context")(context)
+app.command("compact")(compact)
+app.command("iam-policy")(policy)
 app.add_typer(checkpoints, name="checkpoints")
 
 
@@ -58,11 +71,13 @@ def _explained(error: BaseException) -> str | None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from agentmem.errors import AgentMemError
+    from agentmem.local.errors import MissingExtraError
 
+    known = (AgentMemError, BotoCoreError, ClientError, MissingExtraError, BrokenPipeError)
     cause: BaseException | None = error
     while cause is not None:
         # Strands wraps what happens inside its event loop.
-        if isinstance(cause, (AgentMemError, BotoCoreError, ClientError, BrokenPipeError)):
+        if isinstance(cause, known):
             return str(cause) or type(cause).__name__
         cause = cause.__cause__
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,7 @@ from agentmem.cli.configuration import Actor, Agent, AsJson, ConfigFile, Session
 from agentmem.cli.output import print_facts, print_table
 
 if TYPE_CHECKING:
-    from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
+    from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
     from agentmem.config import MemoryConfig
 
 __all__ = ["checkpoints"]
@@ -36,9 +37,9 @@ def list_checkpoints(  # noqa: PLR0917 - typer makes an option of each
 
     Example: agentmem checkpoints list --actor user123 --session chat-0001
     """
-    from itertools import islice
+    from agentmem.compaction.viewing import open_checkpoints
 
-    store, key = _opened(config, actor, session, agent)
+    store, key = open_checkpoints(config, actor, session, agent)
     found = list(islice(store.history(key), limit))
     if as_json:
         print(json.dumps([_facts(checkpoint) for checkpoint in found]))
@@ -73,7 +74,9 @@ def show_checkpoint(  # noqa: PLR0917 - typer makes an option of each
 
     Example: agentmem checkpoints show --actor user123 --session chat-0001 --version 3
     """
-    store, key = _opened(config, actor, session, agent)
+    from agentmem.compaction.viewing import open_checkpoints
+
+    store, key = open_checkpoints(config, actor, session, agent)
     found = next(store.history(key, before=None if version is None else version + 1), None)
     if found is None or (version is not None and found.version != version):
         raise typer.BadParameter(_nothing(key, version), param_hint="--session")
@@ -129,32 +132,6 @@ def create_checkpoint_table(
         print(json.dumps({"table": name, "region": client.meta.region_name, "created": created}))
     else:
         print(f"table {name} in {client.meta.region_name} {'was created' if created else 'was there'} and is ready")
-
-
-def _opened(config: MemoryConfig, actor: str, session: str, agent: str) -> tuple[CheckpointStore, CheckpointKey]:
-    """Open the configured store; the ids are checked as the agent's own would be."""
-    from agentmem.compaction.checkpoint import CheckpointKey
-    from agentmem.compaction.stores import open_store
-    from agentmem.config import EventLogCheckpoints, InMemoryCheckpoints
-    from agentmem.errors import ConfigurationError
-    from agentmem.identity import validate_actor_id, validate_session_id
-
-    if isinstance(config.checkpoints, InMemoryCheckpoints):
-        raise typer.BadParameter(
-            "the configuration keeps checkpoints in the agent's own process, where no other can look",
-            param_hint="--config",
-        )
-    if not config.memory_id:
-        raise ConfigurationError("memory_id is missing. Give it in the file, or set BEDROCK_AGENTCORE_MEMORY_ID.")
-    validate_actor_id(actor, hierarchical=config.hierarchical_actor_ids)
-    validate_session_id(session)
-    store = open_store(
-        config.checkpoints,
-        boto_session=config.boto_session(),
-        region=config.region,
-        data_client=config.data_plane() if isinstance(config.checkpoints, EventLogCheckpoints) else None,
-    )
-    return store, CheckpointKey(config.memory_id, actor, session, agent)
 
 
 def _facts(checkpoint: Checkpoint) -> dict[str, object]:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import functools
 import inspect
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from agentmem.config import MemoryConfig
 
 __all__ = [
     "DEFAULT_FILE",
+    "DEFAULT_FOLDER",
     "Actor",
     "Agent",
     "AsJson",
     "ConfigFile",
+    "MemoryId",
+    "Region",
     "Session",
     "configured",
     "find_configuration",
+    "opening",
     "read_values",
 ]
 
@@ -113,6 +118,24 @@ def find_configuration(
     return MemoryConfig(**values)
 
 
+@contextmanager
+def opening(place: str) -> Iterator[None]:
+    """Explain why the embedded memory at a place cannot be opened."""
+    import sqlite3
+
+    from agentmem.errors import ConfigurationError
+
+    try:
+        yield
+    except ConfigurationError:
+        raise
+    except (OSError, ValueError, sqlite3.Error) as error:
+        raise ConfigurationError(
+            f"local_path = {place!r}: the embedded memory cannot be opened ({error}). Give a folder of its own that "
+            "this user may write to."
+        ) from error
+
+
 def read_values(
     file: Path | None = None, *, local: str | None = None, memory_id: str | None = None, region: str | None = None
 ) -> dict[str, Any]:
@@ -156,6 +179,8 @@ def _embedded(values: dict[str, Any]) -> MemoryConfig:
             f"`agentmem init --local {DEFAULT_FOLDER}`."
         )
     config = MemoryConfig(**{**values, "region": values.get("region") or REGION})
+    with opening(place):
+        config.boto_session()
     if config.memory_id:
         return config
     pages = config.control_plane().get_paginator("list_memories").paginate()

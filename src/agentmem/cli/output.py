@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["console", "note", "print_facts", "print_json", "print_table", "shortened", "when"]
+__all__ = ["confirmed", "console", "note", "print_facts", "print_json", "print_table", "progress", "shortened", "when"]
 
 _PIPED_WIDTH = 10_000
 
@@ -45,7 +45,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     for column in columns:
         table.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(f"{value:,}" if isinstance(value, int) else str(value)) for value in row))
+        table.add_row(*(Text(_shown(value)) for value in row))
     console().print(table if table.row_count else empty)
 
 
@@ -53,7 +53,7 @@ def print_facts(facts: Mapping[str, object]) -> None:
     """Print names and values, one pair a line."""
     width = max((len(name) for name in facts), default=0) + 2
     for name, value in facts.items():
-        print(f"{name:<{width}}{f'{value:,}' if isinstance(value, int) else value}")
+        print(f"{name:<{width}}{_shown(value)}")
 
 
 def note(text: str) -> None:
@@ -90,6 +90,12 @@ def progress(label: str) -> Callable[[int], Any]:
         print(f"\r{label}: {count:,}", end="", file=sys.stderr, flush=True)
 
     return show
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _plain(value: object) -> object:

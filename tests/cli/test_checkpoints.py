@@ -14,7 +14,7 @@ from agentmem.compaction.stores import open_store
 from agentmem.compaction.summarize import Summary
 from agentmem.compaction.truncation import TruncationSettings
 from agentmem.config import MemoryConfig
-from agentmem.errors import IdentityError
+from agentmem.errors import ConfigurationError, IdentityError
 from agentmem.events.position import Position
 
 WHOSE = ["--actor", "ann", "--session", "s-1"]
@@ -108,8 +108,8 @@ def test_checkpoints_of_another_process_cannot_be_looked_at(run, tmp_path):
     file = tmp_path / "agentmem.toml"
     file.write_text("memory_id = 'support_bot-a1b2c3d4e5'\nregion = 'us-west-2'\n[checkpoints]\nkind = 'memory'\n")
     result = run("list", *WHOSE, "--config", str(file))
-    assert result.exit_code == 2
-    assert "own process" in result.output
+    assert isinstance(result.exception, ConfigurationError)
+    assert "own process" in str(result.exception)
 
 
 def test_create_table_makes_the_table_once(run, dynamodb, dynamodb_endpoint):

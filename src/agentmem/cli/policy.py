@@ -1,0 +1,41 @@
+"""`agentmem iam-policy`: the least an agent must be allowed to do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentmem.cli.configuration import ConfigFile, MemoryId, Region, read_values
+
+if TYPE_CHECKING:
+    from agentmem.config import MemoryConfig
+
+__all__ = ["policy"]
+
+
+def policy(
+    account_id: Annotated[str, typer.Option(help="The AWS account of the memory; '*' for any.")] = "*",
+    setup: Annotated[
+        bool, typer.Option("--setup", help="Also allow what `agentmem init` does; the memory need not exist yet.")
+    ] = False,
+    config: ConfigFile = None,
+    memory_id: MemoryId = None,
+    region: Region = None,
+) -> None:
+    """Print the least-privilege IAM policy for what a configuration calls, as JSON. It calls nothing.
+
+    Example: agentmem iam-policy --account-id 123456789012 > policy.json
+    """
+    from agentmem.config import MemoryConfig
+    from agentmem.errors import ConfigurationError
+    from agentmem.permissions import iam_policy
+
+    values = read_values(config, memory_id=memory_id, region=region)
+    if not values.get("memory_id") and not setup:
+        raise ConfigurationError("no memory is configured. Give --memory-id, or --setup for the policy of making one.")
+    # An embedded memory has no permissions; what is asked for is the policy of the same agent on AWS.
+    values.pop("local_path", None)
+    settings: MemoryConfig = MemoryConfig(**values)
+    print(json.dumps(iam_policy(settings, account_id=account_id, setup=setup), indent=2))

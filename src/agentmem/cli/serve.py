@@ -1,0 +1,65 @@
+"""`agentmem serve`: the embedded AgentCore Memory over HTTP."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated, NoReturn
+
+import typer
+
+from agentmem.cli.configuration import DEFAULT_FOLDER, opening
+from agentmem.cli.output import note
+
+__all__ = ["serve"]
+
+DEFAULT_PORT = 8765
+
+
+def serve(
+    path: Annotated[
+        str, typer.Option(help="The folder that holds it, or ':memory:' to keep nothing.", show_default=True)
+    ] = DEFAULT_FOLDER,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65_535)] = DEFAULT_PORT,
+    extraction_delay: Annotated[
+        float, typer.Option(help="Seconds until long-term memories are made of an event; 10 to 90 on AWS.", min=0.0)
+    ] = 0.0,
+) -> None:
+    """Serve the embedded AgentCore Memory over HTTP to every AWS client, in any language, until it is stopped.
+
+    It prints the two environment variables that point the clients at it.
+
+    Example: agentmem serve --path ./.agentmem --port 8765
+    """
+    from agentmem.embedded import MEMORY, database_path
+    from agentmem.errors import ConfigurationError
+    from agentmem.local import LocalMemory
+
+    place = path if path == MEMORY else str(database_path(path))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Both by name: a shell that starts a process in the background has it ignore SIGINT.
+        signal.signal(number, _stop)
+    with opening(place):
+        opened = LocalMemory(place, extraction_delay=extraction_delay)
+    with opened as memory:
+        try:
+            server = memory.serve(host, port)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on {host}:{port} ({error.strerror or error}). Give another --port, or 0 for any free "
+                "one, and an address of this machine as --host."
+            ) from error
+        try:
+            note(f"The embedded AgentCore Memory in {place} is served at {server.url}. Stop it with Ctrl-C.")
+            note("Clients need a region and sign with any keys: AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local")
+            for name, value in server.env().items():
+                print(f"export {name}={value}", flush=True)
+            server.wait()
+        except KeyboardInterrupt:
+            note("Stopping.")
+        finally:
+            server.stop()
+
+
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
