@@ -132,7 +132,8 @@ def test_searches_are_held_to_the_configured_namespaces():
 
 def test_without_namespaces_no_record_may_be_read():
     policy = iam_policy(CONFIG.replace(namespaces=(), checkpoints={"kind": "event_log"}))
-    assert actions(policy) == {f"bedrock-agentcore:{name}" for name in ("CreateEvent", "GetEvent", "ListEvents")}
+    events = ("CreateEvent", "DeleteEvent", "GetEvent", "ListEvents")
+    assert actions(policy) == {f"bedrock-agentcore:{name}" for name in events}
 
 
 def test_arns_and_other_partitions_are_understood():

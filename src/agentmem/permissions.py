@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["iam_policy"]
 
-EVENT_ACTIONS = ("CreateEvent", "GetEvent", "ListEvents")
+EVENT_ACTIONS = ("CreateEvent", "DeleteEvent", "GetEvent", "ListEvents")
+"""DeleteEvent is for redaction after the fact: the replacement is written first, then the original goes."""
+
 RECORD_ACTIONS = ("ListMemoryRecords", "RetrieveMemoryRecords")
 EXTRACTION_ACTIONS = ("ListMemoryExtractionJobs",)
 CHECKPOINT_ACTIONS = ("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem")
