@@ -5,6 +5,7 @@ from botocore.exceptions import ClientError
 
 from agentmem import (
     ConfigurationError,
+    DynamoDBCheckpoints,
     LocalMemory,
     MemoryConfig,
     MemoryWaitTimeout,
@@ -117,6 +118,12 @@ def test_a_template_registered_with_other_slashes_is_searched_as_it_is_registere
     config = ensure_memory(opened(service, namespaces=namespaces), "old")
     assert config.bind("ann", "s").namespace("facts") == "support/ann/facts"
     assert config.namespaces[0].top_k == 3
+
+
+def test_checkpoints_learn_how_long_the_memory_keeps_events():
+    config = opened(checkpoints=DynamoDBCheckpoints(table="checkpoints", ttl_days=7))
+    config = ensure_memory(config, "support_bot", event_expiry_days=200)
+    assert config.checkpoints == DynamoDBCheckpoints(table="checkpoints", ttl_days=7, event_expiry_days=200)
 
 
 def test_a_strategy_of_another_kind_is_refused():

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from agentmem.errors import ConfigurationError, MemoryWaitTimeout
 from agentmem.namespaces import NAME_PATTERN
+from agentmem.sections import DynamoDBCheckpoints
 from agentmem.templates import normalise
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def ensure_memory(
 
     Returns:
         The configuration with the memory's id. A template that is registered with other slashes is taken over as it
-        is, and a namespace whose template asks for it gets its strategy's id.
+        is, a namespace whose template asks for it gets its strategy's id, and checkpoints in DynamoDB learn how long
+        the memory keeps events.
 
     Raises:
         ConfigurationError: The name is malformed, creating failed, or a strategy of the same name is of another kind
@@ -246,7 +248,10 @@ def _adopted(config: ConfigT, memory: Mapping[str, Any]) -> ConfigT:
         if "{memoryStrategyId}" in template and namespace.strategy_id is None:
             changes["strategy_id"] = strategy["strategyId"]
         namespaces.append(namespace.replace(**changes) if changes else namespace)
-    return config.replace(memory_id=memory["id"], namespaces=tuple(namespaces))
+    checkpoints = config.checkpoints
+    if isinstance(checkpoints, DynamoDBCheckpoints):
+        checkpoints = checkpoints.replace(event_expiry_days=memory["eventExpiryDuration"])
+    return config.replace(memory_id=memory["id"], namespaces=tuple(namespaces), checkpoints=checkpoints)
 
 
 def _registered(strategy: Mapping[str, Any]) -> str:
