@@ -9,11 +9,12 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 	if $$python -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then echo $$python; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test test-aws lint format clean
 
 help:
 	@echo "make demo    show an agent remember, on the embedded memory"
 	@echo "make test    run the tests"
+	@echo "make test-aws  run the official-client tests against a real AWS account, which they use and clean up"
 	@echo "make lint    check style and types"
 	@echo "make format  format the code"
 	@echo "make clean   remove .venv and caches"
@@ -23,6 +24,9 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+test-aws: $(READY)
+	@AGENTMEM_TEST_AWS=1 $(BIN)/python -m pytest -q -rs tests/local/test_official_clients.py
 
 lint: $(READY)
 	@$(BIN)/ruff check .
