@@ -5,6 +5,7 @@ own program would not need this file: it has one configuration and one model.
 """
 
 import os
+from typing import Any
 
 from strands.models import BedrockModel, Model
 
@@ -17,7 +18,7 @@ NAMESPACES = (
 )
 
 
-def open_memory(path: str = ":memory:", **settings: object) -> MemoryConfig:
+def open_memory(path: str = ":memory:", **settings: Any) -> MemoryConfig:
     """Return the configuration of a memory on AWS, or of an embedded one at `path`."""
     if os.environ.keys() & {"BEDROCK_AGENTCORE_MEMORY_ID", "AGENTMEM_LOCAL_PATH"}:
         return MemoryConfig.from_env(namespaces=NAMESPACES, **settings)

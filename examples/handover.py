@@ -52,7 +52,7 @@ def main() -> None:
             **server.env(),
             "AWS_ENDPOINT_URL_DYNAMODB": f"http://{host}:{port}",
             "BEDROCK_AGENTCORE_MEMORY_ID": config.memory_id,
-            "AWS_REGION": config.region,
+            "AWS_REGION": config.region or "",
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
         }

@@ -26,7 +26,7 @@ def answer(state: MessagesState, config: RunnableConfig, *, store: BaseStore) ->
     """Answer with what this thread and long-term memory know; a real node would hand both to a chat model."""
     actor_id, thread_id = config["configurable"]["actor_id"], config["configurable"]["thread_id"]
     said = state["messages"][-1]
-    known = store.search(("users", actor_id, "facts"), query=said.content)
+    known = store.search(("users", actor_id, "facts"), query=str(said.content))
     # What is put under (actor, session) becomes an event, and long-term memories are extracted from it.
     store.put((actor_id, thread_id), str(uuid.uuid4()), {"message": said})
     facts = " ".join(item.value["content"] for item in known) or "nothing"
@@ -42,8 +42,9 @@ def run(config: MemoryConfig, endpoint: dict[str, str]) -> None:
     def say(memory: MemorySession, text: str) -> None:
         # Compiled anew each time, as in another process: the thread comes back from the checkpoint.
         agent = graph.compile(checkpointer=saver, store=store)
-        ids = {"configurable": {"actor_id": memory.actor_id, "thread_id": memory.session_id}}
-        print(f"user:  {text}\nagent: {agent.invoke({'messages': [HumanMessage(text)]}, ids)['messages'][-1].content}")
+        ids: RunnableConfig = {"configurable": {"actor_id": memory.actor_id, "thread_id": memory.session_id}}
+        messages = agent.invoke({"messages": [HumanMessage(text)]}, ids)["messages"]
+        print(f"user:  {text}\nagent: {messages[-1].content}")
 
     first = config.bind("ana", new_session_id("ana"))
     mark = first.mark()

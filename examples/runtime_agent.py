@@ -30,7 +30,7 @@ config = open_memory("./.agentmem", compaction=CompactionConfig(token_threshold=
 
 
 @contextmanager
-def code_interpreter(region: str | None) -> Iterator[AgentTool]:
+def code_interpreter(region: str) -> Iterator[AgentTool]:
     """Give a tool that runs Python in AgentCore's sandbox, and stop the sandbox in the end, whatever happens."""
     sandbox = CodeInterpreter(region)
 
@@ -60,7 +60,7 @@ def make_agent(actor_id: str, session_id: str) -> Iterator[Agent]:
         yield Agent(
             model=open_model(),
             system_prompt="You are helpful.",
-            tools=[stack.enter_context(code_interpreter(config.region))] if on_aws else [],
+            tools=[stack.enter_context(code_interpreter(os.environ["AWS_REGION"]))] if on_aws else [],
             session_manager=memory.session_manager(),  # this session, durable and inside a token budget
             hooks=[memory.hook()],  # what other sessions of this user have taught
             callback_handler=None,
@@ -74,7 +74,7 @@ agents = SessionAgents(make_agent, max_sessions=50)
 async def lifespan(_app: BedrockAgentCoreApp) -> AsyncIterator[None]:
     """Drain the memory when the container is told to stop (SIGTERM): afterwards the process is gone."""
     yield
-    await agents.close_async()
+    await agents.close_async(wait=1)  # the server has waited for answers under way; what still runs is cancelled
 
 
 app = BedrockAgentCoreApp(lifespan=lifespan)
@@ -115,5 +115,6 @@ async def deltas(agent: Agent, prompt: str) -> AsyncIterator[str]:
 
 
 if __name__ == "__main__":
-    # Without a limit one client that does not read would keep the container from draining.
-    app.run(port=int(os.environ.get("PORT", "8080")), timeout_graceful_shutdown=10)
+    # Containers are usually given 10 seconds to stop. Without a limit one slow answer would use them all up, and no
+    # time would be left to drain.
+    app.run(port=int(os.environ.get("PORT", "8080")), timeout_graceful_shutdown=3)

@@ -632,6 +632,18 @@ def test_an_invocation_that_takes_too_long_at_the_end_is_cancelled_and_saved(mem
     assert memory.stored("ann", session("1")) == ["Work."]
 
 
+async def test_an_answer_that_its_client_abandons_is_saved_all_the_same(memory):
+    agents = SessionAgents(memory)
+    async with agents.use("ann", session("1")) as agent:
+        stream = agent.stream_async("My cat is called Ada.")
+        async for event in stream:
+            if "data" in event:
+                break
+        await stream.aclose()
+    await agents.close_async()
+    assert memory.stored("ann", session("1")) == ["My cat is called Ada."]
+
+
 def test_leaving_the_block_by_an_error_shows_that_error(memory, caplog):
     agents = SessionAgents(memory)
     fault = memory.service.faults.inject("throttle", "CreateEvent")

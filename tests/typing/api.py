@@ -144,6 +144,8 @@ waited: list[dict[str, Any]] = memory.wait_for_memories("facts", "favourite drin
 
 Agent(hooks=[memory.hook()])
 Agent(session_manager=memory.session_manager())
+with memory.session_manager() as opened:
+    compacting: CompactingSessionManager = opened
 Agent(memory_manager=MemoryManager(stores=memory.stores()))
 
 # Many sessions -------------------------------------------------------------------------------------------------------

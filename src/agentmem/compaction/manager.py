@@ -335,6 +335,10 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         if self._agent_id is not None and self.persistence_mode is PersistenceMode.FULL:
             self._log.close_part(0)
 
+    def __enter__(self) -> Self:
+        """Return itself; leaving closes."""
+        return self
+
     def __exit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
         """Close; an error on the way out is not hidden by one of ours."""
         try:
