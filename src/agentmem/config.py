@@ -180,12 +180,14 @@ class MemoryConfig(Settings):
             MissingExtraError: From a search, when the extra ``agentmem[local]`` is not installed.
         """
         from agentmem.control import ensure_memory
-        from agentmem.embedded import REGION, open_session
+        from agentmem.embedded import REGION, SERVICE, open_session
 
         region = fields.pop("region", None) or environment_region() or REGION
         place, session = open_session(path, region)
         opened = cls(local_path=place, region=region, **fields)
         opened._embedded = session
+        if opened.namespaces:
+            session.__dict__[SERVICE].warm_up()  # a hook's first retrieval has no second to spare
         return ensure_memory(opened, name=name)
 
     def bind(self, actor_id: str, session_id: str, variables: Mapping[str, str] | None = None) -> MemorySession:

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
     from agentmem.local import LocalMemory
 
-__all__ = ["MEMORY", "REGION", "database_path", "open_session"]
+__all__ = ["MEMORY", "REGION", "SERVICE", "database_path", "open_session"]
 
 REGION = "us-east-1"
 """What the embedded service says its region is unless it is told; nothing depends on it."""
 
 MEMORY = ":memory:"
+SERVICE = "_agentmem_service"
+"""The attribute by which a boto3 session keeps its embedded service alive."""
+
 DATABASE = "memory.db"
 """The file inside a folder that is given."""
 
@@ -54,5 +57,5 @@ def open_session(path: str | Path | LocalMemory, region: str) -> tuple[str, boto
             service = _open.get(place) or LocalMemory(place)
             _open[place] = service
     session = service.boto_session(region)
-    session.__dict__["_agentmem_service"] = service  # keeps the entry in `_open` while the session is in use
+    session.__dict__[SERVICE] = service  # keeps the entry in `_open` while the session is in use
     return place, session

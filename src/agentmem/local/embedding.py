@@ -6,6 +6,7 @@ The default is Google's Universal Sentence Encoder (multilingual v3) as packaged
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -94,6 +95,27 @@ def _blas() -> Any:
 
 
 _lock = threading.Lock()
+_log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=1)
+def load_in_background() -> threading.Thread:
+    """Begin to load the model, once per process, so that the first search need not wait for it.
+
+    Returns:
+        The thread that loads it; it ends by itself, and without the extra at once.
+    """
+    thread = threading.Thread(target=_load, name="agentmem-embedding-model", daemon=True)
+    thread.start()
+    return thread
+
+
+def _load() -> None:
+    with _lock:
+        try:
+            _model()
+        except MissingExtraError as error:
+            _log.debug("error=<%s> | the embedding model is not loaded ahead", error)  # a search says it aloud
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Self
 
-from .embedding import Embedder, PackagedEmbedder
+from .embedding import Embedder, PackagedEmbedder, load_in_background
 from .extraction.extractor import Extractor, RuleExtractor
 from .service import Service
 from .storage import Store
@@ -61,6 +61,7 @@ class LocalMemory:
             if value < 0:
                 raise ValueError(f"{name} must not be negative, got {value}: give seconds, 0 for none")
         self.path = os.fspath(path)
+        self._embeds_by_package = embedder is None and ranking != "words"
         self._service = Service(
             Store(path),
             clock=clock or _wall_clock,
@@ -108,6 +109,15 @@ class LocalMemory:
         from .server import LocalServer  # here: starlette and uvicorn come with an extra
 
         return LocalServer(self._service, host, port)
+
+    def warm_up(self) -> None:
+        """Begin to load the packaged embedding model in the background; otherwise the first search waits for it.
+
+        It takes a second or two and is done once per process. Nothing happens with an embedder of your own, or when
+        records are ranked by words alone.
+        """
+        if self._embeds_by_package:
+            load_in_background()
 
     def extract_due(self) -> int:
         """Extract everything that is due by the service's clock, in every memory; returns how many events it read.
