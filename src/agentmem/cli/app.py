@@ -11,6 +11,7 @@ from agentmem.cli.checkpoints import checkpoints
 from agentmem.cli.context import compact, context
 from agentmem.cli.demo import demo
 from agentmem.cli.events import events
+from agentmem.cli.init import init
 from agentmem.cli.policy import policy
 from agentmem.cli.records import records
 from agentmem.cli.replay import replay
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command("demo")(demo)
 app.command("replay")(replay)
 app.command("serve")(serve)
+app.command("init")(init)
 app.command("sessions")(sessions)
 app.add_typer(events, name="events")
 app.add_typer(records, name="records")

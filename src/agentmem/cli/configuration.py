@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_FILE",
     "DEFAULT_FOLDER",
+    "LOCAL_NAME",
     "Actor",
     "Agent",
     "AsJson",
     "ConfigFile",
+    "Local",
     "MemoryId",
     "Region",
     "Session",
