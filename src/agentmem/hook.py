@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -25,6 +24,7 @@ from strands.middleware import InvokeModelStage
 from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
 
 from agentmem import clients
+from agentmem.clock import monotonic
 from agentmem.compaction.converse import for_model
 from agentmem.compaction.turns import is_own_message
 from agentmem.config import MemoryConfig
@@ -240,7 +240,7 @@ class MemoryHook(HookProvider):
         if not memory.saves or message["role"] not in self._settings.roles or _is_made_up(message):
             return
         if not memory.pending:
-            memory.began = time.monotonic()
+            memory.began = monotonic()
         memory.pending[message["tracking_id"]] = message
         if self._config.writes.flush == "message":
             await self._save(memory)
@@ -256,7 +256,7 @@ class MemoryHook(HookProvider):
     async def _before_model(self, event: BeforeModelCallEvent) -> None:
         memory = self._memory_of(event.agent)
         memory.called_model = True
-        long = time.monotonic() - memory.began >= self._config.writes.flush_interval_seconds
+        long = monotonic() - memory.began >= self._config.writes.flush_interval_seconds
         if memory.pending and long and self._config.writes.flush == "turn":
             # The newest message may still be redacted by the call that is about to be made.
             await self._save(memory, keep_last=1)

@@ -25,20 +25,18 @@ PAUSE_EVENT = "agentmem-pause"
 _BLOCKING, _AWAITING = time.sleep, asyncio.sleep
 
 
-def pause(client: Any, sleep: Callable[[float], object], seconds: float) -> object:
+def pause(client: Any, sleep: Callable[[float], object], seconds: float) -> None:
     """Pause as asked for, or let the client's service pass the time when the default was asked for.
 
     Args:
         client: The boto3 client that is polled.
         sleep: How to pause, in seconds.
         seconds: How long.
-
-    Returns:
-        What `sleep` returned.
     """
     if sleep is not _BLOCKING:
-        return sleep(seconds)
-    return None if _passed(client, seconds) else time.sleep(seconds)
+        sleep(seconds)
+    elif not _passed(client, seconds):
+        time.sleep(seconds)
 
 
 async def pause_async(client: Any, sleep: Callable[[float], object], seconds: float) -> None:

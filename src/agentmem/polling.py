@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
+from agentmem.clock import unfrozen
 from agentmem.errors import ExtractionFailedError, MemoryWaitTimeout
 from agentmem.events.position import Position
 from agentmem.events.reader import check_answer
@@ -170,8 +171,8 @@ class Wait:
             clock: Seconds; it may stand still.
         """
         self._question = question
-        self._clock = clock
-        self._start = clock()
+        self._clock = unfrozen(clock)
+        self._start = self._clock()
         self._slept = 0.0
         self._polls = self._count = self._throttled = 0
         self._look_calls = 0

@@ -116,7 +116,7 @@ def agentmem_config(request: pytest.FixtureRequest, agentmem_local: SteppedMemor
 
 @pytest.fixture
 def agentmem_session(request: pytest.FixtureRequest, agentmem_config: MemoryConfig) -> MemorySession:
-    """A `MemorySession` of `agentmem_config`: the actor ``test-user`` in a new session, unless the marker says whose."""
+    """A `MemorySession` of `agentmem_config`: the actor ``test-user`` in a new session, unless the marker says else."""
     from agentmem.identity import new_session_id
 
     options = {"actor_id": ACTOR, **_options(request, _SESSION_OPTIONS)}
@@ -136,7 +136,7 @@ def agentmem_model(request: pytest.FixtureRequest) -> ScriptedModel:
 def agentmem_agent(
     agentmem_session: MemorySession, agentmem_local: SteppedMemory, agentmem_model: ScriptedModel
 ) -> Iterator[Agent]:
-    """A Strands agent of `agentmem_model` with both kinds of memory: its session is kept, long-term memory retrieved."""
+    """A Strands agent of `agentmem_model` whose session is kept and whose long-term memory is searched."""
     from strands import Agent
 
     from agentmem.draining import drain
@@ -178,7 +178,7 @@ def settled_memories(agentmem_local: SteppedMemory, agentmem_session: MemorySess
 
 @pytest.fixture
 def agentmem_dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalDynamoDB]:
-    """A DynamoDB API over HTTP, empty; while it runs, every boto3 client made for DynamoDB without an address uses it."""
+    """An empty DynamoDB API over HTTP; while it runs, boto3 clients made for DynamoDB without an address use it."""
     import boto3
 
     from agentmem.errors import ConfigurationError

@@ -189,7 +189,8 @@ async def wait_for_memories_async(  # noqa: PLR0917 - the signature people know 
         while True:
             try:
                 if isinstance(step, Pause):
-                    answer = await pause_async(client, sleep, step.seconds)
+                    answer = None
+                    await pause_async(client, sleep, step.seconds)
                 elif isinstance(step, Call):
                     answer = await asyncio.to_thread(_perform, step, client, memory_client, None, time.sleep)
                 else:
@@ -268,7 +269,8 @@ def _perform(
             owner = client if plane == "data" else memory_client.gmcp_client
             return getattr(owner, operation)(**parameters)
         case Pause(seconds):
-            return pause(client, sleep, seconds)
+            pause(client, sleep, seconds)
+            return None
         case progress:
             return on_poll(progress) if on_poll is not None else None
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from strands.types.session import Session, SessionType
 
+from agentmem.clock import monotonic
+from agentmem.compaction.others import OtherWriters
 from agentmem.compaction.stores.event_log import EventLogCheckpointStore
-from agentmem.compaction.stores.succession import is_further_back
 from agentmem.compaction.terms import INDEX_TERMS, key_terms
 from agentmem.compaction.truncation import handle_of
-from agentmem.errors import CheckpointConflictError, CheckpointStoreError
+from agentmem.errors import CheckpointConflictError, CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.position import Position
 from agentmem.events.replacing import Replacement
 
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
 
     from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
     from agentmem.compaction.compactor import Compactor, Draft
+    from agentmem.compaction.restore import RestoredSession
     from agentmem.events.outward import Outward
+    from agentmem.events.reader import EventReader
     from agentmem.events.writer import EventWriter, OutgoingItem
 
 __all__ = ["SessionLog"]
@@ -51,6 +52,7 @@ class SessionLog:
         key: CheckpointKey,
         compactor: Compactor,
         outward: Outward,
+        reader: EventReader,
     ) -> None:
         """Log through a writer, with checkpoints in a store.
 
@@ -60,6 +62,7 @@ class SessionLog:
             key: Whose checkpoints.
             compactor: Whose drafts become checkpoints.
             outward: How messages are serialized.
+            reader: The session's events, for what other writers put there.
         """
         self._outward = outward
         self._ready: dict[str, OutgoingItem] = {}
@@ -67,15 +70,21 @@ class SessionLog:
         self._store = store
         self._key = key
         self._compactor = compactor
+        self._others = OtherWriters(reader)
         self._pending: dict[str, Message] = {}
         self._state: str | None = None
-        self._turn_began = time.monotonic()
+        self._turn_began = monotonic()
         self.positions: dict[str, Position] = {}
 
     @property
     def unsent(self) -> list[Message]:
         """The messages of the turn in progress, in order."""
         return list(self._pending.values())
+
+    def resume(self, restored: RestoredSession) -> None:
+        """Continue behind what was read from the log."""
+        self.positions = {one.message["tracking_id"]: one.position for one in restored.messages}
+        self._others.begin(restored)
 
     def begin_session(self, session_id: str) -> None:
         """Write the mark by which the plain SDK session manager knows that a session exists."""
@@ -85,7 +94,7 @@ class SessionLog:
     def add(self, message: Message) -> None:
         """Take a message into the turn in progress; one with the same tracking id replaces the earlier."""
         if not self._pending:
-            self._turn_began = time.monotonic()
+            self._turn_began = monotonic()
         self._pending[message["tracking_id"]] = message
 
     def accept(self) -> None:
@@ -136,7 +145,7 @@ class SessionLog:
 
         The newest message stays back when it is the user's or a tool's: the model call to come may redact it.
         """
-        if not self._pending or time.monotonic() - self._turn_began < after_seconds:
+        if not self._pending or monotonic() - self._turn_began < after_seconds:
             return False
         newest = next(reversed(self._pending))
         items = self._serialized(keep=newest if self._pending[newest]["role"] == "user" else None)
@@ -172,13 +181,15 @@ class SessionLog:
             return self._store.items(self._key, checkpoint)
 
         def stored(event_id: str) -> None:
-            self.positions.update(self._writer.take_positions())
+            taken = self._writer.take_positions()
+            self.positions.update(taken)
+            self._others.note([event_id, *(position.event_id for position in taken.values())])
             if isinstance(self._store, EventLogCheckpointStore):
                 for checkpoint, draft in carried:
                     self._store.carried_by(self._key, event_id)
                     self._compactor.saved(checkpoint, draft)
-            elif self._compactor.draft is not None:
-                self._save(self._compactor.draft)
+            else:
+                self._save()
 
         self._writer.submit(
             self._serialized(),
@@ -214,37 +225,47 @@ class SessionLog:
     def _replaced(self, event_id: str, new_event_id: str) -> None:
         """Follow an event that was written anew."""
         self.positions.update(self._writer.take_positions())
+        self._others.note([new_event_id])
         for name, position in self.positions.items():
             if position.event_id == event_id:
                 self.positions[name] = Position(new_event_id, position.item)
         if isinstance(self._store, EventLogCheckpointStore):
             self._store.moved(self._key, event_id, new_event_id)
 
-    def _save(self, draft: Draft) -> None:
-        checkpoint = draft.placed(self.positions)
+    def _save(self) -> None:
+        """Save the checkpoint that is due, behind whatever another writer saved first."""
         try:
-            while checkpoint is not None:
+            while self._compactor.draft is not None:
+                draft = self._accounting_for_others(self._compactor.draft)
+                checkpoint = draft.placed(self.positions)
+                if checkpoint is None:
+                    return
                 try:
                     self._store.save(self._key, checkpoint)
                 except CheckpointConflictError as conflict:
-                    checkpoint = self._after(conflict, draft, checkpoint)
+                    self._compactor.yield_to(conflict.winner, draft, checkpoint)
                 else:
                     self._compactor.saved(checkpoint, draft)
                     return
-        except CheckpointStoreError as error:
+        except (CheckpointStoreError, HistoryUnavailableError) as error:
             # The draft stays and is saved with the next turn; until then the older checkpoint stands.
             _log.warning("session=<%s>, error=<%s> | checkpoint not saved yet", self._key.session_id, error)
 
-    def _after(self, conflict: CheckpointConflictError, draft: Draft, lost: Checkpoint) -> Checkpoint | None:
-        """Return what to save after losing a race: the same state one version later, or nothing if it is behind."""
-        winner = conflict.winner
-        self._compactor.yield_to(winner)
-        if winner is None:
-            # What we followed has been deleted or has expired: begin again.
-            return replace(lost, version=1)
-        if is_further_back(lost.boundary, winner.boundary):
-            _log.info("version=<%d> | another writer's checkpoint reaches further, adopted", winner.version)
-            if self._compactor.draft is draft:
-                self._compactor.draft = None
-            return None
-        return replace(lost, version=winner.version + 1)
+    def _accounting_for_others(self, draft: Draft) -> Draft:
+        """Return a draft that also accounts for the messages of other writers that it moves past."""
+        placed = draft.placed(self.positions)
+        if placed is None:
+            return draft
+        limits = [placed.boundary, placed.shortened_before, placed.cycles_shortened_before]
+        behind = self._others.behind(max(limit for limit in limits if limit is not None))
+        if not behind:
+            return draft
+        self.positions.update({one.message["tracking_id"]: one.position for one in behind})
+        folded = [one for one in behind if one.position < placed.boundary]
+        shortened = [one for one in behind if not one.position < placed.boundary]
+        _log.info(
+            "session=<%s>, messages=<%d> | other writers' messages accounted for", self._key.session_id, len(behind)
+        )
+        draft = self._compactor.include(draft, [one.message for one in folded], [one.message for one in shortened])
+        self._others.accounted(folded)
+        return draft

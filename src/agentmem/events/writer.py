@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import weakref
 from collections import deque
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from agentmem import clock
 from agentmem.errors import ConfigurationError, HistoryUnavailableError, UnsentMessagesError
 from agentmem.events import unsent
 from agentmem.events.batch import MAX_BYTES, MAX_ITEMS, OutgoingItem, as_call, body_of, divided
@@ -93,7 +93,7 @@ class EventWriter:
         *,
         options: Mapping[str, Any] | None = None,
         breaker: CircuitBreaker | None = None,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] = clock.now,
     ) -> None:
         """Write through a boto3 ``bedrock-agentcore`` client.
 
@@ -269,7 +269,7 @@ class EventWriter:
         Returns:
             Whether the queue is empty now.
         """
-        until = None if seconds is None else time.monotonic() + seconds
+        until = None if seconds is None else clock.monotonic() + seconds
         if not self._sending.acquire(timeout=-1 if seconds is None else seconds):
             return False
         try:
@@ -345,7 +345,7 @@ class EventWriter:
                 self._take_over(unsettled=False)
             if not self._queue:
                 return True
-            if (until is not None and time.monotonic() >= until) or not self._breaker.allow():
+            if (until is not None and clock.monotonic() >= until) or not self._breaker.allow():
                 return False
             job = self._queue[0]
             try:

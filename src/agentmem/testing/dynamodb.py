@@ -78,8 +78,12 @@ class LocalDynamoDB:
         """A boto3 client of it, with keys that are nobody's."""
         import boto3
 
-        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-        return boto3.Session(region_name=self.region, **keys).client("dynamodb", endpoint_url=self.endpoint_url)
+        session = boto3.Session(
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",  # noqa: S106 - nobody's
+            region_name=self.region,
+        )
+        return session.client("dynamodb", endpoint_url=self.endpoint_url)
 
     def checkpoints(self, table: str | None = None, *, ttl_days: int = 30) -> DynamoDBCheckpoints:
         """Where to keep checkpoints: ``MemoryConfig(checkpoints=...)``. The table is made when it is missing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.local import LocalMemory
 from agentmem.pausing import PAUSE_EVENT
@@ -122,7 +122,7 @@ class SteppedMemory(LocalMemory):
             The session.
         """
         session = super().boto_session(region)
-        session.events.register(PAUSE_EVENT, self._pass_time)
+        session.events.register(PAUSE_EVENT, cast("Any", self._pass_time))
         return session
 
     def _pass_time(self, seconds: float, **_: Any) -> bool:
@@ -137,9 +137,7 @@ class SteppedMemory(LocalMemory):
     def _bring_nearer(self, seconds: float) -> None:
         now = time.time()
         with self._service.store.write() as connection:
-            connection.execute(
-                "UPDATE pending SET due_at = max(due_at - ?, ?) WHERE due_at > ?", (seconds, now, now)
-            )
+            connection.execute("UPDATE pending SET due_at = max(due_at - ?, ?) WHERE due_at > ?", (seconds, now, now))
 
 
 def _move_frozen_time(seconds: float) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from agentmem.clock import now
 from agentmem.compaction.stores.dynamodb_calls import Table
 from agentmem.compaction.stores.dynamodb_items import (
     boundary_order,
@@ -61,7 +62,7 @@ class DynamoDBCheckpointStore:
         *,
         ttl_days: int | None = 30,
         event_expiry_days: int | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Keep the client; nothing is called yet.

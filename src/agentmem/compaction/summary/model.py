@@ -7,10 +7,10 @@ import contextvars
 import logging
 import re
 import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from agentmem.clock import monotonic
 from agentmem.compaction.cutting import RECALL_TOOL
 from agentmem.compaction.summarize import ExtractiveSummarizer
 from agentmem.compaction.summary.collect import call_text, result_text, text_of
@@ -108,7 +108,7 @@ class ModelSummarizer:
             return so_far
         window = self._model.context_window_limit or _UNKNOWN_WINDOW
         chunks = _chunks(lines, max(500, int(window * _WINDOW_SHARE) - 2 * room), count)
-        deadline = time.monotonic() + self._timeout
+        deadline = monotonic() + self._timeout
         result: list[str] = []
         failure: list[BaseException] = []
 
@@ -133,7 +133,7 @@ class ModelSummarizer:
         # About three quarters of a word a token in English text.
         prompt = _SYSTEM_PROMPT.format(words=int(room * 0.7))
         for chunk in chunks:
-            left = deadline - time.monotonic()
+            left = deadline - monotonic()
             answer = await asyncio.wait_for(self._complete(prompt, _request(so_far, chunk)), max(0.01, left))
             so_far = answer or so_far
         return so_far

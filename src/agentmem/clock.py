@@ -1,0 +1,37 @@
+"""Two clocks: seconds for deadlines, which pass even while a test holds the time still, and the date, which does not.
+
+freezegun freezes `time.monotonic` too, for some callers and not for others, by how deep they stand in a thread. A
+deadline made by one and looked at by the other would be over at once, or never.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["monotonic", "now", "unfrozen"]
+
+_FREEZEGUN = "freezegun.api"
+
+# In a tuple, where freezegun does not look for functions to replace. Imported while time is frozen, it has to be asked.
+_REAL: tuple[Callable[[], float]] = (getattr(sys.modules.get(_FREEZEGUN), "real_monotonic", time.monotonic),)
+
+
+def monotonic() -> float:
+    """Return seconds that never go back and never stand still."""
+    return _REAL[0]()
+
+
+def now() -> float:
+    """Return epoch seconds, looked up at each call, so that what replaces `time.time` in a test is honoured."""
+    return time.time()
+
+
+def unfrozen(clock: Callable[[], float]) -> Callable[[], float]:
+    """Return `monotonic` for Python's own clock, frozen or not, and any other clock as it is."""
+    frozen = getattr(sys.modules.get(_FREEZEGUN), "fake_monotonic", None)
+    return monotonic if clock is _REAL[0] or (frozen is not None and clock is frozen) else clock
