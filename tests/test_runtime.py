@@ -479,12 +479,13 @@ async def test_tools_are_released_and_what_stores_extract_is_saved():
     assert (len(released), len(kept)) == (1, 2)
 
 
-def test_closing_leaves_no_thread_behind(memory):
+def test_closing_leaves_no_thread_behind():
+    memory = Memory(flush="background")
     before = set(threading.enumerate())
     with SessionAgents(memory, max_sessions=1) as agents:
         for name in "12":
-            with agents.use("ann", session(name)):
-                pass
+            with agents.use("ann", session(name)) as agent:
+                agent("Hello.")
     assert {thread.name for thread in set(threading.enumerate()) - before} == set()
 
 
