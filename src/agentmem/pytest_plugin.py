@@ -88,12 +88,15 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def agentmem_local(request: pytest.FixtureRequest) -> Iterator[SteppedMemory]:
     """A fresh embedded service in memory, whose extraction is stepped by hand: ``tick``, ``settle``, ``faults``."""
+    from agentmem.events import unsent
     from agentmem.testing import SteppedMemory
 
-    before = set(threading.enumerate())
+    before, unsent_before = set(threading.enumerate()), unsent.waiting()
     memory = SteppedMemory(**_options(request, _SERVICE_OPTIONS))
     yield memory
     memory.faults.clear()
+    # Left by an outage that the test made; nobody will send it, and nothing may try.
+    unsent.give_up(unsent.waiting() - unsent_before)
     for thread in threading.enumerate():
         # Threads that have been told to end, such as a closed hook's searches, do so before the next test.
         if thread not in before and thread.name.startswith("agentmem"):

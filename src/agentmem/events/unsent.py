@@ -22,9 +22,11 @@ from agentmem.errors import UnsentMessagesError
 from agentmem.events.outbox import close_outboxes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agentmem.events.writer import EventWriter
 
-__all__ = ["Finishing", "finish_with", "is_lambda", "keep", "release", "retry"]
+__all__ = ["Finishing", "finish_with", "give_up", "is_lambda", "keep", "release", "retry", "waiting"]
 
 WRITERS = 1_000
 """Writers with unsent turns that are kept at most; those that have waited longest are given up first."""
@@ -95,6 +97,23 @@ def retry(writer: EventWriter) -> None:
         if not _retrying:
             threading.Thread(target=_retry, name="agentmem-retry", daemon=True).start()
             _retrying = True
+
+
+def waiting() -> frozenset[EventWriter]:
+    """Return the writers that hold unsent turns."""
+    with _changed:
+        return frozenset(_waiting)
+
+
+def give_up(writers: Iterable[EventWriter]) -> None:
+    """Drop what writers hold, because the service they write to is gone, as a test's is after the test."""
+    gone = list(writers)
+    with _changed:
+        for writer in gone:
+            _let_go(writer)
+        _changed.notify_all()
+    for writer in gone:
+        writer.abandon()
 
 
 def _let_go(writer: EventWriter) -> None:
