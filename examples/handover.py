@@ -48,13 +48,13 @@ def main() -> None:
         config = MemoryConfig.local(memory)
         host, port = dynamodb.get_host_and_port()
         environment = {
+            "AWS_ACCESS_KEY_ID": "local",  # unless there are real ones, for a model on Bedrock
+            "AWS_SECRET_ACCESS_KEY": "local",
             **os.environ,
             **server.env(),
             "AWS_ENDPOINT_URL_DYNAMODB": f"http://{host}:{port}",
             "BEDROCK_AGENTCORE_MEMORY_ID": config.memory_id,
             "AWS_REGION": config.region or "",
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
         }
 
         def run(*command: str) -> None:
