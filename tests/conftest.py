@@ -7,6 +7,7 @@ import socket
 import pytest
 from hypothesis import settings
 
+from agentmem.events import unsent
 from dynamodb import checkpoint_table, dynamodb, dynamodb_endpoint
 
 __all__ = ["checkpoint_table", "dynamodb", "dynamodb_endpoint"]
@@ -63,3 +64,11 @@ def _no_aws_configuration():
         }.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_left_to_send():
+    """Outages end with their tests; what could not be sent in one is not reported when the interpreter exits."""
+    yield
+    for writer in list(unsent._waiting):
+        unsent.drop(writer)

@@ -14,6 +14,9 @@ from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig, Namespace, WriteConfig
 from agentmem.errors import UnsentMessagesError
+from agentmem.events.address import SessionAddress
+from agentmem.events.codec import encode_text
+from agentmem.events.outbox import Outbox
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.testing import Reply, ScriptedModel, ToolCall
@@ -261,3 +264,54 @@ def test_agents_of_one_session_in_several_threads_lose_nothing():
     texts = setup.texts()
     pairs = set(zip(texts[::2], texts[1::2], strict=True))
     assert pairs == {(f"Message {number}.", f"Reply {number}.") for number in range(24)}
+
+
+def test_an_outage_over_many_sessions_holds_no_more_than_the_limit():
+    setup = Setup(hook=HookConfig(restore="off", retrieve=False), writes=WriteConfig(queue_limit=3))
+    hook = MemoryHook(setup.config)
+    with setup.service.faults.inject("server_error", "CreateEvent"):
+        for number in range(8):
+            setup.agent(hook, session=f"s{number}")("Hi")
+        gc.collect()
+        status = hook.status
+    assert len(hook._writers._unsent) == 3
+    assert (status.pending, status.dropped) == (6, 10)
+
+
+def test_one_breaker_serves_all_sessions_of_a_hook():
+    setup = Setup(hook=HookConfig(restore="off", retrieve=False), writes=WriteConfig(breaker_failures=3))
+    hook = MemoryHook(setup.config)
+    with setup.service.faults.inject("server_error", "CreateEvent") as fault:
+        for number in range(8):
+            setup.agent(hook, session=f"s{number}")("Hi")
+        assert fault.fired == 3
+        assert hook.status.breaker == "open"
+
+
+def test_when_the_breaker_is_half_open_every_session_s_turns_are_sent_without_another_turn():
+    writes = WriteConfig(breaker_failures=2, breaker_reset_seconds=0.2)
+    setup = Setup(hook=HookConfig(restore="off", retrieve=False), writes=writes)
+    hook = MemoryHook(setup.config)
+    with setup.service.faults.inject("server_error", "CreateEvent"):
+        for number in range(4):
+            setup.agent(hook, session=f"s{number}")("Hi")
+    deadline = time.monotonic() + 5
+    while hook.status.pending and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [setup.texts(session=f"s{number}") for number in range(4)] == [["Hi", "Yes."]] * 4
+
+
+def test_what_ended_processes_left_of_any_session_is_sent_by_a_flush(tmp_path):
+    box = tmp_path / "box.db"
+    setup = Setup(hook=HookConfig(restore="off", retrieve=False), writes=WriteConfig(outbox=box))
+    ended = Outbox(box)
+    for number in range(3):
+        body = {"payload": [encode_text(f"Left {number}.", "user")]}
+        address = SessionAddress(setup.config.memory_id, "ann", f"s{number}")
+        ended.keep_events(address, [([("t", 0)], body)], set())
+    hook = MemoryHook(setup.config)
+    assert hook.flush()
+    assert setup.texts(session="s0") == []  # its process lives
+    ended.close()
+    assert hook.flush()
+    assert [setup.texts(session=f"s{number}") for number in range(3)] == [[f"Left {number}."] for number in range(3)]

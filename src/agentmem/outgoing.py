@@ -159,7 +159,8 @@ class SessionWriters:
             lost = [self._unsent.pop(next(iter(self._unsent))) for _ in range(self._surplus())]
         for one in lost:
             one.abandon()
-            unsent.release(one)
+            unsent.drop(one)
+            self._account(one)
         return done
 
     def _surplus(self) -> int:

@@ -243,6 +243,28 @@ class Outbox:
         found = dict.fromkeys(SessionAddress(memory_id, row[0], row[1]) for row in rows if row[2] in gone)
         return list(found)
 
+    def count_of(self, memory_id: str, actor_id: str) -> int:
+        """Return how many entries of an actor there are, over all sessions.
+
+        Raises:
+            sqlite3.Error: The file cannot be read.
+        """
+        with self._lock:
+            (count,) = self._connection.execute(
+                "SELECT count(*) FROM entries WHERE memory_id = ? AND actor_id = ?", (memory_id, actor_id)
+            ).fetchone()
+        return int(count)
+
+    def forget(self, memory_id: str, actor_id: str) -> None:
+        """Delete every entry of an actor, whoever holds it.
+
+        Raises:
+            sqlite3.Error: The file cannot be written.
+        """
+        with self._transaction():
+            self._connection.execute("DELETE FROM entries WHERE memory_id = ? AND actor_id = ?", (memory_id, actor_id))
+        self._empty_log()
+
     def let_go(self, held: set[int]) -> None:
         """Leave entries to whoever opens their sessions next."""
         with self._lock:

@@ -18,6 +18,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
+from agentmem.clock import monotonic
 from agentmem.errors import UnsentMessagesError
 from agentmem.events.outbox import close_outboxes
 
@@ -46,7 +47,7 @@ class Finishing(Protocol):
 
 
 _waiting: dict[EventWriter, None] = {}
-_failed: dict[EventWriter, None] = {}
+_failed: dict[EventWriter, float] = {}
 _finishing: WeakSet[Any] = WeakSet()
 _changed = threading.Condition()
 _retrying = False
@@ -81,8 +82,15 @@ def release(writer: EventWriter) -> None:
     """Stop keeping a writer; the service has answered, so what others could not send is tried again."""
     with _changed:
         _let_go(writer)
-        if _failed:
-            _changed.notify_all()
+        for other in _failed:
+            _failed[other] = 0.0
+        _changed.notify_all()
+
+
+def drop(writer: EventWriter) -> None:
+    """Stop keeping a writer that has given up."""
+    with _changed:
+        _let_go(writer)
 
 
 def retry(writer: EventWriter) -> None:
@@ -93,7 +101,8 @@ def retry(writer: EventWriter) -> None:
     with _changed:
         if writer not in _waiting:
             return
-        _failed[writer] = None
+        _failed[writer] = monotonic() + writer.retry_seconds
+        _changed.notify_all()
         if not _retrying:
             threading.Thread(target=_retry, name="agentmem-retry", daemon=True).start()
             _retrying = True
@@ -122,17 +131,25 @@ def _let_go(writer: EventWriter) -> None:
 
 
 def _retry() -> None:
-    global _retrying  # noqa: PLW0603
-    while True:
-        with _changed:
-            if not _failed:
-                _retrying = False
-                return
-            _changed.wait(min(writer.retry_seconds for writer in _failed))
-            writers = list(_failed)
+    while writers := _due():
         for writer in writers:
             with contextlib.suppress(Exception):  # logged where it happens; the others still have their turn
                 writer.drain()
+
+
+def _due() -> list[EventWriter]:
+    """Wait until writers are due to be tried again; none means that there is nothing left to wait for."""
+    global _retrying  # noqa: PLW0603
+    with _changed:
+        while _failed:
+            now = monotonic()
+            due = [writer for writer, at in _failed.items() if at <= now]
+            if due:
+                _failed.update({writer: now + writer.retry_seconds for writer in due})
+                return due
+            _changed.wait(min(_failed.values()) - now)
+        _retrying = False
+        return []
 
 
 def _drain_everything() -> int:

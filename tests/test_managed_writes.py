@@ -1,0 +1,512 @@
+"""How the session manager writes: formats, redaction by the user, metadata, outages, and what it costs."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from bedrock_agentcore.memory.integrations.strands.bedrock_converter import AgentCoreMemoryConverter
+from botocore.config import Config
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strands import Agent, tool
+
+from agentmem import HookConfig, MemoryConfig, Namespace
+from agentmem.compaction.manager import CompactingSessionManager
+from agentmem.config import InMemoryCheckpoints, WriteConfig
+from agentmem.errors import ConfigurationError
+from agentmem.events import unsent
+from agentmem.events.codec import encode_message
+from agentmem.events.writer import PATIENCE
+from agentmem.hook import MemoryHook
+from agentmem.local import LocalMemory
+from agentmem.testing import Reply, ScriptedModel, ToolCall
+from sessions import Session
+
+NUMBERS = itertools.count()
+OUTAGES = [
+    "throttle", "server_error", "access_denied", "conflict", "timeout", "reset", "malformed", "lost_response"
+]  # fmt: skip
+
+
+@pytest.fixture
+def session():
+    return Session()
+
+
+def events(session):
+    return session.data.list_events(**session.address.parameters(), maxResults=100)["events"][::-1]
+
+
+def texts(messages):
+    return [block["text"] for message in messages for block in message["content"] if "text" in block]
+
+
+# ---- how much is written
+
+
+def test_a_turn_with_five_tool_calls_is_one_event_for_the_manager_and_one_for_the_hook():
+    service = LocalMemory()
+    config = MemoryConfig.local(service, namespaces=()).replace(hook=HookConfig(restore="off", retrieve=False))
+    made = []
+    config.boto_session().events.register(
+        "provide-client-params.bedrock-agentcore.CreateEvent", lambda params, **_: made.append(params["sessionId"])
+    )
+
+    @tool
+    def look(n: int) -> str:
+        """Look."""
+        return f"{n} is blue"
+
+    script = [*(ToolCall("look", {"n": number}) for number in range(5)), "Done."]
+    hooked, managed = config.bind("ann", "hooked"), config.bind("ann", "managed")
+    options = {"tools": [look], "callback_handler": None, "state": {"mood": "good"}}
+    one = Agent(model=ScriptedModel(script), hooks=[hooked.hook()], **options)
+    other = Agent(model=ScriptedModel(script), session_manager=managed.session_manager(), **options)
+    assert made == ["managed"]  # the mark that the session exists
+    made.clear()
+    one("go")
+    other("go")
+    assert sorted(made) == ["hooked", "managed"]
+    again = Agent(model=ScriptedModel(), session_manager=managed.session_manager(), callback_handler=None)
+    assert again.state.get("mood") == "good"
+    assert len(again.messages) == 12
+
+
+@pytest.mark.parametrize("kind", ["hook", "manager"])
+def test_in_the_background_no_call_is_made_on_the_user_s_time(kind):
+    service = LocalMemory()
+    config = MemoryConfig.local(service, namespaces=()).replace(
+        hook=HookConfig(restore="off", retrieve=False), writes=WriteConfig(flush="background")
+    )
+    session = config.bind("ann", "s1")
+    session.client  # noqa: B018 - made now, not in the turn that is measured
+    if kind == "hook":
+        holder = session.hook()
+        agent = Agent(model=ScriptedModel(["One.", "Two."]), hooks=[holder], callback_handler=None)
+    else:
+        holder = session.session_manager()
+        agent = Agent(model=ScriptedModel(["One.", "Two."]), session_manager=holder, callback_handler=None)
+    with service.faults.inject("latency", "CreateEvent", seconds=0.3):
+        began = time.perf_counter()
+        agent("First.")
+        agent("Second.")
+        took = time.perf_counter() - began
+        assert holder.status.saved == 0
+        holder.close()
+    assert took < 0.3
+    assert holder.status.saved == 4
+
+
+@pytest.mark.parametrize("make", [lambda session: session.hook(), lambda session: session.session_manager()])
+def test_writing_in_the_background_is_refused_on_lambda(make, monkeypatch):
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "bot")
+    config = MemoryConfig.local(":memory:", namespaces=()).replace(writes=WriteConfig(flush="background"))
+    with pytest.raises(ConfigurationError, match="Lambda freezes"):
+        make(config.bind("ann", "s1"))
+
+
+def test_events_carry_the_configured_metadata_and_own_variables():
+    namespace = Namespace.semantic("notes", "/tenants/{tenant}/{actorId}/", variables=("tenant",))
+    config = MemoryConfig.local(":memory:", namespaces=(namespace,), writes=WriteConfig(metadata={"app": "desk"}))
+    session = config.bind("ann", "s1", {"tenant": "acme"})
+    agent = Agent(model=ScriptedModel(["Noted."]), session_manager=session.session_manager(), callback_handler=None)
+    agent("I have a dog named Rex.")
+    listed = session.client.list_events(memoryId=session.memory_id, actorId="ann", sessionId="s1")["events"]
+    assert [event["metadata"]["app"] for event in listed] == [{"stringValue": "desk"}] * 2
+    found = session.wait_for_memories("notes", since=listed[0], max_wait=0)
+    assert [record["namespaces"] for record in found] == [["/tenants/acme/ann/"]]
+
+
+# ---- the user's own redaction
+
+
+def test_every_text_passes_redaction_before_it_leaves(session):
+    bodies = []
+    session.boto.events.register("before-send.*", lambda request, **_: bodies.append(request.body or b""))
+
+    @tool
+    def pay(card: str, note: dict) -> dict:
+        """Pay."""
+        return {"status": "success", "content": [{"text": f"paid with {card}"}, {"json": {"card": [card]}}]}
+
+    manager = session.manager(
+        token_threshold=4_000,
+        writes=WriteConfig(redact=lambda text: text.replace("4711", "****")),
+        checkpoints=None,
+    )
+    script = [
+        Reply("Paying with 4711.", [ToolCall("pay", {"card": "4711", "note": {"deep": ["4711"]}})], reasoning="4711!"),
+        "Paid.",
+    ]
+    agent = session.agent(manager, script, tools=[pay])
+    agent.state.set("card", {"number": "4711"})
+    agent("My card is 4711")
+    for number in range(12):
+        agent.model = ScriptedModel(["Noted, 4711."])
+        agent(f"Always use card 4711 for order {number}. " + "word " * 300)
+    assert manager.checkpoint.folded_messages > 0
+    assert any(b"****" in body for body in bodies)
+    assert not any(b"4711" in body for body in bodies)
+    assert any("card ****" in one.text for one in manager.recall.by_words("card for order 1"))
+    again = session.agent(session.manager(token_threshold=4_000), tools=[pay])
+    assert again.state.get("card") == {"number": "****"}
+    assert "4711" not in json.dumps(again.messages)
+
+
+def test_a_text_that_cannot_be_redacted_leaves_its_place_and_not_the_process(session):
+    def redact(text):
+        raise ValueError("no")
+
+    agent = session.agent(
+        session.manager(writes=WriteConfig(redact=redact)), [ToolCall("look", {"query": "4711"}), "k"]
+    )
+    agent("4711")
+    again = session.agent()
+    assert "4711" not in json.dumps(events(session), default=str)
+    assert [message["role"] for message in again.messages] == ["user", "assistant", "user", "assistant"]
+    assert texts(again.messages) == ["[left out: it could not be redacted]"] * 2
+
+
+# ---- the clean format
+
+
+def test_the_clean_format_shows_extraction_what_was_said_and_restores_what_was(session):
+    manager = session.manager(writes=WriteConfig(event_format="clean"))
+    script = [
+        Reply("<thinking>a plan</thinking>Let me look.", [ToolCall("look", {"query": "sky"})], reasoning="hm"),
+        "It is blue.",
+    ]
+    agent = session.agent(manager, script)
+    agent("What colour is the sky?")
+    [_, turn] = events(session)
+    said = [
+        (item["conversational"]["role"], item["conversational"]["content"]["text"])
+        for item in turn["payload"]
+        if "conversational" in item
+    ]
+    assert said == [
+        ("USER", "What colour is the sky?"),
+        ("ASSISTANT", "Let me look."),
+        ("ASSISTANT", "It is blue."),
+    ]
+    again = session.agent(session.manager(writes=WriteConfig(event_format="clean")))
+    assert [message["content"] for message in again.messages] == [message["content"] for message in agent.messages]
+    # Said in docs/events.md: the SDK's own session manager cannot read this.
+    with pytest.raises(json.JSONDecodeError):
+        AgentCoreMemoryConverter.events_to_messages([turn])
+
+
+def test_compaction_and_recall_work_on_clean_sessions(session):
+    for number in range(12):
+        manager = session.manager(token_threshold=4_000, writes=WriteConfig(event_format="clean"))
+        agent = session.agent(manager, [ToolCall("look", {"query": f"item {number}"}), "It is blue."])
+        agent(f"What about item {number}? My code is K-{number:03d}.")
+    assert manager.checkpoint.folded_messages > 0
+    for number in range(12):
+        wanted = f"What about item {number}? My code is K-{number:03d}."
+        assert wanted in [one.text for one in manager.recall.by_words(wanted)]
+
+
+def test_a_session_may_change_its_format(session):
+    for number, form in enumerate(["sdk", "clean", "sdk", "clean"]):
+        agent = session.agent(session.manager(writes=WriteConfig(event_format=form)), [f"Reply {number}."])
+        agent(f"Message {number}.")
+    expected = [text for number in range(4) for text in (f"Message {number}.", f"Reply {number}.")]
+    assert texts(session.agent().messages) == expected
+
+
+# ---- outages
+
+
+@pytest.mark.parametrize("outbox", [False, True], ids=["memory", "outbox"])
+@pytest.mark.parametrize("kind", OUTAGES)
+def test_after_an_outage_of_three_turns_the_log_holds_everything_once_and_in_order(session, kind, outbox, tmp_path):
+    writes = WriteConfig(outbox=tmp_path / "box.db" if outbox else None)
+    manager = session.manager(writes=writes, checkpoints=InMemoryCheckpoints())
+    agent = session.agent(manager, [f"Reply {number}." for number in range(5)])
+    agent("Turn 0.")
+    with session.memory.faults.inject(kind, "*"):
+        for number in range(1, 4):
+            assert str(agent(f"Turn {number}.")) == f"Reply {number}.\n"
+        assert (manager.status.pending, manager.status.dropped) == (6, 0)
+    agent("Turn 4.")
+    assert (manager.status.pending, manager.status.saved) == (0, 10)
+    expected = [text for number in range(5) for text in (f"Turn {number}.", f"Reply {number}.")]
+    assert texts(session.agent().messages) == expected
+
+
+def test_random_failures_of_every_kind_lose_and_double_nothing(session):
+    session.memory.faults.seed(7)
+    manager = session.manager(writes=WriteConfig(breaker_failures=1_000))
+    agent = session.agent(manager, [f"Reply {number}." for number in range(40)])
+    faults = [session.memory.faults.inject(kind, "CreateEvent", probability=0.15) for kind in OUTAGES]
+    for number in range(40):
+        agent(f"Turn {number}.")
+    assert sum(fault.fired > 0 for fault in faults) == len(OUTAGES)
+    session.memory.faults.clear()
+    manager.close()
+    expected = [text for number in range(40) for text in (f"Turn {number}.", f"Reply {number}.")]
+    assert texts(session.agent().messages) == expected
+
+
+@pytest.mark.parametrize("kind", ["hook", "manager"])
+def test_a_service_that_hangs_costs_a_turn_no_more_than_the_client_waits(kind):
+    """The bound: PATIENCE, and the client's time-out times its attempts, once."""
+    limits = Config(connect_timeout=0.2, read_timeout=0.2, retries={"total_max_attempts": 2, "mode": "standard"})
+    with LocalMemory() as service, service.serve() as server:
+        local = MemoryConfig.local(service, namespaces=())
+        boto = _Pointed(local.boto_session(), server.url, limits)
+        config = MemoryConfig(
+            memory_id=local.memory_id,
+            region="us-west-2",
+            namespaces=(),
+            boto_session=boto,
+            hook=HookConfig(restore="off", retrieve=False),
+        )
+        session = config.bind("ann", "s1")
+        options = {"hooks": [session.hook()]} if kind == "hook" else {"session_manager": session.session_manager()}
+        agent = Agent(model=ScriptedModel(default="Yes."), callback_handler=None, **options)
+        agent("Turn 0.")
+        took = []
+        with service.faults.inject("timeout", "CreateEvent", seconds=3):
+            for number in range(1, 4):
+                began = time.perf_counter()
+                agent(f"Turn {number}.")
+                took.append(time.perf_counter() - began)
+        agent("Turn 4.")
+        listed = local.data_plane().list_events(
+            memoryId=local.memory_id, actorId="ann", sessionId="s1", maxResults=100
+        )["events"]
+    said = [
+        item["conversational"]["content"]["text"]
+        for event in listed[::-1]
+        for item in event["payload"]
+        if "conversational" in item
+    ]
+    assert sum(f"Turn {number}." in text for number in range(5) for text in said) == 5
+    assert max(took) < 0.2 * 2 + 1.0 + 1.0  # botocore's pause between attempts is up to 1 s; the rest is this machine
+
+
+class _Pointed:
+    """A boto3 session whose clients go to a URL."""
+
+    def __init__(self, session, url, config):
+        self.region_name = "us-west-2"
+        self._session = boto3.Session(region_name="us-west-2")
+        self._url, self._config = url, config
+
+    def client(self, *args, config, endpoint_url=None, **options):
+        return self._session.client(*args, config=config.merge(self._config), endpoint_url=self._url, **options)
+
+
+def test_a_backlog_is_not_sent_on_the_user_s_time(session):
+    manager = session.manager(writes=WriteConfig(breaker_failures=1_000))
+    agent = session.agent(manager, [f"Reply {number}." for number in range(40)])
+    with session.memory.faults.inject("server_error", "CreateEvent"):
+        for number in range(30):
+            agent(f"Turn {number}.")
+    began = time.perf_counter()
+    with session.memory.faults.inject("latency", "CreateEvent", seconds=0.2):  # 31 turns: 6 seconds
+        agent("Turn 30.")
+        took = time.perf_counter() - began
+    manager.close()
+    assert took < PATIENCE + 0.2 + 1.0
+    assert len(texts(session.agent().messages)) == 62
+
+
+async def test_the_event_loop_never_waits_for_the_service(session, tmp_path):
+    manager = session.manager(writes=WriteConfig(outbox=tmp_path / "box.db"))
+    agent = session.agent(manager, [ToolCall("look", {"query": "x"}), "Yes.", "Yes."])
+    await agent.invoke_async("Warm.")
+    lags = []
+
+    async def watch():
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(0.01)
+            lags.append(time.perf_counter() - began - 0.01)
+
+    with session.memory.faults.inject("latency", "*", seconds=0.2) as fault:
+        watcher = asyncio.create_task(watch())
+        await agent.invoke_async("Hi")
+        watcher.cancel()
+    assert fault.fired >= 1
+    assert len(lags) >= 10
+    assert max(lags) < 0.15
+
+
+# ---- what is awkward
+
+
+AWKWARD = {
+    "an image": [{"image": {"format": "png", "source": {"bytes": b"\x00\xff"}}}],
+    "emoji": [{"text": "👩‍👩‍👧‍👦 and 🇺🇳"}],
+    "a lone surrogate": [{"text": "half \ud83d of one"}],
+    "blank among others": [{"text": " "}, {"text": "kept"}],
+    "a long text": [{"text": "long " * 50_000}],
+}
+
+
+@pytest.mark.parametrize("form", ["sdk", "clean"])
+@pytest.mark.parametrize("content", AWKWARD.values(), ids=AWKWARD)
+def test_awkward_messages_are_restored_as_they_were(session, form, content):
+    manager = session.manager(token_threshold=400_000, writes=WriteConfig(event_format=form))
+    agent = session.agent(manager, ["I see."])
+    agent(content)
+    wanted = [block for block in content if "text" not in block or block["text"].strip()]
+    restored = session.agent(session.manager(token_threshold=400_000)).messages
+    assert [message["role"] for message in restored] == ["user", "assistant"]
+    assert restored[0]["content"] == wanted
+
+
+@pytest.mark.parametrize("form", ["sdk", "clean"])
+def test_a_message_of_nothing_but_reasoning_is_kept_and_one_of_blanks_is_skipped(session, form):
+    manager = session.manager(writes=WriteConfig(event_format=form))
+    agent = session.agent(manager, [Reply("", reasoning="only thoughts"), "Hello."])
+    agent("Think.")
+    agent("  \n ")
+    restored = session.agent().messages
+    assert [message["role"] for message in restored] == ["user", "assistant", "assistant"]
+    assert "only thoughts" in str(restored[1]["content"])
+
+
+@pytest.mark.parametrize("form", ["sdk", "clean"])
+@pytest.mark.parametrize("kind", ["text", "bytes"])
+def test_a_tool_result_of_sixteen_megabytes_does_not_destroy_the_turn(session, form, kind):
+    content = [{"text": 'x"' * 8_000_000}]
+    if kind == "bytes":
+        content = [{"image": {"format": "png", "source": {"bytes": b"x" * 16_000_000}}}, {"text": "a picture"}]
+
+    @tool
+    def big() -> dict:
+        """Return much."""
+        return {"status": "success", "content": content}
+
+    manager = session.manager(writes=WriteConfig(event_format=form))
+    agent = session.agent(manager, [ToolCall("big"), "That is big."], tools=[big])
+    agent("How big?")
+    assert (manager.status.saved, manager.status.dropped) == (4, 0)
+    restored = session.agent().messages
+    assert texts(restored)[0] == "How big?"
+    assert texts(restored)[-1] == "That is big."
+    assert "too large for the event log" in json.dumps(restored)
+    assert b"" not in [item for block in restored[2]["content"] for item in _bytes(block)]
+
+
+def _bytes(value):
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _bytes(item)
+
+
+@pytest.mark.parametrize("form", ["sdk", "clean"])
+def test_a_turn_of_a_thousand_messages_is_restored(session, form):
+    manager = session.manager(writes=WriteConfig(event_format=form))
+    agent = session.agent(manager, ["Done."])
+    for number in range(499):
+        agent.messages.append({"role": "user", "content": [{"text": f"question {number}"}]})
+        agent.messages.append({"role": "assistant", "content": [{"text": f"answer {number}"}]})
+    agent("last")
+    restored = session.agent().messages
+    assert len(restored) == 1_000
+    assert texts(restored)[:2] == ["question 0", "answer 0"]
+    assert texts(restored)[-2:] == ["last", "Done."]
+    assert max(len(event["payload"]) for event in events(session)) <= 100
+
+
+# ---- shared by a hook and our manager
+
+
+@pytest.fixture(scope="module")
+def shared():
+    return MemoryConfig.local(LocalMemory(), namespaces=()).replace(hook=HookConfig(retrieve=False))
+
+
+@settings(max_examples=12)
+@given(writers=st.lists(st.sampled_from(["hook", "sdk", "clean", "by hand"]), min_size=1, max_size=6))
+def test_each_of_a_hook_and_our_manager_restores_what_any_other_wrote(shared, writers):
+    session = shared.bind("ann", f"shared-{next(NUMBERS)}")
+    expected = []
+    for number, kind in enumerate(writers):
+        asked, answered = f"Question {number} <b>?", f"Answer {number}."
+        if kind == "by hand":
+            message = {"role": "user", "content": [{"text": asked}], "tracking_id": f"t-{number}"}
+            session.client.create_event(
+                memoryId=session.memory_id,
+                actorId="ann",
+                sessionId=session.session_id,
+                eventTimestamp=_next_time(session),
+                payload=[
+                    encode_message(message),
+                    {"conversational": {"role": "ASSISTANT", "content": {"text": answered}}},
+                ],
+            )
+        else:
+            options = (
+                {"hooks": [MemoryHook(session=session)]}
+                if kind == "hook"
+                else {"session_manager": _manager(session, kind)}
+            )
+            Agent(model=ScriptedModel([answered]), callback_handler=None, **options)(asked)
+        expected += [asked, answered]
+    managed = Agent(model=ScriptedModel(), session_manager=_manager(session, "sdk"), callback_handler=None)
+    assert texts(managed.messages) == expected
+    hooked = Agent(model=ScriptedModel(), hooks=[MemoryHook(session=session)], callback_handler=None)
+    shown = hooked.system_prompt
+    places = [shown.index(text.replace("<b>", "&lt;b&gt;")) for text in expected]
+    assert places == sorted(places)
+
+
+def _manager(session, form):
+    config = session.config.replace(writes=WriteConfig(event_format=form))
+    return CompactingSessionManager.for_session(config.bind("ann", session.session_id))
+
+
+def _next_time(session):
+    listed = session.client.list_events(
+        memoryId=session.memory_id, actorId="ann", sessionId=session.session_id, maxResults=1
+    )["events"]
+    now = datetime.now(UTC)
+    return max(now, listed[0]["eventTimestamp"] + timedelta(milliseconds=1)) if listed else now
+
+
+# ---- whose it is
+
+
+def test_neither_another_actor_nor_another_session_gets_at_anything(tmp_path):
+    service = LocalMemory()
+    writes = WriteConfig(outbox=tmp_path / "box.db")
+    config = MemoryConfig.local(service, namespaces=()).replace(hook=HookConfig(retrieve=False), writes=writes)
+    for actor, name in (("ann", "s1"), ("ann", "s2"), ("ann2", "s1"), ("bob", "s1")):
+        session = config.bind(actor, name)
+        manager = session.session_manager()
+        agent = Agent(model=ScriptedModel(["Kept."]), session_manager=manager, callback_handler=None)
+        assert agent.messages == []
+        assert manager.recall.by_words("the code of somebody is") == []
+        with service.faults.inject("access_denied", "CreateEvent"):
+            agent(f"The code of somebody is {actor}-{name}.")  # waits in the shared outbox
+    for actor, name in (("ann", "s1"), ("ann", "s2"), ("ann2", "s1"), ("bob", "s1")):
+        session = config.bind(actor, name)
+        session.hook().flush()  # nothing of a living process is taken
+    close_waiting()
+    for actor, name in (("ann", "s1"), ("ann", "s2"), ("ann2", "s1"), ("bob", "s1")):
+        session = config.bind(actor, name)
+        manager = session.session_manager()
+        agent = Agent(model=ScriptedModel(), session_manager=manager, callback_handler=None)
+        assert texts(agent.messages) == [f"The code of somebody is {actor}-{name}.", "Kept."]
+        assert [one.text for one in manager.recall.by_words("the code of somebody is")] == [
+            f"The code of somebody is {actor}-{name}."
+        ]
+
+
+def close_waiting():
+    for writer in list(unsent._waiting):
+        writer.close()
