@@ -17,6 +17,7 @@ from agentmem.cli.records import records
 from agentmem.cli.replay import replay
 from agentmem.cli.serve import serve
 from agentmem.cli.sessions import sessions
+from agentmem.cli.wait import wait
 
 __all__ = ["app", "run"]
 
@@ -37,6 +38,7 @@ app.add_typer(records, name="records")
 app.command("context")(context)
 app.command("compact")(compact)
 app.command("iam-policy")(policy)
+app.command("wait")(wait)
 app.add_typer(checkpoints, name="checkpoints")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
     from agentmem.namespaces import Namespace
 
-__all__ = ["records"]
+__all__ = ["print_records", "records"]
 
 records = typer.Typer(help="Look at long-term memory records, search them, or delete some.", no_args_is_help=True)
 
@@ -55,7 +55,7 @@ def list_records(  # noqa: PLR0917 - typer makes an option of each
         found += list(islice(listed, limit))
         if next(listed, None) is not None:
             note(f"There are more than {limit} in {_shown(place)}; give a higher --limit.")
-    _print(_once(found), as_json=as_json)
+    print_records(_once(found), as_json=as_json)
 
 
 @records.command("search")
@@ -88,7 +88,7 @@ def search_records(  # noqa: PLR0917 - typer makes an option of each
         )
         found += answer["memoryRecordSummaries"]
     best = sorted(_once(found), key=lambda record: -record.get("score", 0.0))
-    _print([record for record in best if record.get("score", 0.0) >= min_score], as_json=as_json)
+    print_records([record for record in best if record.get("score", 0.0) >= min_score], as_json=as_json)
 
 
 @records.command("show")
@@ -194,7 +194,13 @@ def _once(found: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     return iter({record["memoryRecordId"]: record for record in found}.values())
 
 
-def _print(found: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:
+def print_records(found: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print records as boto3 returns them.
+
+    Args:
+        found: The records.
+        as_json: As JSON, with the whole text.
+    """
     facts = [_facts(record) for record in found]
     if as_json:
         print_json(facts)
