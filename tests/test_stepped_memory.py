@@ -144,6 +144,6 @@ def test_settling_does_not_hang_on_what_another_process_has_begun(tmp_path):
     say(session, "My favourite drink is oolong tea.")
     with memory._service.store.write() as connection:
         connection.execute("UPDATE pending SET claimed_until = ?", (time.time() + 100,))
-    with pytest.raises(RuntimeError, match="1 events in .* by another process"):
+    with pytest.raises(RuntimeError, match=r"1 events in .* by another process"):
         memory.settle()
     memory.close()
