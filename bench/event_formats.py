@@ -129,8 +129,8 @@ def main() -> None:
         FIGURES.write_text(
             "# What each way of writing hands to extraction\n\n"
             "Eight turns with a tool call each, on the embedded service with extraction by rule, which unwraps the "
-            "SDK's JSON\nbefore it reads: so the records are the same, and what differs is what there is to read. Made by\n"
-            "`python bench/event_formats.py --write`.\n\n" + table + "\n"
+            "SDK's JSON\nbefore it reads: so the records are the same, and what differs is what there is to read. "
+            "Made by\n`python bench/event_formats.py --write`.\n\n" + table + "\n"
         )
 
 

@@ -181,7 +181,7 @@ class MemoryHook(HookProvider):
         """
         if self._config.writes.outbox is not None:
             self._writers.take_over(self._config.memory_id, self._config.data_plane())
-        return self._writers.drain_all()
+        return self._writers.drain_all(insist=True)
 
     def close(self) -> None:
         """Send what is left and end the threads; the hook can be used on.
@@ -191,7 +191,7 @@ class MemoryHook(HookProvider):
         """
         self._background.shutdown()  # what was handed to it is tried first
         self._searches.shutdown(wait=False)
-        if not self._writers.drain_all():
+        if not self._writers.drain_all(insist=True):
             raise self._unsent()
 
     def finish(self) -> None:
@@ -308,7 +308,7 @@ class MemoryHook(HookProvider):
         writer = self._submit(memory, texts)
         done = self._writers.drain(memory.session, writer)
         if memory.sent:
-            memory.places |= writer.take_positions()
+            memory.places |= writer.positions
         if done and self._writers.unsent:
             self._background.submit(self._writers.drain_all)  # the service is back: the others' turn
         return done
@@ -345,7 +345,7 @@ class MemoryHook(HookProvider):
             writer = self._writer_of(memory)
             writer.redact(Replacement(name, payload), memory.places.get(name))
             self._writers.drain(memory.session, writer)
-            memory.places |= writer.take_positions()
+            memory.places |= writer.positions
 
     def _writer_of(self, memory: _AgentMemory) -> EventWriter:
         memory.writer = memory.writer or self._writers.writer(memory.session)

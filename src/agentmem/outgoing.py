@@ -89,8 +89,11 @@ class SessionWriters:
         address = SessionAddress(session.memory_id, session.actor_id, session.session_id)
         return self._drain(address, writer, PATIENCE)
 
-    def drain_all(self) -> bool:
+    def drain_all(self, *, insist: bool = False) -> bool:
         """Send what any session's writer still holds, longest unsent first, as long as the service answers.
+
+        Args:
+            insist: Try although the breaker is open: there may be no later.
 
         Returns:
             Whether everything is acknowledged.
@@ -99,7 +102,7 @@ class SessionWriters:
             waiting = list(self._unsent.items())
         done = True
         for address, writer in waiting:
-            done = self._drain(address, writer, None) and done
+            done = self._drain(address, writer, None, insist=insist) and done
             if self._breaker.state == "open":
                 break
         return done
@@ -148,8 +151,10 @@ class SessionWriters:
                 found.recover()
             return found
 
-    def _drain(self, address: SessionAddress, writer: EventWriter, seconds: float | None) -> bool:
-        done = writer.drain(seconds)
+    def _drain(
+        self, address: SessionAddress, writer: EventWriter, seconds: float | None, *, insist: bool = False
+    ) -> bool:
+        done = writer.drain(seconds, insist=insist)
         self._account(writer)
         with self._lock:
             if not done:
@@ -178,7 +183,7 @@ class SessionWriters:
 
 
 def _finish(writers: SessionWriters) -> None:
-    if writers.unsent and not writers.drain_all():
+    if writers.unsent and not writers.drain_all(insist=True):
         _log.error("messages=<%d> | not saved when their hook was collected, tried again", writers.status.pending)
 
 

@@ -70,7 +70,7 @@ def test_the_tail_is_told_where_earlier_events_of_the_turn_stand(session):
 
     writer.submit(items, tail=tail)
     assert writer.drain()
-    stored = writer.take_positions()
+    stored = writer.positions
     assert told[items[0].tracking_id] == stored[items[0].tracking_id]
     assert told[items[-1].tracking_id].event_id == ""
 
@@ -139,6 +139,16 @@ def test_an_open_breaker_asks_nothing_of_the_service(session):
     assert not writer.drain()
     assert session.calls["CreateEvent"] == before
     assert writer.status.pending == 2
+
+
+def test_closing_tries_although_the_breaker_is_open(session):
+    writer = _writer(session, breaker_failures=1)
+    with session.memory.faults.inject("server_error", "CreateEvent"):
+        writer.submit([_item("a")])
+        writer.drain()
+    assert writer.status.breaker == "open"
+    writer.close()
+    assert _texts(session) == ["a"]
 
 
 def test_what_the_service_refuses_for_good_does_not_hold_up_the_rest(session):

@@ -48,7 +48,7 @@ from agentmem.errors import CheckpointConflictError, CompactionError, Configurat
 from agentmem.events.address import SessionAddress
 from agentmem.events.outward import Outward
 from agentmem.events.reader import EventReader, in_order
-from agentmem.events.unsent import finish_with
+from agentmem.events.unsent import finish_with, waiting_writer
 from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
 
 if TYPE_CHECKING:
@@ -158,7 +158,9 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         )
         self._reader = EventReader(self._client, self._address)
         options = {"extractionConfig": {"namespaceVariables": dict(namespace_variables)}} if namespace_variables else {}
-        self._writer = EventWriter(self._client, self._address, self._writes, options=options)
+        # What an agent of this session before us could not send goes first.
+        waiting = waiting_writer(self._client, self._address, self._writes)
+        self._writer = waiting or EventWriter(self._client, self._address, self._writes, options=options)
         self._outward = Outward(self._writes)
         self._thresholds = Thresholds(self._compaction)
         self._background = (
@@ -284,7 +286,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         self._compactor = Compactor(
             self._settings, self._summarizer, recall_tool=has_tool, outward=self._outward.message
         )
-        self._log = SessionLog(self._writer, self._store, key, self._compactor, self._outward)
+        self._log = SessionLog(self._writer, self._store, key, self._compactor, self._outward, self._reader)
         self._restore(agent, key)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
 
@@ -468,21 +470,25 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         with telemetry.timed("restore.duration"), telemetry.span("restore") as span:
             restored = self._read(agent, key)
             telemetry.describe(span, messages=len(restored.messages), has_checkpoint=restored.checkpoint is not None)
-        if restored.newest_event_id is None:
+        waiting = self._writer.waiting()
+        if restored.newest_event_id is None and not waiting:
             for message in agent.messages:
                 self._log.add(message)
             if self.persistence_mode is not PersistenceMode.NONE:
                 self._log.begin_session(self.session_id)
                 self._writer.drain()
             return
-        self._writer.start_after(restored.newest_event_id)
-        self._log.positions = {one.message["tracking_id"]: one.position for one in restored.messages}
+        if restored.newest_event_id is not None:
+            self._writer.start_after(restored.newest_event_id)
+        self._log.resume(restored)
         if restored.agent_state is not None:
             state = SessionAgent.from_dict(dict(restored.agent_state))
             agent.state = AgentState(state.state)
             state.initialize_internal_state(agent)
         if not self._stateful:
             shown = self._compactor.show(restored)
+            known = {message["tracking_id"] for message in shown}
+            shown += [message for message in waiting if message["tracking_id"] not in known]
             agent.messages = without_tool_traffic(shown) if self.config.filter_restored_tool_context else shown
 
     def _read(self, agent: Agent, key: CheckpointKey) -> RestoredSession:

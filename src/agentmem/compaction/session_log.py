@@ -181,7 +181,7 @@ class SessionLog:
             return self._store.items(self._key, checkpoint)
 
         def stored(event_id: str) -> None:
-            taken = self._writer.take_positions()
+            taken = self._writer.positions
             self.positions.update(taken)
             self._others.note([event_id, *(position.event_id for position in taken.values())])
             if isinstance(self._store, EventLogCheckpointStore):
@@ -224,7 +224,7 @@ class SessionLog:
 
     def _replaced(self, event_id: str, new_event_id: str) -> None:
         """Follow an event that was written anew."""
-        self.positions.update(self._writer.take_positions())
+        self.positions.update(self._writer.positions)
         self._others.note([new_event_id])
         for name, position in self.positions.items():
             if position.event_id == event_id:

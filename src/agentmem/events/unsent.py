@@ -25,6 +25,8 @@ from agentmem.events.outbox import close_outboxes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from agentmem.config import WriteConfig
+    from agentmem.events.address import SessionAddress
     from agentmem.events.writer import EventWriter
 
 __all__ = ["Finishing", "finish_with", "give_up", "is_lambda", "keep", "release", "retry", "waiting"]
@@ -85,6 +87,15 @@ def release(writer: EventWriter) -> None:
         for other in _failed:
             _failed[other] = 0.0
         _changed.notify_all()
+
+
+def waiting_writer(client: Any, address: SessionAddress, settings: WriteConfig) -> EventWriter | None:
+    """Return the writer that still holds unsent turns of a session, for whoever opens it again in this process."""
+    with _changed:
+        found = next((writer for writer in _waiting if writer.serves(client, address, settings)), None)
+    if found is not None:
+        found.inherit()
+    return found
 
 
 def drop(writer: EventWriter) -> None:
@@ -163,7 +174,7 @@ def _drain_everything() -> int:
         writers = list(_waiting)
     for writer in writers:
         try:
-            writer.drain()
+            writer.drain(insist=True)
         except Exception:  # noqa: BLE001 - the others still have their turn
             _log.exception("unsent turns could not be sent before the process ends")
     return sum(writer.status.pending for writer in writers)

@@ -24,8 +24,9 @@ from botocore.parsers import ResponseParserError
 from agentmem import clock
 from agentmem.errors import ConfigurationError, HistoryUnavailableError, UnsentMessagesError
 from agentmem.events import unsent
-from agentmem.events.batch import MAX_BYTES, MAX_ITEMS, OutgoingItem, as_call, body_of, divided
+from agentmem.events.batch import MAX_BYTES, MAX_ITEMS, OutgoingItem, as_call, body_of, divided, payload_of
 from agentmem.events.breaker import CircuitBreaker
+from agentmem.events.codec import decode_event
 from agentmem.events.jobs import QueuedEvent, QueuedRedaction, QueuedTurn, Tail, job_of, no_items, nothing, places
 from agentmem.events.journal import Journal
 from agentmem.events.outbox import item_of
@@ -37,6 +38,8 @@ from agentmem.events.settling import find_message, look_up, without_state
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from strands.types.content import Message
+
     from agentmem.config import WriteConfig
     from agentmem.events.address import SessionAddress
 
@@ -44,6 +47,9 @@ __all__ = ["MAX_BYTES", "MAX_ITEMS", "EventWriter", "OutgoingItem", "WriterStatu
 
 PATIENCE = 2.0
 """Seconds after which a turn starts no further call for turns that waited before it; they are sent aside."""
+
+POSITIONS = 10_000
+"""Positions of stored messages that a writer remembers."""
 
 _REFUSED = frozenset({"ValidationException", "InvalidInputException", "RequestEntityTooLargeException"})
 _FAILURES = (ClientError, BotoCoreError, ResponseParserError, HistoryUnavailableError, OSError)
@@ -157,11 +163,34 @@ class EventWriter:
         with self._state:
             self._last_ms = max(self._last_ms, Position(event_id).milliseconds)
 
-    def take_positions(self) -> dict[str, Position]:
-        """Return where messages have been stored since the last call, by tracking id."""
+    @property
+    def positions(self) -> dict[str, Position]:
+        """Where this writer has stored messages, by tracking id; of the last 10,000 of them."""
         with self._state:
-            taken, self._positions = self._positions, {}
-            return taken
+            return dict(self._positions)
+
+    def waiting(self) -> list[Message]:
+        """Return the messages that are queued, in order, as they will be stored; plain text is not among them."""
+        with self._state:
+            bodies = [
+                event.body["payload"] if event.body is not None else payload_of(event.items)
+                for job in self._queue
+                if isinstance(job, QueuedTurn)
+                for event in job.events
+            ]
+        decoded = [one for body in bodies for one in decode_event({"eventId": "", "payload": body}).messages]
+        return [one.message for one in decoded if one.origin != "text"]
+
+    def serves(self, client: Any, address: SessionAddress, settings: WriteConfig) -> bool:
+        """Whether this writer is what a new one with these arguments would be."""
+        return self._client is client and self._address == address and self._settings == settings
+
+    def inherit(self) -> None:
+        """Serve another owner from now on: what is queued brings no checkpoint of the last one's."""
+        with self._state:
+            for job in self._queue:
+                if isinstance(job, QueuedTurn):
+                    job.tail, job.on_stored = no_items, nothing
 
     # ---- taking in
 
@@ -256,7 +285,7 @@ class EventWriter:
 
     # ---- sending
 
-    def drain(self, seconds: float | None = None) -> bool:
+    def drain(self, seconds: float | None = None, *, insist: bool = False) -> bool:
         """Send what is queued, in order, until it is empty or the service fails.
 
         Never raises for the service's sake: what it does not take stays queued, what it refuses for good is dropped
@@ -265,6 +294,7 @@ class EventWriter:
         Args:
             seconds: After how long no further call is begun, and for how long to wait for another thread that is
                 sending; what is left then is sent aside. None for no limit.
+            insist: Try although the breaker is open: there may be no later.
 
         Returns:
             Whether the queue is empty now.
@@ -273,7 +303,7 @@ class EventWriter:
         if not self._sending.acquire(timeout=-1 if seconds is None else seconds):
             return False
         try:
-            done = self._send_all(until)
+            done = self._send_all(until, insist=insist)
             if done:
                 unsent.release(self)
         finally:
@@ -291,7 +321,7 @@ class EventWriter:
             UnsentMessagesError: Some messages are still unacknowledged; they stay queued, so ``drain`` may be tried
                 again.
         """
-        if not self.drain():
+        if not self.drain(insist=True):
             count = self.status.pending
             remedy = (
                 "They are kept in the outbox, and the next process that opens the session sends them."
@@ -339,13 +369,13 @@ class EventWriter:
                 self._settings.queue_limit,
             )
 
-    def _send_all(self, until: float | None) -> bool:
+    def _send_all(self, until: float | None, *, insist: bool) -> bool:
         while True:
             if not self._queue and self._journal is not None and self._journal.parked:
                 self._take_over(unsettled=False)
             if not self._queue:
                 return True
-            if (until is not None and clock.monotonic() >= until) or not self._breaker.allow():
+            if (until is not None and clock.monotonic() >= until) or not (self._breaker.allow() or insist):
                 return False
             job = self._queue[0]
             try:
@@ -431,6 +461,8 @@ class EventWriter:
         turn.last_event_id = event_id
         with self._state:
             self._positions.update(stored)
+            for name in list(self._positions)[: len(self._positions) - POSITIONS]:
+                del self._positions[name]
             self._saved += len(event.places)
             turn.events.popleft()
             for job in self._queue:
