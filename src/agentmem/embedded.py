@@ -59,3 +59,20 @@ def open_session(path: str | Path | LocalMemory, region: str) -> tuple[str, boto
     session = service.boto_session(region)
     session.__dict__[SERVICE] = service  # keeps the entry in `_open` while the session is in use
     return place, session
+
+
+def drop_actor(session: boto3.Session, memory_id: str, actor_id: str) -> bool:
+    """Let the embedded service behind a session forget that an actor was there; its records are left.
+
+    Args:
+        session: A boto3 session.
+        memory_id: The memory.
+        actor_id: The actor.
+
+    Returns:
+        False when the session is of another service, which removes emptied sessions itself after a day.
+    """
+    service: LocalMemory | None = session.__dict__.get("_agentmem_service")
+    if service is not None:
+        service.drop_actor(memory_id, actor_id)
+    return service is not None

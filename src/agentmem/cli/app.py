@@ -11,6 +11,7 @@ from agentmem.cli.checkpoints import checkpoints
 from agentmem.cli.context import compact, context
 from agentmem.cli.demo import demo
 from agentmem.cli.events import events
+from agentmem.cli.forget import forget
 from agentmem.cli.init import init
 from agentmem.cli.policy import policy
 from agentmem.cli.records import records
@@ -39,6 +40,7 @@ app.command("context")(context)
 app.command("compact")(compact)
 app.command("iam-policy")(policy)
 app.command("wait")(wait)
+app.command("forget")(forget)
 app.add_typer(checkpoints, name="checkpoints")
 
 
@@ -73,11 +75,12 @@ def run() -> None:
 def _explained(error: BaseException) -> str | None:
     """Return the message for an error the user can do something about; None for one of ours."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     from agentmem.errors import AgentMemError
     from agentmem.local.errors import MissingExtraError
 
-    known = (AgentMemError, BotoCoreError, ClientError, MissingExtraError, BrokenPipeError)
+    known = (AgentMemError, BotoCoreError, ClientError, ResponseParserError, MissingExtraError, BrokenPipeError)
     cause: BaseException | None = error
     while cause is not None:
         # Strands wraps what happens inside its event loop.

@@ -33,6 +33,7 @@ MAX_EVENT_BYTES = 10 * 1024 * 1024  # the service's limit of one event's payload
 MAX_JSON_BYTES = 100 * 1024  # of one json item, by the service model's documentation
 PURGE_EVERY = 256  # events written between two deletions of expired ones
 PURGE_LIMIT = 1_000  # expired events deleted at a time
+_IS_LISTED = "(created_at > ? OR EXISTS (SELECT 1 FROM events WHERE events.sid = sessions.sid AND expires_at > ?))"
 FIRST_KEY = "~"  # sorts after every event id: digits, '#', hex
 
 
@@ -193,8 +194,7 @@ class EventOperations:
             memory = find_memory(connection, params["memoryId"])
             rows = connection.execute(
                 "SELECT sid, session_id, created_at FROM sessions"
-                " WHERE memory_id = ? AND actor_id = ? AND (created_at, sid) < (?, ?) AND (created_at > ? OR EXISTS"
-                " (SELECT 1 FROM events WHERE events.sid = sessions.sid AND expires_at > ?))"
+                f" WHERE memory_id = ? AND actor_id = ? AND (created_at, sid) < (?, ?) AND {_IS_LISTED}"
                 " ORDER BY created_at DESC, sid DESC LIMIT ?",
                 (memory.memory_id, params["actorId"], created, last, keep_empty_after, call.now, size + 1),
             ).fetchall()
@@ -210,15 +210,17 @@ class EventOperations:
         return answer
 
     def list_actors(self, call: Call) -> dict[str, Any]:
-        """Actors of a memory, by id."""
+        """Actors of a memory that have a session to list, by id."""
         params = call.params
         size = params.get("maxResults", DEFAULT_PAGE)
         [after] = decode(call.operation, params, [""])
         with self._store.read() as connection:
             memory = find_memory(connection, params["memoryId"])
             rows = connection.execute(
-                "SELECT actor_id FROM actors WHERE memory_id = ? AND actor_id > ? ORDER BY actor_id LIMIT ?",
-                (memory.memory_id, after, size + 1),
+                "SELECT actor_id FROM actors WHERE memory_id = ? AND actor_id > ? AND EXISTS (SELECT 1 FROM sessions"
+                " WHERE sessions.memory_id = actors.memory_id AND sessions.actor_id = actors.actor_id"
+                f" AND {_IS_LISTED}) ORDER BY actor_id LIMIT ?",
+                (memory.memory_id, after, call.now - DAY, call.now, size + 1),
             ).fetchall()
         shown = [row["actor_id"] for row in rows[:size]]
         answer: dict[str, Any] = {"actorSummaries": [{"actorId": actor_id} for actor_id in shown]}

@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Self
 
+from .dropping import drop_actor
 from .embedding import Embedder, PackagedEmbedder, load_in_background
 from .extraction.extractor import Extractor, RuleExtractor
 from .service import Service
@@ -125,6 +126,18 @@ class LocalMemory:
         Nobody needs to call this: looking at records does the same for the memory that is looked at.
         """
         return self._service.engine.run_all_due(self._service.clock())
+
+    def drop_actor(self, memory_id: str, actor_id: str) -> None:
+        """Remove an actor with everything of it but its records, emptied sessions included.
+
+        The service itself lists an emptied session for up to a day, and no operation removes it sooner.
+
+        Args:
+            memory_id: The memory's id or ARN.
+            actor_id: The actor.
+        """
+        with self._service.store.write() as connection:
+            drop_actor(connection, memory_id, actor_id)
 
     def close(self) -> None:
         """Close the database; calls after this fail."""

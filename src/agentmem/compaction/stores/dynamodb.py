@@ -19,6 +19,7 @@ from agentmem.compaction.stores.dynamodb_items import (
     current_key,
     from_item,
     index_of,
+    key_of,
     spill_prefix,
     spilled_keys,
     to_items,
@@ -157,6 +158,16 @@ class DynamoDBCheckpointStore:
         versions = self._keys(key, version_prefix(key))
         self._table.delete_all([*versions, *self._keys(key, spill_prefix(key))])
         return max(len(versions), 1 if answer.get("Attributes") else 0)
+
+    def keys_of(self, memory_id: str, actor_id: str) -> list[CheckpointKey]:
+        """Return whose checkpoints there are of an actor, over all sessions and agents. Scans the whole table.
+
+        Raises:
+            CheckpointStoreError: The table does not answer.
+        """
+        prefix = f"{memory_id}#{actor_id}#"
+        items = self._table.scan("begins_with(pk, :prefix)", {":prefix": {"S": prefix}}, ProjectionExpression="pk, sk")
+        return list(dict.fromkeys(key_of(item) for item in items))
 
     def _transact(self, key: CheckpointKey, checkpoint: Checkpoint, items: Items) -> bool:
         """Write the items; False when the same checkpoint is there already."""

@@ -71,16 +71,18 @@ class Table:
 
     def query(self, condition: str, values: Item, **more: Any) -> Iterator[Item]:
         """Yield the items of a consistent query, one page at a time as they are asked for."""
+        yield from self._pages(self.client.query, values, KeyConditionExpression=condition, **more)
+
+    def scan(self, condition: str, values: Item, **more: Any) -> Iterator[Item]:
+        """Yield the items of the whole table that meet a condition, read consistently, one page at a time."""
+        yield from self._pages(self.client.scan, values, FilterExpression=condition, **more)
+
+    def _pages(self, operation: Callable[..., Any], values: Item, **more: Any) -> Iterator[Item]:
         start: dict[str, Any] = {}
         while True:
             with self.reaching("read"):
-                page = self.client.query(
-                    TableName=self.name,
-                    KeyConditionExpression=condition,
-                    ExpressionAttributeValues=values,
-                    ConsistentRead=True,
-                    **start,
-                    **more,
+                page = operation(
+                    TableName=self.name, ExpressionAttributeValues=values, ConsistentRead=True, **start, **more
                 )
             yield from page["Items"]
             if not page.get("LastEvaluatedKey"):

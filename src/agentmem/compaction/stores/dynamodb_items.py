@@ -19,7 +19,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agentmem.compaction.checkpoint import Checkpoint, IndexEntry
+from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, IndexEntry
 from agentmem.compaction.stores.dynamodb_values import from_attribute, to_attribute
 from agentmem.compaction.stores.succession import describe
 from agentmem.errors import CheckpointStoreError
@@ -27,7 +27,6 @@ from agentmem.errors import CheckpointStoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from agentmem.compaction.checkpoint import CheckpointKey
     from agentmem.events.position import Position
 
 __all__ = [
@@ -37,6 +36,7 @@ __all__ = [
     "current_key",
     "from_item",
     "index_of",
+    "key_of",
     "spill_prefix",
     "spilled_keys",
     "to_items",
@@ -78,6 +78,13 @@ class Items:
     current: Item
     version: Item
     spilled: tuple[Item, ...]
+
+
+def key_of(item: Mapping[str, Any]) -> CheckpointKey:
+    """Return whose item it is, from its primary key."""
+    memory_id, actor_id, session_id = item["pk"]["S"].split("#")
+    agent = item["sk"]["S"].split("#")[1]
+    return CheckpointKey(memory_id, actor_id, session_id, agent.replace("%23", "#").replace("%25", "%"))
 
 
 def current_key(key: CheckpointKey) -> Item:

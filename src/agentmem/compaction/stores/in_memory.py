@@ -98,6 +98,11 @@ class InMemoryCheckpointStore:
             versions = self._shelf.keys.pop(key, None)
         return 0 if versions is None else len(versions.texts)
 
+    def keys_of(self, memory_id: str, actor_id: str) -> list[CheckpointKey]:
+        """Return whose checkpoints there are of an actor, over all sessions and agents."""
+        with self._shelf.lock:
+            return [key for key in self._shelf.keys if (key.memory_id, key.actor_id) == (memory_id, actor_id)]
+
     def _current(self, key: CheckpointKey) -> Checkpoint | None:
         versions = self._shelf.keys.get(key)
         return None if versions is None else Checkpoint.from_dict(json.loads(versions.texts[-1]))

@@ -9,15 +9,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentmem.compaction.checkpoint import Checkpoint, IndexEntry
+from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, IndexEntry
 from agentmem.compaction.stores.succession import succeeds
 from agentmem.errors import CheckpointStoreError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
-
-    from agentmem.compaction.checkpoint import CheckpointKey
 
 __all__ = ["SCHEMA_VERSION", "SqliteCheckpointStore"]
 
@@ -152,6 +150,19 @@ class SqliteCheckpointStore:
         """
         with self._opened() as connection, _immediate(connection):
             return connection.execute(f"DELETE FROM checkpoints WHERE {_WHOSE}", _ids(key)).rowcount  # noqa: S608 - a constant
+
+    def keys_of(self, memory_id: str, actor_id: str) -> list[CheckpointKey]:
+        """Return whose checkpoints there are of an actor, over all sessions and agents.
+
+        Raises:
+            CheckpointStoreError: The file cannot be read.
+        """
+        with self._opened() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT session_id, agent_id FROM checkpoints WHERE memory_id = ? AND actor_id = ?",
+                (memory_id, actor_id),
+            ).fetchall()
+        return [CheckpointKey(memory_id, actor_id, session_id, agent_id) for session_id, agent_id in rows]
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
