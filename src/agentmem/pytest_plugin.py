@@ -90,15 +90,17 @@ def agentmem_local(request: pytest.FixtureRequest) -> Iterator[SteppedMemory]:
     """A fresh embedded service in memory, whose extraction is stepped by hand: ``tick``, ``settle``, ``faults``."""
     from agentmem.events import unsent
     from agentmem.testing import SteppedMemory
+    from agentmem.threads import every_pool
 
-    before, unsent_before = set(threading.enumerate()), unsent.waiting()
+    before, unsent_before, pools_before = set(threading.enumerate()), unsent.waiting(), every_pool()
     memory = SteppedMemory(**_options(request, _SERVICE_OPTIONS))
     yield memory
     memory.faults.clear()
     # Left by an outage that the test made; nobody will send it, and nothing may try.
     unsent.give_up(unsent.waiting() - unsent_before)
+    for pool in every_pool() - pools_before:
+        pool.shutdown(wait=False)  # a hook that nobody closed
     for thread in threading.enumerate():
-        # Threads that have been told to end, such as a closed hook's searches, do so before the next test.
         if thread not in before and thread.name.startswith("agentmem"):
             thread.join(_THREAD_SECONDS)
     memory.close()

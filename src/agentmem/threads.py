@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Threads"]
+__all__ = ["Threads", "every_pool"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,6 +30,7 @@ class Threads(Executor):
         self._name = name
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
+        _every.add(self)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a function in one of the threads.
@@ -57,3 +59,11 @@ class Threads(Executor):
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def every_pool() -> frozenset[Threads]:
+    """Return the pools of this process that are still in use."""
+    return frozenset(_every)
+
+
+_every: WeakSet[Threads] = WeakSet()
