@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import weakref
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
@@ -24,7 +24,6 @@ from strands.middleware import InvokeModelStage
 from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
 
 from agentmem import clients
-from agentmem.clock import monotonic
 from agentmem.compaction.converse import for_model
 from agentmem.compaction.turns import is_own_message
 from agentmem.config import MemoryConfig
@@ -37,16 +36,14 @@ from agentmem.errors import (
 )
 from agentmem.events.address import SessionAddress
 from agentmem.events.breaker import CircuitBreaker
-from agentmem.events.codec import encode_text
 from agentmem.events.reader import EventReader
-from agentmem.events.replacing import Replacement
 from agentmem.events.unsent import finish_with
-from agentmem.events.writer import OutgoingItem
 from agentmem.fenced import fenced_records
 from agentmem.injection import with_text_after
 from agentmem.outgoing import HookStatus, SessionWriters
 from agentmem.restoring import as_message, message_text, put_into_system_prompt, read_last_messages
 from agentmem.retrieval import chosen, retrieve
+from agentmem.saving import PendingTurn
 from agentmem.threads import Threads
 
 if TYPE_CHECKING:
@@ -55,9 +52,9 @@ if TYPE_CHECKING:
     from strands.middleware.stages import InvokeModelContext
     from strands.types.content import Message
 
-    from agentmem.events.position import Position
     from agentmem.events.writer import EventWriter
     from agentmem.retrieval import Retrieval
+    from agentmem.saving import Text
     from agentmem.session import MemorySession
 
 __all__ = ["HookStatus", "MemoryHook"]
@@ -76,16 +73,12 @@ class _AgentMemory:
     """What the hook knows of one agent; it must not refer to the agent, which it is kept for weakly."""
 
     session: MemorySession
+    turn: PendingTurn
     saves: bool
     restored: bool
     writer: EventWriter | None = None
     invoking: bool = False
     called_model: bool = False
-    began: float = 0.0
-    pending: dict[str, Message] = field(default_factory=dict)
-    ready: dict[str, OutgoingItem | None] = field(default_factory=dict)
-    sent: dict[str, tuple[Message, str]] = field(default_factory=dict)
-    places: dict[str, Position] = field(default_factory=dict)
     anchor: str | None = None
     query: str = ""
     shown: str | None = None
@@ -197,8 +190,7 @@ class MemoryHook(HookProvider):
     def finish(self) -> None:
         """Queue what the turns in progress have said so far; called when the process is about to end."""
         for memory in list(self._agents.values()):
-            texts = self._take(memory, keep_last=1 if _may_be_redacted(memory) else 0)
-            if texts:
+            if texts := memory.turn.take(keep_last=1 if memory.turn.ends_with_user else 0):
                 self._submit(memory, texts)
 
     # ---- hooks
@@ -225,8 +217,7 @@ class MemoryHook(HookProvider):
         if not memory.restored:
             await asyncio.to_thread(self._restore, agent, memory)
         memory.invoking, memory.called_model = True, False
-        memory.sent.clear()
-        memory.places.clear()
+        memory.turn.begin()
 
     async def _on_message(self, event: MessageAddedEvent) -> None:
         memory = self._agents.get(event.agent)
@@ -239,121 +230,73 @@ class MemoryHook(HookProvider):
             memory.shown = None
         if not memory.saves or message["role"] not in self._settings.roles or _is_made_up(message):
             return
-        if not memory.pending:
-            memory.began = monotonic()
-        memory.pending[message["tracking_id"]] = message
+        memory.turn.add(message)
         if self._config.writes.flush == "message":
             await self._save(memory)
         elif self._config.writes.outbox is not None and message["role"] == "assistant":
-            await asyncio.to_thread(self._accept, memory)
+            await asyncio.to_thread(lambda: self._writer_of(memory).accept(memory.turn.accepted()))
 
     def _on_update(self, event: MessageUpdatedEvent) -> None:
         memory = self._memory_of(event.agent)
-        if event.tracking_id in memory.pending:
-            memory.pending[event.tracking_id] = event.message
-            memory.ready.pop(event.tracking_id, None)
+        memory.turn.update(event.tracking_id, event.message)
 
     async def _before_model(self, event: BeforeModelCallEvent) -> None:
         memory = self._memory_of(event.agent)
         memory.called_model = True
-        long = monotonic() - memory.began >= self._config.writes.flush_interval_seconds
-        if memory.pending and long and self._config.writes.flush == "turn":
+        long = memory.turn.seconds >= self._config.writes.flush_interval_seconds
+        if long and self._config.writes.flush == "turn":
             # The newest message may still be redacted by the call that is about to be made.
             await self._save(memory, keep_last=1)
 
     async def _after_model(self, event: AfterModelCallEvent) -> None:
         memory = self._agents.get(event.agent)
-        if memory is not None and memory.sent:
+        if memory is not None and memory.turn.was_sent:
             await asyncio.to_thread(self._follow_redactions, memory)
 
     async def _after_invocation(self, event: AfterInvocationEvent) -> None:
         memory = self._memory_of(event.agent)
         memory.invoking = False
-        if memory.pending:
+        if memory.turn:
             await self._save(memory)
 
     # ---- saving
 
     async def _save(self, memory: _AgentMemory, keep_last: int = 0) -> None:
-        """Send the pending messages as one event, or hand them to the background."""
-        texts = self._take(memory, keep_last)
+        """Send the pending messages as one event, or have the background do it."""
+        texts = memory.turn.take(keep_last)
         if not texts:
             return
+        # Not on the event loop: making the first client takes time, and so does the outbox.
+        await asyncio.to_thread(self._submit, memory, texts)
         if self._config.writes.flush == "background":
-            self._background.submit(self._send, memory, texts)
-        elif not await asyncio.to_thread(self._send, memory, texts) and self._settings.on_error == "raise":
+            self._background.submit(self._drain, memory)
+        elif not await asyncio.to_thread(self._drain, memory) and self._settings.on_error == "raise":
             raise self._unsent()
 
-    def _take(self, memory: _AgentMemory, keep_last: int) -> list[tuple[str, str, str]]:
-        """Take the pending messages as tracking id, role and text; later changes to a message do not reach it."""
-        names = list(memory.pending)[: len(memory.pending) - keep_last]
-        taken: list[tuple[str, str, str]] = []
-        for name in names:
-            message = memory.pending.pop(name)
-            if self._config.writes.flush == "message":
-                memory.sent[name] = (message, self._text_of(message))
-            role = message["role"]
-            text = self._text_of(message)
-            if text:
-                taken.append((name, role, text))
-            else:
-                memory.ready.pop(name, None)
-        return taken
+    def _submit(self, memory: _AgentMemory, texts: list[Text]) -> None:
+        items, withheld = memory.turn.items(texts)
+        self._dropped += withheld
+        writer = self._writer_of(memory)
+        if items:
+            writer.submit(items)
 
-    def _text_of(self, message: Message) -> str:
-        return message_text(message["content"], message["role"], without_thinking=self._settings.strip_thinking)
-
-    def _send(self, memory: _AgentMemory, texts: list[tuple[str, str, str]]) -> bool:
-        """Write one event and whatever waits before it. Not on the event loop: making the first client takes time."""
-        writer = self._submit(memory, texts)
+    def _drain(self, memory: _AgentMemory) -> bool:
+        """Write what waits of an agent's session."""
+        writer = self._writer_of(memory)
         done = self._writers.drain(memory.session, writer)
-        if memory.sent:
-            memory.places |= writer.positions
+        memory.turn.stored(writer)
         if done and self._writers.unsent:
             self._background.submit(self._writers.drain_all)  # the service is back: the others' turn
         return done
 
-    def _submit(self, memory: _AgentMemory, texts: list[tuple[str, str, str]]) -> EventWriter:
-        writer = self._writer_of(memory)
-        items = [
-            memory.ready.pop(name) if name in memory.ready else self._item(name, role, text)
-            for name, role, text in texts
-        ]
-        kept = [item for item in items if item is not None]
-        self._dropped += len(items) - len(kept)
-        if kept:
-            writer.submit(kept)
-        return writer
-
-    def _accept(self, memory: _AgentMemory) -> None:
-        """Keep the turn so far in the outbox: the model has answered, so nothing redacts these messages now."""
-        new = [(name, message) for name, message in list(memory.pending.items()) if name not in memory.ready]
-        for name, message in new:
-            text = self._text_of(message)
-            memory.ready[name] = self._item(name, message["role"], text) if text else None
-        self._writer_of(memory).accept([item for name, _ in new if (item := memory.ready[name]) is not None])
-
     def _follow_redactions(self, memory: _AgentMemory) -> None:
         """Replace in the log what was saved at once and a guardrail has redacted since."""
-        for name, (message, text) in list(memory.sent.items()):
-            now = self._text_of(message)
-            if now == text:
-                continue
-            memory.sent[name] = (message, now)
-            item = self._item(name, message["role"], now) if now else None
-            payload = () if item is None else tuple(item.payload_items)
-            writer = self._writer_of(memory)
-            writer.redact(Replacement(name, payload), memory.places.get(name))
-            self._writers.drain(memory.session, writer)
-            memory.places |= writer.positions
+        if memory.turn.follow_redactions(self._writer_of(memory)):
+            self._drain(memory)
 
     def _writer_of(self, memory: _AgentMemory) -> EventWriter:
         memory.writer = memory.writer or self._writers.writer(memory.session)
         return memory.writer
-
-    def _item(self, name: str, role: str, text: str) -> OutgoingItem | None:
-        outgoing = self._outgoing(text)
-        return OutgoingItem(name, encode_text(outgoing, role)) if outgoing.strip() else None
 
     def _outgoing(self, text: str) -> str:
         """Pass a text through the user's own redaction; what cannot be redacted does not leave the process."""
@@ -447,7 +390,12 @@ class MemoryHook(HookProvider):
         """Find out once and for all whose memory an agent has, and show it to the agent's model from now on."""
         session = self._session if self._session is not None else self._session_from_state(agent)
         saves = not _has_session_in_memory(agent)
-        memory = _AgentMemory(session, saves, restored=not saves or self._settings.restore == "off")
+        turn = PendingTurn(
+            self._outgoing,
+            strip_thinking=self._settings.strip_thinking,
+            follow=self._config.writes.flush == "message",
+        )
+        memory = _AgentMemory(session, turn, saves, restored=not saves or self._settings.restore == "off")
         with self._lock:
             self._agents[agent] = memory
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
@@ -490,11 +438,6 @@ def _has_session_in_memory(agent: Agent) -> bool:
     if isinstance(manager, AgentCoreMemorySessionManager) and not isinstance(manager, CompactingSessionManager):
         _log.warning("the hook only retrieves: plain text beside the SDK's session manager would empty its history")
     return isinstance(manager, AgentCoreMemorySessionManager)
-
-
-def _may_be_redacted(memory: _AgentMemory) -> bool:
-    """Whether the newest message that waits is the user's, which the model call under way may redact."""
-    return bool(memory.pending) and memory.pending[next(reversed(memory.pending))]["role"] == "user"
 
 
 def _in_event_loop() -> bool:
