@@ -159,13 +159,13 @@ class DynamoDBCheckpointStore:
         self._table.delete_all([*versions, *self._keys(key, spill_prefix(key))])
         return max(len(versions), 1 if answer.get("Attributes") else 0)
 
-    def keys_of(self, memory_id: str, actor_id: str) -> list[CheckpointKey]:
-        """Return whose checkpoints there are of an actor, over all sessions and agents. Scans the whole table.
+    def keys_of(self, memory_id: str, actor_id: str | None = None) -> list[CheckpointKey]:
+        """Return whose checkpoints there are in a memory, of one actor or of all. Scans the whole table.
 
         Raises:
             CheckpointStoreError: The table does not answer.
         """
-        prefix = f"{memory_id}#{actor_id}#"
+        prefix = f"{memory_id}#" if actor_id is None else f"{memory_id}#{actor_id}#"
         items = self._table.scan("begins_with(pk, :prefix)", {":prefix": {"S": prefix}}, ProjectionExpression="pk, sk")
         return list(dict.fromkeys(key_of(item) for item in items))
 

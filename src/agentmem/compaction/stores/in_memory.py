@@ -98,10 +98,10 @@ class InMemoryCheckpointStore:
             versions = self._shelf.keys.pop(key, None)
         return 0 if versions is None else len(versions.texts)
 
-    def keys_of(self, memory_id: str, actor_id: str) -> list[CheckpointKey]:
-        """Return whose checkpoints there are of an actor, over all sessions and agents."""
+    def keys_of(self, memory_id: str, actor_id: str | None = None) -> list[CheckpointKey]:
+        """Return whose checkpoints there are in a memory, of one actor or of all."""
         with self._shelf.lock:
-            return [key for key in self._shelf.keys if (key.memory_id, key.actor_id) == (memory_id, actor_id)]
+            return [key for key in self._shelf.keys if key.memory_id == memory_id and actor_id in (None, key.actor_id)]
 
     def _current(self, key: CheckpointKey) -> Checkpoint | None:
         versions = self._shelf.keys.get(key)

@@ -151,18 +151,19 @@ class SqliteCheckpointStore:
         with self._opened() as connection, _immediate(connection):
             return connection.execute(f"DELETE FROM checkpoints WHERE {_WHOSE}", _ids(key)).rowcount  # noqa: S608 - a constant
 
-    def keys_of(self, memory_id: str, actor_id: str) -> list[CheckpointKey]:
-        """Return whose checkpoints there are of an actor, over all sessions and agents.
+    def keys_of(self, memory_id: str, actor_id: str | None = None) -> list[CheckpointKey]:
+        """Return whose checkpoints there are in a memory, of one actor or of all.
 
         Raises:
             CheckpointStoreError: The file cannot be read.
         """
         with self._opened() as connection:
             rows = connection.execute(
-                "SELECT DISTINCT session_id, agent_id FROM checkpoints WHERE memory_id = ? AND actor_id = ?",
-                (memory_id, actor_id),
+                "SELECT DISTINCT memory_id, actor_id, session_id, agent_id FROM checkpoints"
+                " WHERE memory_id = ? AND (? IS NULL OR actor_id = ?) ORDER BY actor_id, session_id, agent_id",
+                (memory_id, actor_id, actor_id),
             ).fetchall()
-        return [CheckpointKey(memory_id, actor_id, session_id, agent_id) for session_id, agent_id in rows]
+        return [CheckpointKey(*row) for row in rows]
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
