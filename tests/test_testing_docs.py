@@ -1,0 +1,87 @@
+"""docs/testing.md: its example is a project whose tests pass, and what it says of the fixtures is all there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import freezegun
+import moto.moto_server.werkzeug_app
+import pytest
+
+import agentmem.hook
+import agentmem.progress
+from agentmem import MemoryConfig, pytest_plugin
+from agentmem.local import LocalMemory
+
+pytest_plugins = ["pytester"]
+
+# Loaded here: see test_pytest_plugin.
+LOADED = (agentmem, freezegun, moto)
+
+PAGE = (Path(__file__).parent.parent / "docs" / "testing.md").read_text(encoding="utf-8")
+SETTINGS = """
+[pytest]
+asyncio_default_fixture_loop_scope = function
+addopts = --strict-markers -p no:cacheprovider
+filterwarnings = ignore::DeprecationWarning
+"""
+
+
+def blocks(name):
+    return re.findall(rf"```python{name}\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _embedding_model():
+    with LocalMemory() as memory:
+        assert MemoryConfig.local(memory).bind("ann", "s1").search("facts", "anything") == []
+
+
+def test_the_example_passes_its_own_tests(pytester):
+    pytester.makeini(SETTINGS)
+    for name in ("concierge.py", "test_concierge.py"):
+        [code] = blocks(f" {name}")
+        (pytester.path / name).write_text(code, encoding="utf-8")
+    pytester.runpytest_inprocess("-q").assert_outcomes(passed=6)
+
+
+def test_freezing_first_dates_everything_by_the_frozen_time(pytester):
+    pytester.makeini(SETTINGS)
+    [code] = [block for block in blocks("") if "def frozen" in block]
+    pytester.makepyfile(
+        f"""
+{code}
+from datetime import UTC, datetime
+
+def test_dates(frozen, agentmem_agent, agentmem_session, settled_memories):
+    agentmem_agent("I have a dog named Rex.")
+    events = agentmem_session.client.list_events(
+        memoryId=agentmem_session.memory_id, actorId="test-user", sessionId=agentmem_session.session_id)["events"]
+    assert {{event["eventTimestamp"].astimezone(UTC).replace(microsecond=0) for event in events}} == {{
+        datetime(2026, 3, 1, 12, tzinfo=UTC)}}
+    [fact] = settled_memories("facts")
+    assert fact.created_at.replace(microsecond=0) == datetime(2026, 3, 1, 12, 1, tzinfo=UTC)
+    assert len(agentmem_session.wait_for_memories("facts")) == 1
+"""
+    )
+    pytester.runpytest_inprocess("-q").assert_outcomes(passed=2)
+
+
+def test_the_other_examples_run():
+    with LocalMemory() as local:
+        memory = MemoryConfig.local(local).bind("ann", "s1")
+        names = {"memory": memory}
+        for block in blocks(""):
+            if "def frozen" not in block:
+                exec(block.replace('"facts", on_poll', '"facts", max_wait=0, on_poll'), names)
+        assert names["model"].remaining == 7
+        assert isinstance(names["line"], agentmem.progress.WaitingLine)
+
+
+def test_every_fixture_and_option_is_described():
+    fixtures = {name for name in pytest_plugin.__all__ if name.startswith(("agentmem", "settled"))}
+    assert set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)) >= fixtures
+    options = pytest_plugin._SERVICE_OPTIONS | pytest_plugin._SESSION_OPTIONS | pytest_plugin._MODEL_OPTIONS
+    rows = " ".join(re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE))
+    assert {name for name in options if f"`{name}`" not in rows} == set()
