@@ -18,6 +18,7 @@ from agentmem.cli.records import records
 from agentmem.cli.replay import replay
 from agentmem.cli.serve import serve
 from agentmem.cli.sessions import sessions
+from agentmem.cli.transfer import export, import_
 from agentmem.cli.wait import wait
 
 __all__ = ["app", "run"]
@@ -41,6 +42,8 @@ app.command("compact")(compact)
 app.command("iam-policy")(policy)
 app.command("wait")(wait)
 app.command("forget")(forget)
+app.command("export")(export)
+app.command("import")(import_)
 app.add_typer(checkpoints, name="checkpoints")
 
 

@@ -1,0 +1,91 @@
+"""`agentmem export` and `agentmem import`: a whole memory as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentmem.cli.configuration import AsJson, configured
+from agentmem.cli.output import confirmed, note, print_json, progress
+
+if TYPE_CHECKING:
+    from agentmem.config import MemoryConfig
+
+__all__ = ["export", "import_"]
+
+
+@configured
+def export(
+    config: MemoryConfig,
+    file: Annotated[Path, typer.Argument(help="The file to write; it appears when it is complete.")],
+    actor: Annotated[str | None, typer.Option(help="Only what there is of this actor.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file when it is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write sessions, events, records and checkpoints to a file, one JSON object a line.
+
+    Example: agentmem export memory.jsonl --actor user123
+    """
+    from agentmem.transfer import export_lines
+
+    if file.exists() and not force:
+        raise typer.BadParameter(f"{file} is there already; give --force to replace it")
+    part = file.with_name(f"{file.name}.part")
+    show = progress("lines")
+    last: dict[str, object] = {}
+    with part.open("w", encoding="utf-8") as out:
+        for number, line in enumerate(export_lines(config, actor_id=actor), 1):
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+            last = line
+            show(number)
+    part.replace(file)
+    _tell({name: value for name, value in last.items() if name != "kind"}, f"written to {file}", as_json=as_json)
+
+
+@configured
+def import_(
+    config: MemoryConfig,
+    file: Annotated[Path, typer.Argument(help="A file that `agentmem export` wrote.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, although the memory holds something.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write what a file holds into a memory, best an empty one. Interrupted, it goes on where it stopped.
+
+    What is done is noted beside the file, in FILE.<memory id>.progress; delete that to import once more.
+
+    Example: agentmem import memory.jsonl --memory-id support_bot-a1b2c3d4e5
+    """
+    from agentmem.inventory import Inventory
+    from agentmem.transfer import Import
+
+    if not file.is_file():
+        raise typer.BadParameter(f"there is no file {file}")
+    notes = file.with_name(f"{file.name}.{config.memory_id.rpartition('/')[2]}.progress")
+    done = notes.read_text(encoding="utf-8").splitlines(keepends=True) if notes.exists() else []
+    if done:
+        note(f"Going on after the {len(done):,} writes noted in {notes}.")
+    elif (actor := next(Inventory(config).actors(), None)) is not None:
+        question = f"Memory {config.memory_id!r} is not empty (it knows actor {actor!r}). Import into it?"
+        if not confirmed(question, yes=yes):
+            note("Nothing was imported.")
+            raise typer.Exit(1)
+    if done and not done[-1].endswith("\n"):
+        notes.write_text("".join(done[:-1]), encoding="utf-8")
+    with notes.open("a", encoding="utf-8") as progress_file, file.open(encoding="utf-8") as lines:
+        work = Import(config, progress_file, done)
+        counts = work.run(lines, on_line=progress("lines"))
+    _tell({**counts, "left_out": sum(work.left_out.values())}, f"imported into {config.memory_id}", as_json=as_json)
+    for what, count in work.left_out.items():
+        note(f"Left out: {count:,} {what}")
+    if work.left_out:
+        raise typer.Exit(1)
+
+
+def _tell(counts: dict[str, object], what: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(counts)
+    else:
+        print(f"{', '.join(f'{count:,} {name}s' for name, count in counts.items() if name != 'left_out')} {what}")

@@ -1,0 +1,279 @@
+"""Export and import: what comes out of the copy is what went in, ids and creation times aside."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+from strands import Agent
+
+from agentmem import CompactionConfig, EventLogCheckpoints, MemoryConfig, SqliteCheckpoints
+from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
+from agentmem.compaction.stores import open_store
+from agentmem.compaction.summarize import Summary
+from agentmem.compaction.truncation import TruncationSettings
+from agentmem.compaction.viewing import SessionView
+from agentmem.errors import AgentMemError
+from agentmem.events.position import Position
+from agentmem.local import LocalMemory
+from agentmem.testing import ScriptedModel
+from agentmem.transfer import Import, TransferError, export_lines
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+COMPACTION = CompactionConfig(token_threshold=1_000, target_ratio=0.3, protected_turns=1)
+
+
+def say(config, session, milliseconds, *items, **more):
+    return config.data_plane().create_event(
+        memoryId=config.memory_id,
+        actorId="ann",
+        sessionId=session,
+        eventTimestamp=START + timedelta(milliseconds=milliseconds),
+        payload=list(items),
+        **more,
+    )["event"]["eventId"]
+
+
+def text(words):
+    return {"conversational": {"role": "USER", "content": {"text": words}}}
+
+
+def opened(folder, kind):
+    location = {"event_log": EventLogCheckpoints(), "sqlite": SqliteCheckpoints(path=folder / "checkpoints.sqlite")}
+    return MemoryConfig.local(folder, checkpoints=location[kind], compaction=COMPACTION)
+
+
+@pytest.fixture(params=["event_log", "sqlite"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def source(tmp_path, kind):
+    """A memory with an agent's compacted session, branches, odd payloads, metadata and records by hand."""
+    config = opened(tmp_path / "source", kind)
+    manager = config.bind("ann", "talk").session_manager()
+    agent = Agent(model=ScriptedModel(["Noted. " * 60] * 6), session_manager=manager, callback_handler=None)
+    for number in range(6):
+        agent(f"Remember that code {number} is {number * 7919}.")
+    manager.close()
+    root = say(config, "tree", 1, text("Trunk"), metadata={"k": {"stringValue": "v 1"}})
+    twin = say(config, "tree", 1, {"blob": {"any": ["json", 1.5, None]}}, {"json": {"content": {"a": 1}}})
+    say(config, "tree", 2, text("Twig"), branch={"name": "b", "rootEventId": root})
+    leaf = say(config, "tree", 3, text("Twig again"), branch={"name": "b"})
+    say(config, "tree", 4, text("Leaf"), branch={"name": "c", "rootEventId": leaf})
+    say(config, "tree", 5, {"blob": json.dumps({"agentmem": "replaces", "event_ids": [twin]}, separators=(",", ":"))})
+    facts = "/users/ann/facts/"
+    strategies = config.control_plane().get_memory(memoryId=config.memory_id)["memory"]["strategies"]
+    config.data_plane().batch_create_memory_records(
+        memoryId=config.memory_id,
+        records=[
+            {
+                "requestIdentifier": str(number),
+                "namespaces": [facts],
+                "content": {"text": f"By hand {number}."},
+                "timestamp": START + timedelta(days=number),
+                "memoryStrategyId": next(one["strategyId"] for one in strategies if one["name"] == "facts"),
+                "metadata": {
+                    "words": {"stringListValue": ["a", "b"]},
+                    "when": {"dateTimeValue": START + timedelta(hours=number)},
+                    "much": {"numberValue": 2.5},
+                },
+            }
+            for number in range(3)
+        ],
+    )
+    if kind == "sqlite":
+        store = open_store(config.checkpoints)
+        for version in (1, 2):
+            place = Position(root, version - 1)
+            store.save(
+                CheckpointKey(config.memory_id, "ann", "tree", "planner"),
+                Checkpoint(version, place, TruncationSettings(), Summary(narrative=f"v{version}"), head=(place,)),
+            )
+    return config
+
+
+def lines_of(config, **only):
+    """The exported lines as text."""
+    return [json.dumps(line) for line in export_lines(config, **only)]
+
+
+def comparable(config):
+    """The exported lines without what the service makes anew; event ids by their place among the session's events."""
+    lines = [json.loads(line) for line in lines_of(config)]
+    names = {one["id"]: one["name"] for one in lines[0]["strategies"]}
+    places: dict[str, str] = {}
+    for line in lines:
+        if line["kind"] == "event":
+            places[line["id"]] = f"<{line['session']} {len(places)}>"
+    found = []
+    for line in lines[1:]:
+        left = {name: value for name, value in line.items() if name not in ("created_at", "id")}
+        told = json.dumps({**left, "strategy": names.get(line.get("strategy"), "")}, sort_keys=True)
+        for event_id, place in places.items():
+            told = told.replace(event_id, place)
+        found.append(told)
+    return found
+
+
+def imported(config, lines, done=(), **options):
+    progress = io.StringIO()
+    work = Import(config, progress, done)
+    try:
+        counts = work.run(lines, **options)
+    finally:
+        noted = [*done, *progress.getvalue().splitlines(keepends=True)]
+    return counts, work.left_out, noted
+
+
+def test_a_copy_in_an_empty_memory_is_the_same(source, tmp_path, kind):
+    target = opened(tmp_path / "target", kind)
+    counts, left_out, _ = imported(target, lines_of(source))
+    assert counts["session"] == 2
+    assert counts["event"] == 6 + 7
+    assert counts["record"] >= 4
+    assert (counts["checkpoint"] > 2) == (kind == "sqlite")
+    assert not left_out
+    assert comparable(target) == comparable(source)
+
+
+def test_an_agent_goes_on_from_the_copy_as_from_the_original(source, tmp_path, kind):
+    target = opened(tmp_path / "target", kind)
+    imported(target, lines_of(source))
+    original, copy = SessionView(source, "ann", "talk"), SessionView(target, "ann", "talk")
+    assert original.checkpoint.folded_messages > 0
+    assert copy.messages == original.messages
+    query = "What is code 0?"
+    recalled = [config.bind("ann", "talk").recall(query)[0].text for config in (source, target)]
+    assert recalled[0] == recalled[1]
+
+
+def test_branches_are_read_the_same(source, tmp_path, kind):
+    target = opened(tmp_path / "target", kind)
+    imported(target, lines_of(source))
+
+    def branch(config):
+        answer = config.data_plane().list_events(
+            memoryId=config.memory_id, actorId="ann", sessionId="tree",
+            filter={"branch": {"name": "c", "includeParentBranches": True}},
+        )  # fmt: skip
+        return [event["payload"] for event in answer["events"]]
+
+    assert len(branch(source)) == 4
+    assert branch(target) == branch(source)
+
+
+@pytest.mark.parametrize("stop", [2, 9, 17])
+def test_an_interrupted_import_goes_on_where_it_stopped(source, tmp_path, kind, stop):
+    target = opened(tmp_path / "target", kind)
+    lines = lines_of(source)
+
+    def interrupt(number):
+        if number == stop:
+            raise KeyboardInterrupt
+
+    progress = io.StringIO()
+    with pytest.raises(KeyboardInterrupt):
+        Import(target, progress).run(lines, on_line=interrupt)
+    done = progress.getvalue().splitlines(keepends=True)
+    # The last note got lost: what it was about must not be written twice.
+    imported(target, lines, [*done[:-1], *(line[:5] for line in done[-1:])])
+    assert comparable(target) == comparable(source)
+
+
+def test_importing_again_writes_nothing(source, tmp_path, kind):
+    target = opened(tmp_path / "target", kind)
+    *_, done = imported(target, lines_of(source))
+    *_, again = imported(target, lines_of(source), done)
+    assert again == done
+    assert comparable(target) == comparable(source)
+
+
+def test_one_actor_alone_is_exported(tmp_path):
+    config = MemoryConfig.local(tmp_path / "memory")
+    say(config, "s-1", 1, text("My name is Ann and I live in Porto."))
+    config.data_plane().create_event(
+        memoryId=config.memory_id, actorId="bob", sessionId="s-1", eventTimestamp=START, payload=[text("I like tea.")]
+    )
+    lines = [json.loads(line) for line in lines_of(config, actor_id="ann")]
+    assert {line["actor"] for line in lines if "actor" in line} == {"ann"}
+    assert {name.split("/")[2] for line in lines for name in line.get("namespaces", ())} == {"ann"}
+    assert "bob" not in json.dumps(lines)
+
+
+def test_the_ids_of_strategies_in_namespaces_are_those_of_the_copy(tmp_path):
+    def made(name):
+        memory = LocalMemory(tmp_path / f"{name}.db")
+        control = memory.boto_session().client("bedrock-agentcore-control")
+        strategy = {"semanticMemoryStrategy": {"name": "facts"}}
+        found = control.create_memory(name=name, eventExpiryDuration=30, memoryStrategies=[strategy])["memory"]
+        config = MemoryConfig.local(memory, name="other").replace(memory_id=found["id"], namespaces=())
+        return config, found["strategies"][0]["strategyId"]
+
+    (one, _), (other, strategy_id) = made("one"), made("other_one")
+    say(one, "s-1", 1, text("I live in Porto."))
+    imported(other, lines_of(one))
+    found = [json.loads(line) for line in lines_of(other)]
+    assert [line["namespaces"] for line in found if line["kind"] == "record"] == [
+        [f"/strategies/{strategy_id}/actors/ann/"]
+    ]
+
+
+def test_what_cannot_be_written_is_counted(tmp_path):
+    config = MemoryConfig.local(tmp_path / "source")
+    root = say(config, "s-1", 1, text("Root"))
+    say(config, "s-1", 2, text("Twig"), branch={"name": "b", "rootEventId": root})
+    config.data_plane().delete_event(memoryId=config.memory_id, actorId="ann", sessionId="s-1", eventId=root)
+    _, left_out, _ = imported(MemoryConfig.local(tmp_path / "target"), lines_of(config))
+    assert dict(left_out) == {"events of a branch whose root was deleted": 1}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda lines: lines[:-1], "cut off"),
+        (lambda lines: [*lines[:2], *lines[3:]], "some are missing"),
+        (lambda lines: lines[1:], "not the beginning"),
+        (lambda lines: [lines[0].replace('"format": 1', '"format": 2'), *lines[1:]], "format 2"),
+        (lambda lines: [*lines[:2], lines[2][:20], *lines[3:]], "line 3: not valid JSON"),
+        (lambda lines: [*lines[:2], '{"kind": "odd"}', *lines[3:]], "line 3"),
+        (lambda _lines: [], "cut off"),
+    ],
+)
+def test_a_damaged_file_is_refused_by_its_line(tmp_path, spoil, message):
+    config = MemoryConfig.local(tmp_path / "source")
+    for number in range(3):
+        say(config, "s-1", number, text("Hello."))
+    with pytest.raises(TransferError, match=message):
+        imported(MemoryConfig.local(tmp_path / "target"), spoil(lines_of(config)))
+
+
+def test_a_refused_call_is_an_error_and_the_next_try_completes_it(tmp_path):
+    config = MemoryConfig.local(tmp_path / "source")
+    for number in range(5):
+        say(config, "s-1", number, text("Hello."))
+    memory = LocalMemory(tmp_path / "target.db")
+    target = MemoryConfig.local(memory)
+    progress = io.StringIO()
+    with memory.faults.inject("access_denied", "CreateEvent"), pytest.raises(ClientError):
+        Import(target, progress).run(lines_of(config))
+    imported(target, lines_of(config), progress.getvalue().splitlines(keepends=True))
+    assert comparable(target) == comparable(config)
+
+
+def test_other_checkpoints_of_the_session_are_not_overwritten(source, tmp_path, kind):
+    target = opened(tmp_path / "target", "sqlite")
+    for key in (("tree", "planner"), ("talk", "default")):
+        open_store(target.checkpoints).save(
+            CheckpointKey(target.memory_id, "ann", *key),
+            Checkpoint(1, Position("9" * 19 + "#0", 0), TruncationSettings(), Summary()),
+        )
+    if kind == "sqlite":
+        with pytest.raises(AgentMemError, match="other checkpoints"):
+            imported(target, lines_of(source))
+    else:
+        assert imported(target, lines_of(source))[0]["checkpoint"] == 0
