@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from botocore.config import Config
 
 FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/")
-OUTAGES = ["throttle", "server_error", "timeout", "reset", "malformed", "lost_response"]
+OUTAGES = [
+    "throttle", "server_error", "access_denied", "conflict", "timeout", "reset", "malformed", "lost_response"
+]  # fmt: skip
 
 
 class Impatient:

@@ -527,3 +527,15 @@ def test_what_could_not_be_sent_is_there_for_the_next_agent_of_the_session(sessi
     assert texts(agent.messages) == expected
     agent("word " * 8_000)
     assert manager.checkpoint is not None  # what it names is all in the log
+
+
+def test_what_one_session_could_not_send_is_sent_when_another_can(session):
+    other = Session(session="s-2", memory=session.memory, memory_id=session.memory_id)
+    agent = session.agent(session.manager(), ["Yes."])
+    with session.memory.faults.inject("throttle", "CreateEvent"):
+        agent("Remember me.")
+    other.agent(script=["Hello."])("Hi")
+    deadline = time.monotonic() + 5
+    while agent._session_manager.status.pending and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert texts(session.agent().messages) == ["Remember me.", "Yes."]

@@ -279,13 +279,13 @@ def test_the_outbox_of_a_forked_process_is_its_own(path):
 NURSERY = """
 import json, os, signal, sys, time
 from pathlib import Path
-from strands import Agent
+from strands import Agent, tool
 from strands.hooks import AfterInvocationEvent, HookOrder
 from agentmem import HookConfig, MemoryConfig, WriteConfig
 from agentmem.hook import MemoryHook
 from agentmem.compaction.manager import CompactingSessionManager
 from agentmem.local import LocalMemory
-from agentmem.testing import ScriptedModel
+from agentmem.testing import Reply, ScriptedModel, ToolCall
 
 
 def scenario(kind, moment, folder):
@@ -299,14 +299,24 @@ def scenario(kind, moment, folder):
 
     class DieAfterAnswer:
         def register_hooks(self, registry, **_):
+            # Before anything is written.
             end = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-            registry.add_callback(AfterInvocationEvent, end, order=HookOrder.SDK_LAST + 100)
+            registry.add_callback(AfterInvocationEvent, end, order=HookOrder.SDK_FIRST - 100)
 
+    @tool
+    def work() -> str:
+        \"\"\"Work for long.\"\"\"
+        print("ready", flush=True)
+        time.sleep(20)
+
+    script = [Reply("One.", [ToolCall("work")])] if moment == "busy" else ["One."]
     hooks = [DieAfterAnswer()] if moment == "answer" else []
     options = {"session_manager": session.session_manager()} if kind == "manager" else {}
     if kind == "hook":
         hooks.append(session.hook())
-    agent = Agent(model=ScriptedModel(["One."]), hooks=hooks, callback_handler=None, **options)
+    agent = Agent(model=ScriptedModel(script), hooks=hooks, tools=[work], callback_handler=None, **options)
+    if moment == "busy":
+        agent("First.")
     fault = service.faults.inject("lost_response" if moment == "lost" else "access_denied", "CreateEvent")
     agent("First.")
     if moment in ("kill", "lost"):
@@ -327,14 +337,14 @@ for kind, moment, folder in json.loads(sys.argv[1]):
         scenario(kind, moment, folder)
         sys.exit(0)
     os.close(writer)
-    if moment == "term" and os.read(reader, 5) == b"ready":
+    if moment in ("term", "busy") and os.read(reader, 5) == b"ready":
         os.kill(child, signal.SIGTERM)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     Path(folder, "code").write_text(str(code))
 """
 
 SCENARIOS = [(kind, moment) for kind in ("hook", "manager") for moment in ("answer", "kill", "lost", "exit", "term")]
-SCENARIOS.append(("hook", "unsent"))
+SCENARIOS += [("hook", "unsent"), ("hook", "busy"), ("manager", "busy")]
 
 
 @pytest.fixture(scope="module")
@@ -368,7 +378,7 @@ def said(folder, kind):
     assert rows(folder / "outbox.db") == []
     reader = EventReader(session.client, SessionAddress(config.memory_id, "ann", "s1"))
     logged = in_order(event for page in reader.pages() for event in page)
-    return [one.message["content"][0]["text"] for one in logged]
+    return [block["text"] for one in logged for block in one.message["content"] if "text" in block]
 
 
 @pytest.mark.parametrize("kind", ["hook", "manager"])
@@ -391,6 +401,13 @@ def test_what_is_unsent_is_sent_when_the_interpreter_exits(ended, kind):
 @pytest.mark.parametrize("kind", ["hook", "manager"])
 def test_what_is_unsent_is_sent_on_sigterm_and_the_process_dies_of_it(ended, kind):
     folder, code, errors = ended[kind, "term"]
+    assert code == -signal.SIGTERM, errors
+    assert said(folder, kind) == ["First.", "One.", "Next.", "Again."]
+
+
+@pytest.mark.parametrize("kind", ["hook", "manager"])
+def test_on_sigterm_a_turn_in_progress_is_saved_as_far_as_it_is(ended, kind):
+    folder, code, errors = ended[kind, "busy"]
     assert code == -signal.SIGTERM, errors
     assert said(folder, kind) == ["First.", "One.", "Next.", "Again."]
 
