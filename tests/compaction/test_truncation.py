@@ -312,7 +312,11 @@ NAMES = {"t1": "search", "t2": RECALL_TOOL}
 def text_size(block: Any) -> int:
     """Characters of what a model would see as text; media count as much as their bytes."""
     if isinstance(block, dict):
-        return sum(len(str(key)) + text_size(value) for key, value in block.items())
+        # JSON counts in the form it is sent in, where a control character is six characters long.
+        return sum(
+            len(str(key)) + (len(json.dumps(value, ensure_ascii=False)) if key == "json" else text_size(value))
+            for key, value in block.items()
+        )
     if isinstance(block, list):
         return sum(map(text_size, block))
     return len(block) if isinstance(block, str | bytes) else 4

@@ -17,6 +17,7 @@ from agentmem.compaction.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.compaction.cutting import RECALL_TOOL
 from agentmem.compaction.fence import summary_block, with_summary, without_summary
 from agentmem.compaction.policy import History, Limits, Plan, may_shorten_cycle, plan
+from agentmem.compaction.stores.succession import is_further_back
 from agentmem.compaction.summarize import Summary
 from agentmem.compaction.terms import INDEX_TERMS, key_terms
 from agentmem.compaction.tokens import Calibration, TokenCounter, count_message, count_request, count_text
@@ -130,6 +131,7 @@ class Compactor:
         self._account = _Account()
         self._counter = TokenCounter()
         self._within_limit: set[str] = set()
+        self._summary_tokens = 0
         self._lock = threading.RLock()
         self.checkpoint: Checkpoint | None = None
         self.draft: Draft | None = None
@@ -246,6 +248,7 @@ class Compactor:
         if not planned.folded and not changed:
             return None
         folded = [plain[index] for index in planned.folded]
+        self._summary_tokens = limits.summary_tokens
         summary = self._summary(folded, limits)
         kept = [_without_usage(message) for message in planned.messages]
         self._draft(planned, plain, [plain[index] for index, _ in changed], summary, trigger)
@@ -280,13 +283,67 @@ class Compactor:
                 entries = {**self.draft.entries, name: _entry(self._outward(message))}
                 self.draft = replace(self.draft, entries=entries)
 
-    def yield_to(self, winner: Checkpoint | None) -> None:
-        """Continue behind what another writer saved first, or from the start when there is nothing any more."""
+    def include(self, draft: Draft, folded: Sequence[Message], shortened: Sequence[Message]) -> Draft:
+        """Let a draft also account for messages that this agent never showed: another writer's.
+
+        Args:
+            draft: The draft that is about to be saved.
+            folded: Messages before its boundary: they are indexed, and part of its summary.
+            shortened: Messages after it that a restore will shorten: they are indexed.
+
+        Returns:
+            The draft to save instead.
+        """
+        with self._lock:
+            names = names_of_tools([*folded, *shortened])
+            new = [message for message in (*folded, *shortened) if not is_recall(message, names)]
+            included = replace(
+                draft,
+                entries={
+                    **draft.entries,
+                    **{message["tracking_id"]: _entry(self._outward(message)) for message in new},
+                },
+                checkpoint=self._including(draft.checkpoint, folded),
+            )
+            if self.draft is draft:
+                self.draft = included
+            elif self.draft is not None:
+                # A compaction came in between; what it summarized began from the summary before this.
+                self.draft = replace(self.draft, checkpoint=self._including(self.draft.checkpoint, folded))
+            return included
+
+    def _including(self, checkpoint: Checkpoint, folded: Sequence[Message]) -> Checkpoint:
+        if not folded:
+            return checkpoint
+        said = [self._outward(message) for message in folded]
+        return replace(
+            checkpoint,
+            summary=self._summarizer.summarize(
+                checkpoint.summary, said, max_tokens=self._summary_tokens, count=count_text
+            ),
+            folded_messages=checkpoint.folded_messages + len(folded),
+        )
+
+    def yield_to(self, winner: Checkpoint | None, draft: Draft, lost: Checkpoint) -> None:
+        """Continue behind what another writer saved first, or from the start when there is nothing any more.
+
+        Args:
+            winner: What is saved now, or None.
+            draft: What was to be saved.
+            lost: The same with its positions. When the winner's boundary is further, it is given up for the winner's.
+        """
         with self._lock:
             self.checkpoint = None if winner is None else winner.without_index()
-            if self.draft is not None:
-                version = 1 if winner is None else winner.version + 1
-                self.draft = replace(self.draft, checkpoint=replace(self.draft.checkpoint, version=version))
+            if self.draft is None:
+                return
+            if winner is not None and self.draft is draft and is_further_back(lost.boundary, winner.boundary):
+                _log.info("version=<%d> | another writer's checkpoint reaches further, adopted", winner.version)
+                self.draft = None
+                # No index has these now: what of them is still shown gets an entry when it is folded.
+                self._account.indexed -= draft.entries.keys()
+                return
+            version = 1 if winner is None else winner.version + 1
+            self.draft = replace(self.draft, checkpoint=replace(self.draft.checkpoint, version=version))
 
     def _summary(self, folded: Sequence[Message], limits: Limits) -> Summary:
         previous = None if self.current is None else self.current.summary

@@ -286,7 +286,9 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         self._compactor = Compactor(
             self._settings, self._summarizer, recall_tool=has_tool, outward=self._outward.message
         )
-        self._log = SessionLog(self._writer, self._store, key, self._compactor, self._outward, self._reader)
+        self._log = SessionLog(
+            self._writer, self._store, key, self._compactor, outward=self._outward, reader=self._reader
+        )
         self._restore(agent, key)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
 

@@ -51,6 +51,7 @@ class SessionLog:
         store: CheckpointStore,
         key: CheckpointKey,
         compactor: Compactor,
+        *,
         outward: Outward,
         reader: EventReader,
     ) -> None:
