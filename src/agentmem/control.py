@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
     from agentmem.namespaces import Namespace
 
-__all__ = ["ensure_memory", "ensure_memory_async"]
+__all__ = ["ensure_memory", "ensure_memory_async", "shortcomings"]
 
 EVENT_EXPIRY_DAYS = 90
 """How long events are kept unless told otherwise; the service takes 7 to 365 days."""
@@ -117,6 +117,39 @@ async def ensure_memory_async(config: ConfigT, name: str, **options: Any) -> Con
         MemoryWaitTimeout: The memory did not become ACTIVE in time.
     """
     return await asyncio.to_thread(lambda: ensure_memory(config, name, **options))
+
+
+def shortcomings(config: MemoryConfig, memory: Mapping[str, Any]) -> list[str]:
+    """Compare a memory with a configuration.
+
+    Args:
+        config: The configuration.
+        memory: The memory as GetMemory returns it.
+
+    Returns:
+        What is wrong, a sentence each; nothing when an agent of this configuration can use the memory.
+    """
+    found = []
+    present = {strategy["name"]: strategy for strategy in memory.get("strategies", [])}
+    for namespace in config.namespaces:
+        strategy = present.get(namespace.name)
+        if strategy is None:
+            found.append(f"It has no strategy {namespace.name!r}. Run `agentmem init`, or remove the namespace.")
+            continue
+        try:
+            _check_same(namespace, strategy, memory["id"])
+        except ConfigurationError as error:
+            found.append(str(error))
+        else:
+            if not _is_active(strategy):
+                found.append(f"Its strategy {namespace.name!r} is {strategy['status']}. Wait until it is ACTIVE.")
+    keys = {entry["key"] for entry in memory.get("namespaceKeys", [])}
+    found += [
+        f"It does not know the placeholder {{{name}}}. Run `agentmem init`."
+        for name in config.variables()
+        if name not in keys
+    ]
+    return found
 
 
 def _described(config: MemoryConfig) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 from agentmem.cli.checkpoints import checkpoints
 from agentmem.cli.context import compact, context
 from agentmem.cli.demo import demo
+from agentmem.cli.doctor import doctor
 from agentmem.cli.events import events
 from agentmem.cli.forget import forget
 from agentmem.cli.init import init
@@ -34,6 +35,7 @@ app.command("demo")(demo)
 app.command("replay")(replay)
 app.command("serve")(serve)
 app.command("init")(init)
+app.command("doctor")(doctor)
 app.command("sessions")(sessions)
 app.add_typer(events, name="events")
 app.add_typer(records, name="records")

@@ -1,0 +1,278 @@
+"""Looking for what keeps a configuration from working, and how to mend it. Nothing is written anywhere."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from agentmem.control import shortcomings
+from agentmem.errors import AgentMemError
+from agentmem.sections import DynamoDBCheckpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from agentmem.config import MemoryConfig
+
+__all__ = ["Finding", "Status", "examine"]
+
+Status = Literal["ok", "warning", "failed", "skipped"]
+
+NOBODY = "agentmem-doctor"
+"""The actor and session that harmless calls are about; no event is ever written to them."""
+
+NO_EVENT = f"{0:019d}#00000000"
+_DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        check: What was looked at.
+        status: Whether it is right.
+        detail: What was found; with ``failed`` and ``warning`` also what to do.
+    """
+
+    check: str
+    status: Status
+    detail: str
+
+
+def examine(config: MemoryConfig, *, actor_id: str | None = None, session_id: str | None = None) -> Iterator[Finding]:
+    """Check a configuration against the account it is for.
+
+    Args:
+        config: The configuration, with a memory id.
+        actor_id: Whose session to look at for mixed event formats.
+        session_id: Which session.
+
+    Yields:
+        Findings, in the order of what depends on what.
+    """
+    necessary = [_credentials(config), _place(config)]
+    yield from necessary
+    if any(finding.status == "failed" for finding in necessary):
+        return  # every call would fail for the same reason
+    yield from _memory(config)
+    yield from _table(config)
+    yield from _permissions(config)
+    yield from _formats(config, actor_id, session_id)
+
+
+def _credentials(config: MemoryConfig) -> Finding:
+    if config.local_path is not None:
+        return Finding("credentials", "skipped", "an embedded memory needs none")
+    try:
+        credentials = config.boto_session().get_credentials()
+    except (BotoCoreError, AgentMemError) as error:
+        return Finding("credentials", "failed", f"{error}")
+    if credentials is None:
+        return Finding(
+            "credentials", "failed", "none were found. Sign in (`aws configure sso`, `aws login`) or set AWS_PROFILE."
+        )
+    return Finding("credentials", "ok", f"found by {credentials.method}")
+
+
+def _place(config: MemoryConfig) -> Finding:
+    if config.local_path is not None:
+        return Finding("place", "ok", f"embedded memory at {config.local_path}")
+    region = config.region or config.boto_session().region_name
+    if not region:
+        return Finding("place", "failed", "there is no region. Give it in the file, or set AWS_REGION.")
+    elsewhere = [f"{name}={os.environ[name]}" for name in _ENDPOINTS if os.environ.get(name)]
+    if elsewhere:
+        return Finding("place", "warning", f"{region}, but not AWS: {', '.join(elsewhere)}. Unset them to reach AWS.")
+    return Finding("place", "ok", f"AWS region {region}")
+
+
+def _memory(config: MemoryConfig) -> Iterator[Finding]:
+    try:
+        memory = config.control_plane().get_memory(memoryId=config.memory_id)["memory"]
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "ResourceNotFoundException":
+            yield Finding(
+                "memory",
+                "failed",
+                f"{config.memory_id!r} is not in region {config.region}. Correct the id or the region, or run "
+                "`agentmem init`.",
+            )
+        elif code in _DENIED:
+            # An agent does not call it: a policy without it is no mistake.
+            yield Finding("memory", "warning", f"{error}. Its status and strategies could not be compared.")
+        else:
+            yield Finding("memory", "failed", str(error))
+        return
+    except (BotoCoreError, ResponseParserError, AgentMemError, KeyError) as error:
+        yield Finding("memory", "failed", f"{type(error).__name__}: {error}")
+        return
+    status = memory["status"]
+    kept = f"{config.memory_id} is {status}, events are kept for {memory['eventExpiryDuration']} days"
+    yield Finding("memory", "ok" if status == "ACTIVE" else "failed", kept)
+    problems = shortcomings(config, memory)
+    for problem in problems:
+        yield Finding("strategies", "failed", problem)
+    if not problems:
+        names = ", ".join(namespace.name for namespace in config.namespaces) or "none"
+        yield Finding("strategies", "ok", f"as configured: {names}")
+
+
+def _table(config: MemoryConfig) -> Iterator[Finding]:
+    location = config.checkpoints
+    if not isinstance(location, DynamoDBCheckpoints):
+        return
+    from agentmem.compaction.stores import dynamodb_client
+
+    remedy = "Run `agentmem checkpoints create-table`, which completes it."
+    try:
+        client = dynamodb_client(location, boto_session=_table_session(config), region=config.region)
+        table = client.describe_table(TableName=location.table)["Table"]
+        keys = {entry["AttributeName"]: entry["KeyType"] for entry in table["KeySchema"]}
+        if keys != {"pk": "HASH", "sk": "RANGE"}:
+            yield Finding("table", "failed", f"{location.table} has the keys {keys}: made for something else. Rename.")
+            return
+        state: Status = "ok" if table["TableStatus"] == "ACTIVE" else "failed"
+        yield Finding("table", state, f"{location.table} is {table['TableStatus']}")
+        expiry = client.describe_time_to_live(TableName=location.table)["TimeToLiveDescription"]
+        if expiry.get("AttributeName") == "expires_at" and expiry["TimeToLiveStatus"] in {"ENABLED", "ENABLING"}:
+            yield Finding("table expiry", "ok", "on")
+        else:
+            yield Finding("table expiry", "warning", f"off: checkpoints are never deleted. {remedy}")
+        backups = client.describe_continuous_backups(TableName=location.table)["ContinuousBackupsDescription"]
+        recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
+        on = recovery == "ENABLED"
+        yield Finding("table recovery", "ok" if on else "warning", "on" if on else f"off. {remedy}")
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        missing = code == "ResourceNotFoundException"
+        detail = f"there is no table {location.table}. {remedy}" if missing else str(error)
+        yield Finding("table", "warning" if code in _DENIED else "failed", detail)
+    except (BotoCoreError, AgentMemError) as error:
+        yield Finding("table", "failed", str(error))
+
+
+def _permissions(config: MemoryConfig) -> Iterator[Finding]:
+    for action, call in _harmless(config):
+        name = f"permission {action}"
+        try:
+            call()
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in _DENIED:
+                yield Finding(name, "failed", f"{error}. `agentmem iam-policy` prints the policy that is needed.")
+            elif code in {"ResourceNotFoundException", "ValidationException", "ConditionalCheckFailedException"}:
+                yield Finding(name, "ok", "allowed")  # it was looked at, which comes after the permission
+            else:
+                yield Finding(name, "warning", f"{error}. Try again.")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other checks go on
+            yield Finding(name, "failed", f"{type(error).__name__}: {error}")
+        else:
+            yield Finding(name, "ok", "allowed")
+
+
+def _harmless(config: MemoryConfig) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield a call for each action an agent needs that changes nothing, with the action's name."""
+    client = config.data_plane()
+    memory = {"memoryId": config.memory_id}
+    nobody = {**memory, "actorId": NOBODY, "sessionId": NOBODY}
+    yield "ListEvents", lambda: client.list_events(**nobody, maxResults=1)
+    yield "GetEvent", lambda: client.get_event(**nobody, eventId=NO_EVENT)
+    # A branch of an event that is not there is refused, after the permission was looked at.
+    yield (
+        "CreateEvent",
+        lambda: client.create_event(
+            **nobody,
+            eventTimestamp=datetime.now(UTC),
+            payload=[],
+            branch={"name": NOBODY, "rootEventId": NO_EVENT},
+            extractionMode="SKIP",
+        ),
+    )
+    variables = dict.fromkeys(config.variables(), "doctor")
+    for namespace in config.namespaces:
+        with suppress(AgentMemError):  # such as a strategy id that is not configured; `strategies` tells that
+            place = {**memory, "namespace": namespace.resolve(NOBODY, NOBODY, variables)}
+            criteria = {"searchQuery": "doctor", "topK": 1}
+            yield (
+                f"ListMemoryRecords of {namespace.name}",
+                lambda place=place: client.list_memory_records(**place, maxResults=1),  # type: ignore[misc]
+            )
+            yield (
+                f"RetrieveMemoryRecords of {namespace.name}",
+                lambda place=place, criteria=criteria: client.retrieve_memory_records(  # type: ignore[misc]
+                    **place, searchCriteria=criteria, maxResults=1
+                ),
+            )
+    if config.namespaces:
+        yield "ListMemoryExtractionJobs", lambda: client.list_memory_extraction_jobs(**memory, maxResults=1)
+    if isinstance(config.checkpoints, DynamoDBCheckpoints):
+        yield from _harmless_on_table(config, config.checkpoints)
+
+
+def _harmless_on_table(
+    config: MemoryConfig, location: DynamoDBCheckpoints
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    from agentmem.compaction.stores import dynamodb_client
+
+    client = dynamodb_client(location, boto_session=_table_session(config), region=config.region)
+    table = location.table
+    key = {"pk": {"S": NOBODY}, "sk": {"S": NOBODY}}
+    only_if_there = {"TableName": table, "ConditionExpression": "attribute_exists(pk)"}
+    of_nobody = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": key["pk"]}}
+    yield "dynamodb:GetItem", lambda: client.get_item(TableName=table, Key=key)
+    yield "dynamodb:Query", lambda: client.query(TableName=table, **of_nobody)
+    yield "dynamodb:BatchGetItem", lambda: client.batch_get_item(RequestItems={table: {"Keys": [key]}})
+    yield "dynamodb:PutItem", lambda: client.put_item(Item=key, **only_if_there)
+    yield (
+        "dynamodb:UpdateItem",
+        lambda: client.update_item(Key=key, UpdateExpression="REMOVE expires_at", **only_if_there),
+    )
+    delete = {"DeleteRequest": {"Key": key}}
+    yield "dynamodb:BatchWriteItem", lambda: client.batch_write_item(RequestItems={table: [delete]})
+
+
+def _table_session(config: MemoryConfig) -> Any:
+    # The table of an embedded memory is a real one, with the process's own credentials.
+    return config.boto_session() if config.local_path is None else None
+
+
+def _formats(config: MemoryConfig, actor_id: str | None, session_id: str | None) -> Iterator[Finding]:
+    if actor_id is None or session_id is None:
+        yield Finding("event formats", "skipped", "name a session with --actor and --session to look for mixed ones")
+        return
+    from agentmem.events.codec import decode_event
+
+    try:
+        answer = config.data_plane().list_events(
+            memoryId=config.memory_id, actorId=actor_id, sessionId=session_id, maxResults=100
+        )
+        events = [decode_event(event) for event in answer["events"]]
+    except (ClientError, BotoCoreError, ResponseParserError, AgentMemError, KeyError) as error:
+        yield Finding("event formats", "failed", f"{type(error).__name__}: {error}")
+        return
+    origins: Counter[str] = Counter(logged.origin for event in events for logged in event.messages)
+    yield _mixed(origins, len(events))
+    if unknown := sum(event.unknown for event in events):
+        yield Finding("event formats", "warning", f"{unknown} items are in no known form and are passed over")
+
+
+def _mixed(origins: Mapping[str, int], events: int) -> Finding:
+    told = ", ".join(f"{count:,} messages as {name}" for name, count in sorted(origins.items())) or "no messages"
+    if len(origins) > 1:
+        return Finding(
+            "event formats",
+            "warning",
+            f"{told} in the newest {events} events: several writers share the session, such as a hook and a session "
+            "manager. Use one of them, or what was said may be stored twice.",
+        )
+    return Finding("event formats", "ok", f"{told} in the newest {events} events")
