@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig, PersistenceMode
-from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
 from strands.agent.state import AgentState
 from strands.hooks import (
     AfterInvocationEvent,
@@ -24,30 +21,29 @@ from strands.hooks import (
 from strands.hooks.events import MultiAgentInitializedEvent
 from strands.middleware import InvokeModelStage
 from strands.types.exceptions import ContextWindowOverflowException
-from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
+from strands.types.session import SessionAgent
 
 from agentmem import telemetry
-from agentmem.clients import data_plane, default_session, memory_client
-from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore, Trigger
-from agentmem.compaction.compactor import Compaction, Compactor, fixed_tokens, largest_blocks
+from agentmem.clients import data_plane, default_session
+from agentmem.compaction.budget import Budget
+from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
+from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.converse import for_model
 from agentmem.compaction.first_opening import FirstOpening
 from agentmem.compaction.ownership import take_over
 from agentmem.compaction.recall import SessionRecall
 from agentmem.compaction.recall_tool import register_recall_tool
 from agentmem.compaction.restore import read_session
+from agentmem.compaction.sdk_base import SdkSessionManager
 from agentmem.compaction.sdk_settings import without_tool_traffic, write_settings
 from agentmem.compaction.session_log import SessionLog
 from agentmem.compaction.stores import open_store
 from agentmem.compaction.summary.choice import summarizer_for
 from agentmem.compaction.thresholds import Thresholds
-from agentmem.compaction.tokens import prompt_tokens
 from agentmem.compaction.truncation import TruncationSettings
 from agentmem.config import CompactionConfig, EventLogCheckpoints, WriteConfig
-from agentmem.errors import CheckpointConflictError, CompactionError, ConfigurationError
-from agentmem.events.address import SessionAddress
+from agentmem.errors import CheckpointConflictError, ConfigurationError
 from agentmem.events.outward import Outward
-from agentmem.events.reader import EventReader, in_order
 from agentmem.events.unsent import finish_with, waiting_writer
 from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
 
@@ -55,14 +51,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import boto3
-    from bedrock_agentcore.memory import MemoryClient
     from botocore.config import Config
     from strands.agent.agent import Agent
     from strands.hooks import HookRegistry
     from strands.middleware.stages import InvokeModelContext
     from strands.types.content import Message
 
-    from agentmem.compaction.policy import Limits, Plan
+    from agentmem.compaction.policy import Plan
     from agentmem.compaction.restore import RestoredSession
     from agentmem.compaction.summarize import Summarizer
     from agentmem.config import CheckpointLocation
@@ -71,22 +66,17 @@ if TYPE_CHECKING:
 
 __all__ = ["CompactingSessionManager"]
 
-MAX_RETRIES = 3
-"""How often a request that the model calls too long is compacted harder and tried again."""
-
-_HARDER = 0.7
 _log = logging.getLogger(__name__)
 
 
-class CompactingSessionManager(AgentCoreMemorySessionManager):
+class CompactingSessionManager(SdkSessionManager):
     """A Strands session manager over AgentCore Memory that keeps the model's context inside a token budget.
 
     Every turn is one event. Before each model call the size of the coming request is estimated; at the threshold tool
     content is shortened and the oldest turns are folded into a summary, in the middle of an invocation if need be.
     What is stored is never changed by it, and everything shortened or folded can be recalled word for word.
 
-    It is an ``AgentCoreMemorySessionManager`` to whoever asks, and the plain one can open its sessions. It does not
-    run the base class's constructor, which makes four clients and reads the session with filtered calls.
+    It is an ``AgentCoreMemorySessionManager`` to whoever asks, and the plain one can open its sessions.
 
     Attributes:
         session_id: The session.
@@ -130,53 +120,40 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             ConfigurationError: A number is out of range, loose numbers and ``compaction`` were both given, or a
                 setting of the SDK's has no meaning here (``sdk_settings``).
         """
-        loose: dict[str, Any] = {
-            "token_threshold": token_threshold,
-            "protected_turns": protected_turns,
-            "max_tool_content_length": max_tool_content_length,
-            "summarizer": summarizer,
-        }
-        given = {name: value for name, value in loose.items() if value is not None}
-        if compaction is not None and given:
-            raise ConfigurationError(
-                f"compaction= and {', '.join(f'{name}=' for name in given)} were both given; put every setting into "
-                "CompactionConfig, or leave compaction= out"
-            )
-        self._compaction = compaction if compaction is not None else CompactionConfig(**given)
+        self._compaction = _settings(
+            compaction,
+            token_threshold=token_threshold,
+            protected_turns=protected_turns,
+            max_tool_content_length=max_tool_content_length,
+            summarizer=summarizer,
+        )
         self._writes = write_settings(agentcore_memory_config, writes)
-        self._boto_session = boto_session if boto_session is not None else default_session()
-        self._region_name = region_name
-        self._client = data_plane(self._boto_session, region_name, boto_client_config)
+        boto_session = boto_session if boto_session is not None else default_session()
+        client = data_plane(boto_session, region_name, boto_client_config)
+        super().__init__(agentcore_memory_config, client, boto_session, region_name)
         self._store = open_store(
             checkpoints if checkpoints is not None else EventLogCheckpoints(),
-            boto_session=self._boto_session,
+            boto_session=boto_session,
             region=region_name,
-            data_client=self._client,
+            data_client=client,
         )
-        self._address = SessionAddress(
-            agentcore_memory_config.memory_id, agentcore_memory_config.actor_id, agentcore_memory_config.session_id
-        )
-        self._reader = EventReader(self._client, self._address)
         options = {"extractionConfig": {"namespaceVariables": dict(namespace_variables)}} if namespace_variables else {}
         # What an agent of this session before us could not send goes first.
-        waiting = waiting_writer(self._client, self._address, self._writes)
-        self._writer = waiting or EventWriter(self._client, self._address, self._writes, options=options)
+        waiting = waiting_writer(client, self._address, self._writes)
+        self._writer = waiting or EventWriter(client, self._address, self._writes, options=options)
         self._outward = Outward(self._writes)
         self._thresholds = Thresholds(self._compaction)
         self._background = (
             ThreadPoolExecutor(1, thread_name_prefix="agentmem-writer") if self._writes.flush == "background" else None
         )
         self._agent_id: str | None = None
+        self._budget: Budget
         self._compactor: Compactor
         self._log: SessionLog
         self._recall: SessionRecall
         self._conversation_state: dict[str, Any] = {}
         self._stateful = False
         self._invoking = False
-        self._retries = 0
-        self._counted = 0
-        self._fixed: tuple[tuple[Any, ...], int] = ((), 0)
-        self._set_up_base(agentcore_memory_config)
         finish_with(self)
 
     @classmethod
@@ -224,9 +201,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         Returns:
             The plan; its token counts are uncalibrated.
         """
-        limits = self._thresholds.limits(agent.model)
-        planned, _ = self._compactor.plan(agent.messages, limits, fixed_tokens=self._fixed_tokens(agent), force=True)
-        return planned
+        return self._budget.plan(agent)
 
     def compact(self, agent: Agent) -> Compaction | None:
         """Compact now, whatever the size, and save the checkpoint.
@@ -237,8 +212,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         Returns:
             What was done, or None when there is nothing to shorten or fold.
         """
-        limits = self._thresholds.limits(agent.model)
-        if not self._shrink(agent, limits, "manual", force=True):
+        if not self._budget.compact(agent, "manual", force=True):
             return None
         self.flush(agent)
         return self._compactor.last
@@ -286,6 +260,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         self._compactor = Compactor(
             self._settings, self._summarizer, recall_tool=has_tool, outward=self._outward.message
         )
+        self._budget = Budget(self._compactor, self._thresholds, self._address)
         self._log = SessionLog(
             self._writer, self._store, key, self._compactor, outward=self._outward, reader=self._reader
         )
@@ -307,9 +282,6 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
         self._log.redact(redact_message)
         if not self._invoking:
             self._writer.drain()
-
-    def sync_agent(self, agent: Any, **_: Any) -> None:
-        """Do nothing: the agent's state is written with the turn."""
 
     def flush(self, agent: Agent) -> bool:
         """Write what has not been written, the agent's state included.
@@ -352,51 +324,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
                 raise
             _log.exception("session=<%s> | messages unsent while another error was raised", self._address)
 
-    def initialize_multi_agent(self, source: Any, **_: Any) -> None:
-        """Refuse: a graph or swarm has no one history to compact."""
-        raise ConfigurationError(
-            f"CompactingSessionManager keeps one agent's session, and {type(source).__name__} is a multi-agent system; "
-            "give its agents session managers of their own"
-        )
-
-    sync_multi_agent = initialize_multi_agent
-
-    def list_messages(
-        self, session_id: str, agent_id: str, limit: int | None = None, offset: int = 0, **_: Any
-    ) -> list[SessionMessage]:
-        """Return messages of the whole session, oldest first, folded ones included.
-
-        Raises:
-            HistoryUnavailableError: The history could not be read.
-        """
-        del session_id, agent_id
-        logged = in_order(event for page in self._reader.pages() for event in page)
-        chosen = logged[offset : None if limit is None else offset + limit]
-        return [SessionMessage(one.message, index, created_at=one.at.isoformat()) for index, one in enumerate(chosen)]
-
     # ---- inside
-
-    def _set_up_base(self, config: AgentCoreMemoryConfig) -> None:
-        """Set what the inherited methods of the SDK's manager rely on."""
-        self.config = config
-        self.persistence_mode = config.persistence_mode
-        self.session_id = config.session_id
-        self.session_repository = self
-        self.session = Session(session_id=config.session_id, session_type=SessionType.AGENT)
-        self.has_existing_agent = False
-        self._timestamp_lock = threading.Lock()
-        self._last_timestamp = None
-        self._agent_created_at_cache = {}
-
-    @property
-    def memory_client(self) -> MemoryClient:
-        """The SDK's client over the same boto session; the inherited methods use it, ours do not."""
-        return memory_client(self._boto_session, self._region_name)
-
-    @memory_client.setter
-    def memory_client(self, client: MemoryClient) -> None:
-        del client
-        raise ConfigurationError("memory_client cannot be replaced; give boto_session= another boto3 session instead")
 
     def _on_initialized(self, event: AgentInitializedEvent) -> None:
         self.initialize(event.agent)
@@ -423,39 +351,15 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             await self._drain()
         if self._stateful:
             return
-        limits = self._thresholds.limits(agent.model)
-        self._compactor.cut_oversized(agent.messages)
-        self._counted = self._count(agent)
-        if self._compactor.calibration.estimate(self._counted) >= limits.threshold:
-            await asyncio.to_thread(self._shrink, agent, limits, "threshold")
-            self._counted = self._count(agent)
+        if self._budget.is_due(agent):
+            await asyncio.to_thread(self._budget.compact, agent, "threshold")
 
     async def _after_model(self, event: AfterModelCallEvent) -> None:
-        agent = event.agent
         if event.stop_response is not None:
-            self._retries = 0
-            usage = event.stop_response.message.get("metadata", {}).get("usage", {})
-            self._compactor.calibration.observe(counted=self._counted, reported=prompt_tokens(usage))
+            self._budget.answered(event.stop_response.message)
         elif isinstance(event.exception, ContextWindowOverflowException) and not self._stateful:
-            event.retry = await self._make_fit(agent, event.exception)
-
-    async def _make_fit(self, agent: Agent, error: Exception) -> bool:
-        self._retries += 1
-        estimate = self._estimate(agent)
-        self._thresholds.overflowed(estimate)
-        limits = self._thresholds.scaled(int(estimate * _HARDER**self._retries))
-        if self._retries <= MAX_RETRIES and await asyncio.to_thread(
-            self._shrink, agent, limits, "overflow", force=True
-        ):
-            return True
-        self._retries = 0
-        largest = largest_blocks(agent.messages)
-        raise CompactionError(
-            f"the model refuses the context of {self._address} as too long, and what is left of it cannot be made "
-            f"smaller: about {estimate:,} tokens, the largest being {'; '.join(largest)}. Shorten those, or use a "
-            "model with a larger window.",
-            largest,
-        ) from error
+            await asyncio.to_thread(self._budget.refused, event.agent, event.exception)
+            event.retry = True
 
     async def _after_invocation(self, event: AfterInvocationEvent) -> None:
         self._invoking = False
@@ -495,7 +399,7 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
 
     def _read(self, agent: Agent, key: CheckpointKey) -> RestoredSession:
         """Read the session; the past of a long one that nobody compacted is folded first."""
-        limits = self._thresholds.limits(agent.model)
+        limits = self._budget.limits(agent)
 
         def enough(events: Sequence[DecodedEvent]) -> bool:
             counted = self._compactor.count([one.message for event in events for one in event.messages])
@@ -511,35 +415,6 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             _log.info("session=<%s> | another process opened this session first", self._address)
         return read_session(self._reader, self._store, key)
 
-    def _estimate(self, agent: Agent) -> int:
-        return self._compactor.calibration.estimate(self._count(agent))
-
-    def _count(self, agent: Agent) -> int:
-        return self._fixed_tokens(agent) + self._compactor.count(agent.messages)
-
-    def _shrink(self, agent: Agent, limits: Limits, trigger: Trigger, *, force: bool = False) -> bool:
-        with telemetry.span("compact", trigger=trigger) as span:
-            shown = self._compactor.compact(
-                agent.messages, limits, fixed_tokens=self._fixed_tokens(agent), trigger=trigger, force=force
-            )
-            done = self._compactor.last
-            if shown is None or done is None:
-                return False
-            telemetry.describe(span, **asdict(done))
-        agent.messages[:] = shown
-        telemetry.count("compactions", trigger=trigger)
-        telemetry.record("compaction.tokens_removed", max(done.tokens_before - done.tokens_after, 0))
-        _log.info("session=<%s>, compaction=<%s> | context compacted", self._address, done)
-        return True
-
-    def _fixed_tokens(self, agent: Agent) -> int:
-        """Count the system prompt and the tools, again only when either changed."""
-        system = agent.system_prompt_content
-        state = (str(system), *agent.tool_registry.registry, *agent.tool_registry.dynamic_tools)
-        if self._fixed[0] != state:
-            self._fixed = (state, fixed_tokens(system, agent.tool_registry.get_all_tool_specs()))
-        return self._fixed[1]
-
     def _close_turn(self, agent: Agent) -> None:
         if self.persistence_mode is PersistenceMode.NONE:
             return
@@ -553,6 +428,19 @@ class CompactingSessionManager(AgentCoreMemorySessionManager):
             self._background.submit(self._writer.drain)
         else:
             await asyncio.to_thread(self._writer.drain, PATIENCE)
+
+
+def _settings(compaction: CompactionConfig | None, **loose: Any) -> CompactionConfig:
+    """Return the settings of compaction, from one object or from loose values."""
+    given = {name: value for name, value in loose.items() if value is not None}
+    if compaction is None:
+        return CompactionConfig(**given)
+    if given:
+        raise ConfigurationError(
+            f"compaction= and {', '.join(f'{name}=' for name in given)} were both given; put every setting into "
+            "CompactionConfig, or leave compaction= out"
+        )
+    return compaction
 
 
 def _ends_direct_call(message: Message) -> bool:

@@ -1,0 +1,129 @@
+"""Keeping one agent's requests inside its limits: when to compact, and what to do when the model says no."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from agentmem import telemetry
+from agentmem.compaction.compactor import fixed_tokens, largest_blocks
+from agentmem.compaction.tokens import prompt_tokens
+from agentmem.errors import CompactionError
+
+if TYPE_CHECKING:
+    from strands.agent.agent import Agent
+    from strands.types.content import Message
+
+    from agentmem.compaction.checkpoint import Trigger
+    from agentmem.compaction.compactor import Compactor
+    from agentmem.compaction.policy import Limits, Plan
+    from agentmem.compaction.thresholds import Thresholds
+    from agentmem.events.address import SessionAddress
+
+__all__ = ["MAX_RETRIES", "Budget"]
+
+MAX_RETRIES = 3
+"""How often a request that the model calls too long is compacted harder and tried again."""
+
+_HARDER = 0.7
+_log = logging.getLogger(__name__)
+
+
+class Budget:
+    """Edits ``agent.messages`` so that the next request fits."""
+
+    def __init__(self, compactor: Compactor, thresholds: Thresholds, address: SessionAddress) -> None:
+        """Decide with a compactor, within thresholds; the address is for messages."""
+        self._compactor = compactor
+        self._thresholds = thresholds
+        self._address = address
+        self._counted = 0
+        self._retries = 0
+        self._fixed: tuple[tuple[str, ...], int] = ((), 0)
+
+    def limits(self, agent: Agent) -> Limits:
+        """Return the limits for the model in use."""
+        return self._thresholds.limits(agent.model)
+
+    def plan(self, agent: Agent) -> Plan:
+        """Return what a compaction would do now; token counts are uncalibrated."""
+        planned, _ = self._compactor.plan(
+            agent.messages, self.limits(agent), fixed_tokens=self._fixed_tokens(agent), force=True
+        )
+        return planned
+
+    def is_due(self, agent: Agent) -> bool:
+        """Whether the coming request reaches the threshold; blocks over the hard limit are cut on the way."""
+        self._compactor.cut_oversized(agent.messages)
+        self._counted = self._count(agent)
+        return self._compactor.calibration.estimate(self._counted) >= self.limits(agent).threshold
+
+    def compact(self, agent: Agent, trigger: Trigger, *, limits: Limits | None = None, force: bool = False) -> bool:
+        """Compact.
+
+        Args:
+            agent: The agent.
+            trigger: What started it.
+            limits: By default those of the model in use.
+            force: Compact although the threshold is not reached.
+
+        Returns:
+            Whether anything could be made smaller.
+        """
+        with telemetry.span("compact", trigger=trigger) as span:
+            shown = self._compactor.compact(
+                agent.messages,
+                self.limits(agent) if limits is None else limits,
+                fixed_tokens=self._fixed_tokens(agent),
+                trigger=trigger,
+                force=force,
+            )
+            done = self._compactor.last
+            if shown is None or done is None:
+                return False
+            telemetry.describe(span, **asdict(done))
+        agent.messages[:] = shown
+        self._counted = self._count(agent)
+        telemetry.count("compactions", trigger=trigger)
+        telemetry.record("compaction.tokens_removed", max(done.tokens_before - done.tokens_after, 0))
+        _log.info("session=<%s>, compaction=<%s> | context compacted", self._address, done)
+        return True
+
+    def answered(self, message: Message) -> None:
+        """Learn from the usage the model reported with its answer."""
+        self._retries = 0
+        usage = message.get("metadata", {}).get("usage", {})
+        self._compactor.calibration.observe(counted=self._counted, reported=prompt_tokens(usage))
+
+    def refused(self, agent: Agent, error: Exception) -> None:
+        """Compact harder, because the model called the request too long.
+
+        Raises:
+            CompactionError: It was tried often enough, or nothing can be made smaller; names the largest blocks.
+        """
+        self._retries += 1
+        estimate = self._compactor.calibration.estimate(self._count(agent))
+        self._thresholds.overflowed(estimate)
+        limits = self._thresholds.scaled(int(estimate * _HARDER**self._retries))
+        if self._retries <= MAX_RETRIES and self.compact(agent, "overflow", limits=limits, force=True):
+            return
+        self._retries = 0
+        largest = largest_blocks(agent.messages)
+        raise CompactionError(
+            f"the model refuses the context of {self._address} as too long, and what is left of it cannot be made "
+            f"smaller: about {estimate:,} tokens, the largest being {'; '.join(largest)}. Shorten those, or use a "
+            "model with a larger window.",
+            largest,
+        ) from error
+
+    def _count(self, agent: Agent) -> int:
+        return self._fixed_tokens(agent) + self._compactor.count(agent.messages)
+
+    def _fixed_tokens(self, agent: Agent) -> int:
+        """Count the system prompt and the tools, again only when either changed."""
+        system = agent.system_prompt_content
+        state = (str(system), *agent.tool_registry.registry, *agent.tool_registry.dynamic_tools)
+        if self._fixed[0] != state:
+            self._fixed = (state, fixed_tokens(system, agent.tool_registry.get_all_tool_specs()))
+        return self._fixed[1]
