@@ -51,9 +51,14 @@ class Inventory:
         """Yield an actor's sessions as the service lists them."""
         return self._pages("list_sessions", "sessionSummaries", actorId=actor_id)
 
-    def events(self, actor_id: str, session_id: str, *, payloads: bool = True) -> Iterator[dict[str, Any]]:
-        """Yield a session's events of every branch as the service lists them, newest first."""
-        return self._pages("list_events", "events", actorId=actor_id, sessionId=session_id, includePayloads=payloads)
+    def events(
+        self, actor_id: str, session_id: str, *, branch: str | None = None, payloads: bool = True
+    ) -> Iterator[dict[str, Any]]:
+        """Yield a session's events as the service lists them, newest first, of every branch or of one."""
+        chosen = {} if branch is None else {"filter": {"branch": {"name": branch}}}
+        return self._pages(
+            "list_events", "events", actorId=actor_id, sessionId=session_id, includePayloads=payloads, **chosen
+        )
 
     def templates(self) -> tuple[list[str], list[str]]:
         """Return the namespace templates that name the actor, strategy ids filled in, and those that do not."""

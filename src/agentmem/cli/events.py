@@ -11,13 +11,13 @@ from agentmem.cli.configuration import Actor, AsJson, Session, configured
 from agentmem.cli.output import print_facts, print_json, print_table, shortened, when
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from strands.types.content import Message
 
     from agentmem.config import MemoryConfig
 
-__all__ = ["events", "events_of", "message_text"]
+__all__ = ["events", "message_text"]
 
 events = typer.Typer(help="Look at the events of a session.", no_args_is_help=True)
 
@@ -36,7 +36,9 @@ def list_events(  # noqa: PLR0917 - typer makes an option of each
 
     Example: agentmem events list --actor user123 --session chat-0001 --limit 5
     """
-    found = list(islice(events_of(config, actor, session, branch=branch), limit))
+    from agentmem.inventory import Inventory
+
+    found = list(islice(Inventory(config).events(actor, session, branch=branch), limit))
     if as_json:
         print_json([_facts(event) for event in found])
         return
@@ -86,23 +88,6 @@ def show_event(
     )
     for logged in decode_event(event).messages:
         print(f"\n{logged.message['role']}:\n{message_text(logged.message)}")
-
-
-def events_of(
-    config: MemoryConfig, actor: str, session: str, *, branch: str | None = None, payloads: bool = True
-) -> Iterator[dict[str, Any]]:
-    """Yield a session's events as the service lists them, newest first, of every branch or of one."""
-    chosen = {} if branch is None else {"filter": {"branch": {"name": branch}}}
-    pages = config.data_plane().get_paginator("list_events")
-    for page in pages.paginate(
-        memoryId=config.memory_id,
-        actorId=actor,
-        sessionId=session,
-        includePayloads=payloads,
-        maxResults=100,
-        **chosen,
-    ):
-        yield from page["events"]
 
 
 def message_text(message: Message) -> str:

@@ -38,7 +38,8 @@ def forget(
     from agentmem.forgetting import Forgetting
 
     forgetting = Forgetting(config, actor)
-    traces = forgetting.find()
+    with progress("counting"):
+        traces = forgetting.find()
     for template in traces.shared:
         note(f"The namespace {template} names no actor: what it holds of {actor!r} cannot be told apart and stays.")
     if not as_json:
@@ -51,8 +52,8 @@ def forget(
     if not confirmed("Delete all of it for good?", yes=yes):
         note("Nothing was deleted.")
         raise typer.Exit(1)
-    show = progress(f"deleted of {traces.to_delete:,}")
-    done = forgetting.forget(traces, on_progress=show)
+    with progress("deleting", traces.to_delete) as show:
+        done = forgetting.forget(traces, on_progress=show)
     if as_json:
         print_json({"deleted": True, **done.counts})
     else:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -81,15 +82,29 @@ def confirmed(question: str, *, yes: bool) -> bool:
     return yes or typer.confirm(question, default=False, err=True)
 
 
-def progress(label: str) -> Callable[[int], Any]:
-    """Return what shows a running count on a terminal's stderr, and nothing elsewhere."""
-    if not sys.stderr.isatty():
-        return lambda _count: None
+@contextmanager
+def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], object]]:
+    """Show on a terminal's stderr, and nowhere else, how far something is.
 
-    def show(count: int) -> None:
-        print(f"\r{label}: {count:,}", end="", file=sys.stderr, flush=True)
+    Args:
+        label: What is done.
+        total: How much there is to do, when that is known.
 
-    return show
+    Yields:
+        What is called with how much is done.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _done: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _shown(value: object) -> str:

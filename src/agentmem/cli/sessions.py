@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,11 +11,9 @@ from agentmem.cli.configuration import AsJson, configured
 from agentmem.cli.output import note, print_json, print_table, when
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from agentmem.config import MemoryConfig
 
-__all__ = ["actors_of", "sessions", "sessions_of"]
+__all__ = ["sessions"]
 
 
 @configured
@@ -29,9 +27,11 @@ def sessions(
 
     Example: agentmem sessions --actor user123
     """
-    client = config.data_plane()
-    actors = iter([actor]) if actor is not None else actors_of(client, config.memory_id)
-    everything = (one for name in actors for one in sessions_of(client, config.memory_id, name))
+    from agentmem.inventory import Inventory
+
+    inventory = Inventory(config)
+    actors = iter([actor]) if actor is not None else inventory.actors()
+    everything = (one for name in actors for one in inventory.sessions(name))
     found = list(islice(everything, limit))
     if next(everything, None) is not None:
         note(f"There are more than {limit}; give a higher --limit, or an --actor.")
@@ -46,16 +46,3 @@ def sessions(
         [(one["actorId"], one["sessionId"], when(one["createdAt"])) for one in found],
         empty=f"there is no session{whose} in memory {config.memory_id!r}",
     )
-
-
-def actors_of(client: Any, memory_id: str) -> Iterator[str]:
-    """Yield the ids of every actor of a memory."""
-    for page in client.get_paginator("list_actors").paginate(memoryId=memory_id, maxResults=100):
-        for actor in page["actorSummaries"]:
-            yield actor["actorId"]
-
-
-def sessions_of(client: Any, memory_id: str, actor: str) -> Iterator[dict[str, Any]]:
-    """Yield an actor's sessions as the service lists them."""
-    for page in client.get_paginator("list_sessions").paginate(memoryId=memory_id, actorId=actor, maxResults=100):
-        yield from page["sessionSummaries"]

@@ -34,9 +34,8 @@ def export(
     if file.exists() and not force:
         raise typer.BadParameter(f"{file} is there already; give --force to replace it")
     part = file.with_name(f"{file.name}.part")
-    show = progress("lines")
     last: dict[str, object] = {}
-    with part.open("w", encoding="utf-8") as out:
+    with part.open("w", encoding="utf-8") as out, progress("exporting") as show:
         for number, line in enumerate(export_lines(config, actor_id=actor), 1):
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
             last = line
@@ -74,9 +73,15 @@ def import_(
             raise typer.Exit(1)
     if done and not done[-1].endswith("\n"):
         notes.write_text("".join(done[:-1]), encoding="utf-8")
-    with notes.open("a", encoding="utf-8") as progress_file, file.open(encoding="utf-8") as lines:
-        work = Import(config, progress_file, done)
-        counts = work.run(lines, on_line=progress("lines"))
+    with file.open(encoding="utf-8") as lines:
+        total = sum(1 for _ in lines)
+    with (
+        notes.open("a", encoding="utf-8") as noted,
+        file.open(encoding="utf-8") as lines,
+        progress("importing", total) as show,
+    ):
+        work = Import(config, noted, done)
+        counts = work.run(lines, on_line=show)
     _tell({**counts, "left_out": sum(work.left_out.values())}, f"imported into {config.memory_id}", as_json=as_json)
     for what, count in work.left_out.items():
         note(f"Left out: {count:,} {what}")
