@@ -127,6 +127,7 @@ def test_events_carry_the_configured_metadata_and_own_variables():
 
 
 def test_every_text_passes_redaction_before_it_leaves(session):
+    # A word: figures could turn up in an id or a hash.
     bodies = []
     session.boto.events.register("before-send.*", lambda request, **_: bodies.append(request.body or b""))
 
@@ -137,26 +138,30 @@ def test_every_text_passes_redaction_before_it_leaves(session):
 
     manager = session.manager(
         token_threshold=4_000,
-        writes=WriteConfig(redact=lambda text: text.replace("4711", "****")),
+        writes=WriteConfig(redact=lambda text: text.replace("tigerlily", "****")),
         checkpoints=None,
     )
     script = [
-        Reply("Paying with 4711.", [ToolCall("pay", {"card": "4711", "note": {"deep": ["4711"]}})], reasoning="4711!"),
+        Reply(
+            "Paying with tigerlily.",
+            [ToolCall("pay", {"card": "tigerlily", "note": {"deep": ["tigerlily"]}})],
+            reasoning="tigerlily!",
+        ),
         "Paid.",
     ]
     agent = session.agent(manager, script, tools=[pay])
-    agent.state.set("card", {"number": "4711"})
-    agent("My card is 4711")
+    agent.state.set("card", {"number": "tigerlily"})
+    agent("My card is tigerlily")
     for number in range(12):
-        agent.model = ScriptedModel(["Noted, 4711."])
-        agent(f"Always use card 4711 for order {number}. " + "word " * 300)
+        agent.model = ScriptedModel(["Noted, tigerlily."])
+        agent(f"Always use card tigerlily for order {number}. " + "word " * 300)
     assert manager.checkpoint.folded_messages > 0
     assert any(b"****" in body for body in bodies)
-    assert not any(b"4711" in body for body in bodies)
+    assert not any(b"tigerlily" in body for body in bodies)
     assert any("card ****" in one.text for one in manager.recall.by_words("card for order 1"))
     again = session.agent(session.manager(token_threshold=4_000), tools=[pay])
     assert again.state.get("card") == {"number": "****"}
-    assert "4711" not in json.dumps(again.messages)
+    assert "tigerlily" not in json.dumps(again.messages)
 
 
 def test_a_text_that_cannot_be_redacted_leaves_its_place_and_not_the_process(session):
