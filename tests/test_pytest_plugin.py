@@ -27,7 +27,7 @@ LOADED = (agentmem, bedrock_agentcore, boto3, freezegun, moto, strands)
 SETTINGS = """
 [pytest]
 asyncio_default_fixture_loop_scope = function
-addopts = --strict-markers -p no:cacheprovider
+addopts = --strict-markers -p no:cacheprovider -p no:hypothesispytest
 filterwarnings = ignore::DeprecationWarning
 """
 
@@ -248,6 +248,25 @@ def test_checkpoints_in_dynamodb(run):
     result.assert_outcomes(passed=3)
 
 
+def test_the_next_test_s_clients_of_dynamodb_are_aws_s_again(run):
+    result = run(
+        """
+        import boto3
+
+        def address():
+            return boto3.client("dynamodb", region_name="eu-north-1").meta.endpoint_url
+
+        def test_here(agentmem_dynamodb):
+            assert address() == agentmem_dynamodb.endpoint_url
+
+        def test_next():
+            assert address() == "https://dynamodb.eu-north-1.amazonaws.com"
+            boto3.DEFAULT_SESSION = None
+        """
+    )
+    result.assert_outcomes(passed=2)
+
+
 def test_without_moto_the_extra_is_named(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "moto.moto_server.werkzeug_app", None)
     result = run("def test_it(agentmem_dynamodb): pass")
@@ -302,9 +321,6 @@ def test_the_environment_is_as_it_was():
 def test_boto3_is_as_it_was():
     assert boto3.DEFAULT_SESSION is BEFORE["session"]
     assert handlers.BUILTIN_HANDLERS == BEFORE["handlers"]
-    assert boto3.client("dynamodb", region_name="eu-north-1").meta.endpoint_url == (
-        "https://dynamodb.eu-north-1.amazonaws.com")
-    boto3.DEFAULT_SESSION = BEFORE["session"]
 
 def test_nothing_waits_to_be_sent():
     assert unsent.waiting() == BEFORE["unsent"]
@@ -317,7 +333,7 @@ USES = {
     "agentmem_model": "agentmem_model.add('Hello')",
     "agentmem_agent": "agentmem_agent('I have a dog.'); agentmem_agent('What is its name?')",
     "settled_memories": "settled_memories()",
-    "agentmem_dynamodb": "boto3.client('dynamodb').list_tables(); agentmem_dynamodb.checkpoints()",
+    "agentmem_dynamodb": "boto3.client('dynamodb').list_tables()",
     "an agent nobody closes": (
         "from strands import Agent\n"
         "    agent = Agent(model=agentmem_model, hooks=[agentmem_session.hook()], callback_handler=None)\n"
@@ -326,7 +342,7 @@ USES = {
     ),
     "an outage": (
         "agentmem_local.faults.inject('server_error')\n"
-        "    for number in range(7):\n"
+        "    for number in range(2):\n"
         "        agentmem_agent(f'I have {number} dogs.')"
     ),
     "a failing test": "agentmem_agent('I have a dog.')\n    assert False",

@@ -23,7 +23,7 @@ PAGE = (Path(__file__).parent.parent / "docs" / "testing.md").read_text(encoding
 SETTINGS = """
 [pytest]
 asyncio_default_fixture_loop_scope = function
-addopts = --strict-markers -p no:cacheprovider
+addopts = --strict-markers -p no:cacheprovider -p no:hypothesispytest
 filterwarnings = ignore::DeprecationWarning
 """
 

@@ -17,7 +17,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 PROJECT = {
-    "pytest.ini": "[pytest]\naddopts = --strict-markers\nasyncio_default_fixture_loop_scope = function\n",
+    "pytest.ini": """
+[pytest]
+addopts = --strict-markers -p no:cacheprovider -p no:hypothesispytest
+asyncio_default_fixture_loop_scope = function
+""",
     "guide.py": '''
 from strands import Agent, tool
 
@@ -123,6 +127,6 @@ def test_a_project_that_installs_the_wheel_passes_its_own_tests(wheel, tmp_path)
         "--no-deps", "--no-index", "--no-cache-dir", wheel, cwd=tmp_path,
     )  # fmt: skip
 
-    shown = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_guide.py", cwd=tmp_path)
+    shown = run(python, "-m", "pytest", "-q", "test_guide.py", cwd=tmp_path)
 
     assert "3 passed" in shown
