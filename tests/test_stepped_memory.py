@@ -69,6 +69,15 @@ def test_a_record_is_dated_between_what_was_said_and_what_is_said_next():
     assert before <= record["createdAt"] <= datetime.now(UTC)
 
 
+def test_letting_too_much_time_pass_dates_no_record_before_what_it_was_made_of():
+    memory, session = opened(extraction_delay=60)
+    said = say(session, "My favourite drink is oolong tea.")["event"]
+    memory.tick(LONG)
+    [record] = listed(session)
+    assert record["createdAt"] >= said["eventTimestamp"]
+    assert len(session.wait_for_memories("facts", since=said, max_wait=0)) == 1
+
+
 def test_a_wait_on_it_does_not_sleep_and_finds_only_what_is_new():
     memory, session = opened(extraction_delay=LONG)
     say(session, "My favourite drink is oolong tea.")

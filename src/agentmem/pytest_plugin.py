@@ -132,8 +132,13 @@ def agentmem_session(request: pytest.FixtureRequest, agentmem_config: MemoryConf
 @pytest.fixture
 def agentmem_model(request: pytest.FixtureRequest) -> ScriptedModel:
     """A `ScriptedModel` that answers from the marker's script, then "Noted."; ``add`` puts more into the script."""
+    from agentmem.compaction.tokens import count_text
     from agentmem.testing import ScriptedModel
 
+    with pytest.MonkeyPatch.context() as patch:
+        # Loading its vocabulary, tiktoken leaves a copy in the temporary folder unless told not to.
+        patch.setenv("TIKTOKEN_CACHE_DIR", "")
+        count_text("once a process")
     return ScriptedModel(_options(request, _MODEL_OPTIONS).get("script", ()), default=DEFAULT_REPLY)
 
 
