@@ -278,6 +278,7 @@ WATCH = """
 import os, sys, tempfile, threading, time
 import boto3, pytest
 from botocore import handlers
+from agentmem import HookConfig, WriteConfig
 from agentmem.events import unsent
 
 def environment():
@@ -333,7 +334,7 @@ USES = {
     "agentmem_model": "agentmem_model.add('Hello')",
     "agentmem_agent": "agentmem_agent('I have a dog.'); agentmem_agent('What is its name?')",
     "settled_memories": "settled_memories()",
-    "agentmem_dynamodb": "boto3.client('dynamodb').list_tables()",
+    "agentmem_dynamodb": "boto3.client('dynamodb').list_tables()\n    KEPT.append(agentmem_dynamodb)",
     "an agent nobody closes": (
         "from strands import Agent\n"
         "    agent = Agent(model=agentmem_model, hooks=[agentmem_session.hook()], callback_handler=None)\n"
@@ -342,22 +343,33 @@ USES = {
     ),
     "an outage": (
         "agentmem_local.faults.inject('server_error')\n"
-        "    for number in range(2):\n"
-        "        agentmem_agent(f'I have {number} dogs.')"
+        "    agentmem_agent('I have a dog.')\n"
+        "    assert unsent.waiting() != BEFORE['unsent']"
+    ),
+    "a search that goes on": (
+        "agentmem_local.faults.inject('latency', 'RetrieveMemoryRecords', seconds=0.3)\n"
+        "    agentmem_agent('I have a dog.')\n"
+        "    assert set(threading.enumerate()) > BEFORE['threads']"
     ),
     "a failing test": "agentmem_agent('I have a dog.')\n    assert False",
 }
 FIXTURES = {
     "an agent nobody closes": "agentmem_session, agentmem_model",
     "an outage": "agentmem_agent, agentmem_local",
+    "a search that goes on": "agentmem_agent, agentmem_local",
     "a failing test": "agentmem_agent, agentmem_dynamodb, settled_memories",
+}
+
+MARKS = {
+    "an outage": "@pytest.mark.agentmem(writes=WriteConfig(breaker_failures=1))\n",
+    "a search that goes on": "@pytest.mark.agentmem(hook=HookConfig(retrieve_timeout=0.05))\n",
 }
 
 
 @pytest.mark.parametrize("use", USES)
 def test_nothing_leaks_into_the_next_test(run, use, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    test = f"def test_use({FIXTURES.get(use, use)}):\n    {USES[use]}"
+    test = f"{MARKS.get(use, '')}def test_use({FIXTURES.get(use, use)}):\n    {USES[use]}"
     result = run(WATCH.replace("{test}", test))
     failed = use == "a failing test"
     result.assert_outcomes(passed=7 - failed, failed=int(failed))
