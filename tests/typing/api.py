@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -51,11 +51,15 @@ from agentmem import (
     wait_for_memories,
     wait_for_memories_async,
 )
+from agentmem.progress import WaitingLine
+from agentmem.testing import LocalDynamoDB, Overflow, Reply, ScriptedModel, SteppedMemory, Throttle, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bedrock_agentcore.memory import MemoryClient
+
+    from agentmem.pytest_plugin import SettledMemories
 
 # Configuration -------------------------------------------------------------------------------------------------------
 
@@ -238,3 +242,26 @@ except (ConfigurationError, IdentityError) as error:
     value_error: ValueError = error
 except (HistoryUnavailableError, CheckpointStoreError, ExtractionFailedError, AgentMemError):
     raise
+
+# Testing -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_said_is_remembered(
+    agentmem_agent: Agent,
+    agentmem_session: MemorySession,
+    agentmem_model: ScriptedModel,
+    agentmem_local: SteppedMemory,
+    agentmem_dynamodb: LocalDynamoDB,
+    settled_memories: SettledMemories,
+) -> None:
+    agentmem_model.add(
+        "Noted.", ToolCall("weather", {"city": "Oslo"}), Reply("Hi", input_tokens=7), Overflow(), Throttle()
+    )
+    agentmem_agent("I have a dog named Rex.")
+    extracted: int = agentmem_local.tick(timedelta(seconds=30)) + agentmem_local.tick(30) + agentmem_local.settle()
+    records: list[MemoryRecord] = settled_memories("facts") + settled_memories(session=agentmem_session)
+    checkpoints: DynamoDBCheckpoints = agentmem_dynamodb.checkpoints("checkpoints")
+    tokens: int = agentmem_model.requests[-1].tokens
+    assert (extracted, records, checkpoints, tokens, agentmem_local.pending, agentmem_local.now)
+    with WaitingLine("facts") as line:
+        agentmem_session.wait_for_memories("facts", on_poll=line)

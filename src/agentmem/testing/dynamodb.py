@@ -64,7 +64,6 @@ class LocalDynamoDB:
             "127.0.0.1", 0, _OneAtATime(DomainDispatcherApplication(create_backend_app)), threaded=True,
             request_handler=Handler,
         )  # fmt: skip
-        # Closing waits for the threads of requests under way.
         self._server.daemon_threads = False  # type: ignore[attr-defined]
         self.endpoint_url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
@@ -105,8 +104,7 @@ class LocalDynamoDB:
     def close(self) -> None:
         """Stop it; its tables are gone."""
         self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._thread.join()  # the server closes its socket and waits for the threads of requests under way
         if "client" in self.__dict__:
             self.client.close()
         self._reset()
