@@ -262,6 +262,11 @@ def test_what_is_said_is_remembered(
     records: list[MemoryRecord] = settled_memories("facts") + settled_memories(session=agentmem_session)
     checkpoints: DynamoDBCheckpoints = agentmem_dynamodb.checkpoints("checkpoints")
     tokens: int = agentmem_model.requests[-1].tokens
-    assert (extracted, records, checkpoints, tokens, agentmem_local.pending, agentmem_local.now)
+    pending: int = agentmem_local.pending
+    now: datetime = agentmem_local.now
+    assert extracted > pending
+    assert records[0].created_at <= now
+    assert checkpoints.table
+    assert tokens
     with WaitingLine("facts") as line:
         agentmem_session.wait_for_memories("facts", on_poll=line)
