@@ -25,12 +25,14 @@ from agentmem.testing import Reply, ScriptedModel
 MEMORY_ID = "support_bot-a1b2c3d4e5"
 CONFIG = MemoryConfig(memory_id=MEMORY_ID, region="us-west-2", checkpoints=DynamoDBCheckpoints(table="checkpoints"))
 NOT_FOR_AGENTS = {
+    "bedrock-agentcore:BatchCreateMemoryRecords",
+    "bedrock-agentcore:BatchDeleteMemoryRecords",
     "bedrock-agentcore:ListActors",
     "bedrock-agentcore:ListSessions",
     "dynamodb:DeleteItem",
     "dynamodb:Scan",
 }
-"""Called by what people do at the command line: looking a memory through, and forgetting a person."""
+"""Called by what people do at the command line: looking a memory through, forgetting a person, import."""
 
 AUTHORIZED_AS = {"dynamodb:TransactWriteItems": "dynamodb:PutItem"}
 
