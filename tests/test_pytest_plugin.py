@@ -217,6 +217,26 @@ def test_sixty_seconds_of_waiting_pass_at_once_frozen_or_not(run):
     result.assert_outcomes(passed=5)
 
 
+@pytest.mark.parametrize("query", [None, "dog"])
+def test_two_minutes_of_extraction_are_awaited_in_no_time(run, query):
+    result = run(
+        f"""
+        import pytest
+        from agentmem import clock
+        from freezegun import freeze_time
+
+        @pytest.mark.agentmem(extraction_delay=120)
+        def test_it(agentmem_agent, agentmem_session):
+            with freeze_time("2026-03-01T12:00:00Z"):
+                agentmem_agent("I have a dog named Rex.")
+                began = clock.monotonic()
+                assert agentmem_session.wait_for_memories("facts", {query!r}, max_wait=180)
+                assert clock.monotonic() - began < 0.5  # seconds of real time
+        """
+    )
+    result.assert_outcomes(passed=1)
+
+
 def test_checkpoints_in_dynamodb(run):
     result = run(
         """

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = {
     "pytest.ini": """
 [pytest]
-addopts = --strict-markers -p no:cacheprovider -p no:hypothesispytest
+addopts = --strict-markers --assert=plain -p no:cacheprovider -p no:hypothesispytest
 asyncio_default_fixture_loop_scope = function
 """,
     "guide.py": '''
@@ -74,17 +74,12 @@ def test_a_minute_of_extraction_is_waited_for(agentmem_agent, agentmem_session):
     assert "Rex" in fact["content"]["text"]
 
 
-def test_a_long_visit_is_compacted_and_its_checkpoint_is_in_dynamodb(
-    agentmem_config, agentmem_dynamodb, agentmem_model
-):
-    config = agentmem_config.replace(
-        checkpoints=agentmem_dynamodb.checkpoints("visits"), compaction=CompactionConfig(token_threshold=1_500)
-    )
-    agent = guide(config.bind("ann", "a-long-visit"), agentmem_model)
+@pytest.mark.agentmem(compaction=CompactionConfig(token_threshold=1_500))
+def test_a_long_visit_is_compacted_and_goes_on_after_a_restart(agentmem_session, agentmem_model):
     for number in range(6):
-        agent(f"{number}: " + "word " * 300)
-    assert agentmem_dynamodb.client.scan(TableName="visits")["Count"] > 0
+        guide(agentmem_session, agentmem_model)(f"{number}: " + "word " * 300)
     assert agentmem_model.requests[-1].tokens < 2_000
+    assert agentmem_model.requests[-1].texts("user")[-1].startswith("5: ")
 """,
 }
 

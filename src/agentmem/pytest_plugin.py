@@ -39,7 +39,7 @@ REGION = "us-east-1"
 DEFAULT_REPLY = "Noted."
 
 RETRIEVE_TIMEOUT = 30.0
-"""Seconds for a search in tests: the embedded service loads its embedding model at the first one."""
+"""Seconds for a search in tests: a busy machine must not change what a test finds."""
 
 _THREAD_SECONDS = 5.0
 _SERVICE_OPTIONS = frozenset({"extraction_delay", "extractor", "embedder", "ranking"})
@@ -116,6 +116,7 @@ def agentmem_config(request: pytest.FixtureRequest, agentmem_local: SteppedMemor
         "hook": HookConfig(retrieve_timeout=RETRIEVE_TIMEOUT),
         **_options(request, _SERVICE_OPTIONS | _SESSION_OPTIONS | _MODEL_OPTIONS, others=True),
     }
+    agentmem_local.load()
     return MemoryConfig.local(agentmem_local, **fields)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from agentmem.local import LocalMemory
+from agentmem.local import LocalMemory, MissingExtraError
+from agentmem.local.embedding import PackagedEmbedder
 from agentmem.pausing import PAUSE_EVENT
 
 if TYPE_CHECKING:
@@ -59,9 +61,20 @@ class SteppedMemory(LocalMemory):
         ranking: Ranking = "hybrid",
     ) -> None:
         """Open it; nothing has been written yet."""
+        self._embedder = PackagedEmbedder() if embedder is None else embedder
+        self._ranking = ranking
         super().__init__(
-            path, extraction_delay=extraction_delay, extractor=extractor, embedder=embedder, ranking=ranking
+            path, extraction_delay=extraction_delay, extractor=extractor, embedder=self._embedder, ranking=ranking
         )
+
+    def load(self) -> None:
+        """Load the embedding model now, once a process, so that it is not the first search that takes so long.
+
+        Without the extra ``local`` nothing happens here; a search then says so.
+        """
+        if self._ranking != "words":
+            with contextlib.suppress(MissingExtraError):
+                self._embedder.encode(["once a process"])
 
     @property
     def now(self) -> datetime:
