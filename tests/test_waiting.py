@@ -59,7 +59,7 @@ def test_a_query_searches_and_returns_the_best_first(memory):
 @pytest.mark.parametrize("query", [None, "favourite drink"])
 @pytest.mark.parametrize("kind", ["mark", "time", "event", "response", "event id"])
 def test_on_a_populated_namespace_only_the_new_record_ends_the_wait(memory, kind, query):
-    memory.add([f"Old fact number {number} about drinks." for number in range(130)])
+    memory.add([f"Old fact number {number} about drinks." for number in range(101)])
     memory.clock.tick(5)
     before = mark(memory)
     now = memory.clock.time()

@@ -131,7 +131,7 @@ ACTIONS = ["nothing", "add", "add three", "rewrite old", "rewrite new", "delete 
 
 @settings(max_examples=25, deadline=None)
 @given(
-    old=st.sampled_from([0, 1, 99, 100, 101, 230]),
+    old=st.sampled_from([0, 1, 99, 100, 101, 201]),
     actions=st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=8),
     min_count=st.integers(1, 4),
     with_query=st.booleans(),

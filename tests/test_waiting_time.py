@@ -29,7 +29,7 @@ def wait(memory: Memory, query: str | None = None, **options):
 
 @settings(max_examples=25)
 @given(
-    old=st.sampled_from([0, 3, 130]),
+    old=st.sampled_from([0, 3, 101]),
     arrivals=st.lists(st.floats(0, 80), min_size=1, max_size=6),
     kind=st.sampled_from(SINCE),
     interval=st.sampled_from([2.5, 5.0, 7.0]),
@@ -73,7 +73,7 @@ def test_the_wait_ends_at_the_first_poll_after_enough_have_arrived(
 @pytest.mark.parametrize("query", [None, "fact"])
 def test_the_last_look_reads_every_page(query):
     memory = Memory()
-    first, *_others = memory.add([f"Old fact {number}." for number in range(230)])
+    first, *_others = memory.add([f"Old fact {number}." for number in range(201)])
     before = take_mark(memory.client, memory.id, [FACTS])
 
     def rewrite_at_last(progress: WaitProgress) -> None:
@@ -86,13 +86,13 @@ def test_the_last_look_reads_every_page(query):
 
 def test_a_zero_wait_reads_every_page():
     memory = Memory()
-    memory.add([f"Old fact {number}." for number in range(230)])
-    assert len(wait(memory, max_wait=0, min_count=230)) == 230
+    memory.add([f"Old fact {number}." for number in range(201)])
+    assert len(wait(memory, max_wait=0, min_count=201)) == 201
 
 
 def test_the_last_look_begins_early_enough_for_all_its_pages():
     memory = Memory()
-    memory.add([f"Old fact {number}." for number in range(230)])
+    memory.add([f"Old fact {number}." for number in range(201)])
     before = take_mark(memory.client, memory.id, [FACTS])
     began = memory.clock.now
     pauses = []

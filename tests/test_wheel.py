@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = {
     "pytest.ini": """
 [pytest]
-addopts = --strict-markers --assert=plain -p no:cacheprovider -p no:hypothesispytest
+addopts = --strict-markers --assert=plain -p no:cacheprovider -p no:hypothesispytest -p no:langsmith_plugin
 asyncio_default_fixture_loop_scope = function
 """,
     "guide.py": '''
