@@ -514,7 +514,7 @@ def test_neither_another_actor_nor_another_session_gets_at_anything(tmp_path):
 
 def close_waiting():
     for writer in list(unsent._waiting):
-        writer.close()
+        writer.drain(insist=True)
 
 
 @pytest.mark.parametrize("outbox", [False, True], ids=["memory", "outbox"])
