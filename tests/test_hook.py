@@ -371,6 +371,17 @@ def test_long_term_memory_is_searched_once_a_turn(setup):
     assert len(calls) == 2
 
 
+def test_what_the_model_was_shown_can_be_looked_at(setup):
+    setup.learn("Ann's favourite drink is oolong tea.")
+    hook = setup.hook()
+    agent = setup.agent(hook, ["Tea.", "Weather."])
+    assert hook.retrieved(agent) == ()
+    agent("What is my favourite drink?")
+    assert [record.text for record in hook.retrieved(agent)] == ["Ann's favourite drink is oolong tea."]
+    agent("How is the weather on the moon tonight?")
+    assert hook.retrieved(agent) == ()
+
+
 def test_retrieval_can_be_off_and_finds_nothing_for_an_image(setup):
     setup.learn("Ann's favourite drink is oolong tea.")
     agent = setup.agent(setup.hook(hook=HookConfig(retrieve=False)))

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.events.writer import EventWriter
-    from agentmem.retrieval import Retrieval
+    from agentmem.retrieval import MemoryRecord, Retrieval
     from agentmem.saving import Text
     from agentmem.session import MemorySession
 
@@ -82,6 +82,7 @@ class _AgentMemory:
     anchor: str | None = None
     query: str = ""
     shown: str | None = None
+    records: tuple[MemoryRecord, ...] = ()
 
 
 class MemoryHook(HookProvider):
@@ -166,6 +167,14 @@ class MemoryHook(HookProvider):
         """
         return self._memory_of(agent).session
 
+    def retrieved(self, agent: Agent) -> tuple[MemoryRecord, ...]:
+        """Return the long-term memories an agent's model is shown for the user's last message, best first.
+
+        Raises:
+            ConfigurationError: The agent was not made with this hook.
+        """
+        return self._memory_of(agent).records
+
     def flush(self) -> bool:
         """Try to send what could not be sent before; with an outbox, also what ended processes left in it.
 
@@ -227,7 +236,7 @@ class MemoryHook(HookProvider):
         if is_own_message(message) and not memory.called_model:
             memory.anchor = message["tracking_id"]
             memory.query = message_text(message["content"], "user", without_thinking=False)
-            memory.shown = None
+            memory.shown, memory.records = None, ()
         if not memory.saves or message["role"] not in self._settings.roles or _is_made_up(message):
             return
         memory.turn.add(message)
@@ -353,14 +362,15 @@ class MemoryHook(HookProvider):
         if memory.anchor is None or not self._settings.retrieve:
             return context
         if memory.shown is None:
-            memory.shown = await self._recollect(memory)
+            memory.records = await self._recollect(memory)
+            memory.shown = fenced_records(memory.records)
         return with_text_after(context, memory.anchor, memory.shown) if memory.shown else context
 
-    async def _recollect(self, memory: _AgentMemory) -> str:
-        """Search long-term memory for the user's message and render what was found; empty for nothing."""
+    async def _recollect(self, memory: _AgentMemory) -> tuple[MemoryRecord, ...]:
+        """Search long-term memory for the user's message; what fits into the token budget, best first."""
         query = self._outgoing(memory.query)
         if not query.strip() or not memory.session.config.namespaces or not self._search_breaker.allow():
-            return ""
+            return ()
         session, config = memory.session, memory.session.config
         try:
             found = await retrieve(
@@ -374,7 +384,7 @@ class MemoryHook(HookProvider):
             self._search_breaker.failed()  # cancelled: the probe of a half-open breaker must not stay out for ever
             raise
         self._note(found, len(config.namespaces))
-        return fenced_records(chosen(found.records, self._settings.retrieve_max_tokens))
+        return tuple(chosen(found.records, self._settings.retrieve_max_tokens))
 
     def _note(self, found: Retrieval, searched: int) -> None:
         if len(found.failures) < searched:
