@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 import tiktoken
+from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
+from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
+from strands.agent.conversation_manager import SlidingWindowConversationManager
 
 from agentmem.compaction.tokens import count_request
 from agentmem.compaction.truncation import handle_of
@@ -135,6 +138,24 @@ def test_without_compaction_the_counted_history_is_what_is_sent(workshop):
     assert len(extra) == 1
     assert 0 < extra.pop() < 400
     assert report.compactions == 0
+
+
+def test_what_else_manages_a_context_is_replayed_the_same_way(workshop):
+    config = MemoryConfig.local(":memory:", namespaces=())
+    settings = AgentCoreMemoryConfig(memory_id=config.memory_id, actor_id="replay", session_id="sliding-window")
+    replay = Replay(
+        workshop,
+        lambda: AgentCoreMemorySessionManager(settings, config.region, boto_session=config.boto_session()),
+        restart_every=5,
+        agent_options={"conversation_manager": SlidingWindowConversationManager(window_size=10)},
+        context_window_limit=12_345,
+    )
+    report = replay.run()
+    assert report.restores
+    assert report.compactions == 0
+    assert len(report.requests) == sum(message["role"] == "assistant" for message in workshop.messages)
+    assert report.peak_request_tokens < report.peak_uncompacted_tokens / 2
+    assert replay.agent.model.context_window_limit == 12_345
 
 
 @pytest.mark.parametrize("store", STORES)

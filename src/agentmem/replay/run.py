@@ -12,6 +12,7 @@ from strands import Agent
 from strands.agent.conversation_manager import NullConversationManager
 from strands.hooks import BeforeToolsEvent, HookOrder, HookRegistry, MessageAddedEvent
 
+from agentmem.compaction.manager import CompactingSessionManager
 from agentmem.compaction.tokens import count_message, count_request
 from agentmem.replay.calls import ApiCalls
 from agentmem.replay.model import Playback, ReplayModel, Request, recorded_tools
@@ -20,10 +21,10 @@ from agentmem.replay.report import ReplayReport, RequestSize, Restore
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
     from strands.types.content import Message
     from strands.types.tools import ToolSpec
 
-    from agentmem.compaction.manager import CompactingSessionManager
     from agentmem.replay.conversation import Conversation, Invocation
 
 __all__ = ["Replay", "write_request"]
@@ -37,12 +38,16 @@ class Replay:
     Args:
         conversation: The recorded conversation.
         open_manager: Makes the session manager of a fresh agent: the same session each time, new objects each time.
-            None replays without a session manager, that is without memory and compaction.
+            None replays without a session manager, that is without memory and compaction. The SDK's plain manager
+            does too, for a comparison.
         restart_every: After so many calls of the agent, and at the end, agent and manager are thrown away and made
             again from what is stored; 0 for never.
         on_request: Called with every request before it is answered.
         on_progress: Called after each call of the agent with how many are done.
         calls: Counts API calls; attach it to the boto3 session before replaying.
+        agent_options: Further arguments of the agent, to replay with something else that manages its context, such as
+            ``{"context_manager": "auto"}``; without any the agent keeps all messages it has.
+        context_window_limit: The window the model claims to have, in tokens; None for unknown.
 
     Attributes:
         manager: The manager in use, after the replay the last one.
@@ -52,22 +57,26 @@ class Replay:
     def __init__(
         self,
         conversation: Conversation,
-        open_manager: Callable[[], CompactingSessionManager] | None = None,
+        open_manager: Callable[[], AgentCoreMemorySessionManager] | None = None,
         *,
         restart_every: int = 0,
         on_request: Callable[[Request], None] | None = None,
         on_progress: Callable[[int], None] | None = None,
         calls: ApiCalls | None = None,
+        agent_options: Mapping[str, Any] | None = None,
+        context_window_limit: int | None = None,
     ) -> None:
         """Keep the settings; nothing is opened before `run`."""
         self.conversation = conversation
-        self.manager: CompactingSessionManager | None = None
+        self.manager: AgentCoreMemorySessionManager | None = None
         self.agent: Agent | None = None
         self._open_manager = open_manager
         self._restart_every = restart_every
         self._on_request = on_request
         self._on_progress = on_progress
         self._calls = calls or ApiCalls()
+        self._agent_options = agent_options or {"conversation_manager": NullConversationManager()}
+        self._context_window_limit = context_window_limit
         self._playback = Playback()
         self._tools = recorded_tools(conversation, self._playback)
         self._names = _StableNames()
@@ -121,14 +130,17 @@ class Replay:
 
     def _open(self) -> Agent:
         self.manager = self._open_manager() if self._open_manager is not None else None
+        model = ReplayModel(self._playback, self._take)
+        if self._context_window_limit is not None:
+            model.update_config(context_window_limit=self._context_window_limit)
         self.agent = Agent(
-            model=ReplayModel(self._playback, self._take),
+            model=model,
             tools=list(self._tools),
             system_prompt=self.conversation.system,
             session_manager=self.manager,
-            conversation_manager=NullConversationManager(),
             hooks=[_StopAfterTools(self._playback), self._names],
             callback_handler=None,
+            **self._agent_options,
         )
         return self.agent
 
@@ -149,7 +161,7 @@ class Replay:
 
     def _take(self, request: Request) -> None:
         """Take note of a request the agent sends."""
-        latest = self.manager.last_compaction if self.manager is not None else None
+        latest = self.manager.last_compaction if isinstance(self.manager, CompactingSessionManager) else None
         compacted = latest is not None and latest is not self._last_compaction
         self._last_compaction = latest
         self._compactions += compacted
@@ -165,7 +177,8 @@ class Replay:
         if message is None or self.manager is None:
             return
         self.manager.append_message(self._names.name({"role": "user", "content": list(message["content"])}), agent)
-        self.manager.flush(agent)
+        if isinstance(self.manager, CompactingSessionManager):
+            self.manager.flush(agent)
 
 
 class _StopAfterTools:
