@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from agentmem.cli.chat import chat
 from agentmem.cli.checkpoints import checkpoints
 from agentmem.cli.context import compact, context
 from agentmem.cli.demo import demo
@@ -22,7 +23,7 @@ from agentmem.cli.sessions import sessions
 from agentmem.cli.transfer import export, import_
 from agentmem.cli.wait import wait
 
-__all__ = ["app", "run"]
+__all__ = ["app", "explained", "run"]
 
 app = typer.Typer(
     name="agentmem",
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo)
 app.command("replay")(replay)
+app.command("chat")(chat)
 app.command("serve")(serve)
 app.command("init")(init)
 app.command("doctor")(doctor)
@@ -71,13 +73,13 @@ def run() -> None:
     try:
         app()
     except Exception as error:
-        message = _explained(error)
+        message = explained(error)
         if message is None:
             raise
         sys.exit(f"agentmem: {message}")
 
 
-def _explained(error: BaseException) -> str | None:
+def explained(error: BaseException) -> str | None:
     """Return the message for an error the user can do something about; None for one of ours."""
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError

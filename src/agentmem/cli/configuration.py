@@ -57,11 +57,14 @@ _OPTIONS: dict[str, Any] = {"config_file": ConfigFile, "local": Local, "memory_i
 _Rest = ParamSpec("_Rest")
 
 
-def configured(command: Callable[Concatenate[MemoryConfig, _Rest], None]) -> Callable[..., None]:
+def configured(
+    command: Callable[Concatenate[MemoryConfig, _Rest], None], *, making: bool = False
+) -> Callable[..., None]:
     """Give a command the options that say which memory it is about.
 
     Args:
         command: Takes the configuration first, by the name ``config``, and its own arguments and options after it.
+        making: Make the embedded memory when it is missing.
 
     Returns:
         What typer is given: it takes ``--config``, ``--local``, ``--memory-id`` and ``--region`` instead.
@@ -70,7 +73,8 @@ def configured(command: Callable[Concatenate[MemoryConfig, _Rest], None]) -> Cal
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
         file, *where = [options.pop(name) for name in _OPTIONS]
-        config = find_configuration(file, **dict(zip(("local", "memory_id", "region"), where, strict=True)))
+        named = dict(zip(("local", "memory_id", "region"), where, strict=True))
+        config = find_configuration(file, **named, making=making)
         command(config, *arguments, **options)
 
     # typer reads the signature; the configuration's own type is not imported before a command runs.
@@ -90,15 +94,21 @@ def configured(command: Callable[Concatenate[MemoryConfig, _Rest], None]) -> Cal
 
 
 def find_configuration(
-    file: Path | None = None, *, local: str | None = None, memory_id: str | None = None, region: str | None = None
+    file: Path | None = None,
+    *,
+    local: str | None = None,
+    memory_id: str | None = None,
+    region: str | None = None,
+    making: bool = False,
 ) -> MemoryConfig:
-    """Find the configuration of a memory that is there. Nothing is created, and an embedded one is only opened.
+    """Find the configuration of a memory that is there. Nothing is created unless asked, and never on AWS.
 
     Args:
         file: The configuration file; None for ``agentmem.toml`` where there is one.
         local: The folder of an embedded memory, which then wins over the memory of the file and the environment.
         memory_id: The memory's id.
         region: Its region.
+        making: Make the embedded memory when it is missing.
 
     Returns:
         The configuration, with a memory id.
@@ -111,7 +121,7 @@ def find_configuration(
 
     values = read_values(file, local=local, memory_id=memory_id, region=region)
     if values.get("local_path"):
-        return _embedded(values)
+        return _embedded(values, making=making)
     if not values.get("memory_id"):
         raise ConfigurationError(
             "no memory is configured. Give --memory-id ID, --local PATH or --config FILE, set "
@@ -168,13 +178,16 @@ def read_values(
     return values | {name: value for name, value in given.items() if value is not None}
 
 
-def _embedded(values: dict[str, Any]) -> MemoryConfig:
+def _embedded(values: dict[str, Any], *, making: bool) -> MemoryConfig:
     """Open the embedded memory: the one of the id, the one called ``agentmem``, or the only one."""
     from agentmem.config import MemoryConfig
     from agentmem.embedded import MEMORY, REGION, database_path
     from agentmem.errors import ConfigurationError
 
     place = values["local_path"]
+    if making and not values.get("memory_id") and (place == MEMORY or not database_path(place).exists()):
+        with opening(place):
+            return MemoryConfig.local(place, **{name: value for name, value in values.items() if name != "local_path"})
     if place == MEMORY or not database_path(place).exists():
         raise ConfigurationError(
             f"local_path = {place!r}: there is no embedded memory. Give the folder of one, or make one with "

@@ -99,12 +99,17 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], o
     if not console.is_terminal:
         yield lambda _done: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    described = TextColumn("{task.description}")
+    # How far an unknown amount is cannot be drawn, only that it goes on.
+    columns = (SpinnerColumn(), described) if total is None else (described, BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
         task = bar.add_task(label, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        if total is None:
+            yield lambda done: bar.update(task, description=f"{label}: {done:,}")
+        else:
+            yield lambda done: bar.update(task, completed=done)
 
 
 def _shown(value: object) -> str:

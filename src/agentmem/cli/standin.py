@@ -49,7 +49,7 @@ its me my of on or our please s she should so some such that the their them then
 when where which who whom whose why will with would you your tell know remember
 """
 _STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
-_SUFFIXES = ("ing", "ed", "es", "s")
+_SUFFIXES = ("ing", "ed", "es", "s", "e")
 
 
 @dataclass(frozen=True)
