@@ -151,8 +151,8 @@ def _readable(text: str) -> str:
     if text.startswith("{"):
         try:
             value = json.loads(text)
-        except ValueError:
-            return text  # a plain sentence that begins with a brace
+        except (ValueError, RecursionError):
+            return text  # a plain sentence that begins with a brace, or braces by the thousand
         if isinstance(value, dict) and isinstance(value.get("preference"), str):
             context = value.get("context")
             return f"{value['preference']} ({context})" if isinstance(context, str) and context else value["preference"]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from strands.types.session import SessionMessage
 
 from agentmem.events.codec import (
-    MAX_ITEM_BYTES,
     MAX_TEXT,
     agentmem_item,
     decode_event,
@@ -21,6 +20,7 @@ from agentmem.events.codec import (
     encode_text,
     has_conversation,
 )
+from agentmem.events.fitting import MAX_ITEM_BYTES
 
 blocks = st.one_of(
     st.builds(lambda text: {"text": text}, st.text(min_size=1).filter(str.strip)),

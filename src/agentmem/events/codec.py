@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from bedrock_agentcore.memory.integrations.strands.converters import OpenAIConverseConverter
 from strands.types.session import SessionMessage, decode_bytes_values, encode_bytes_values
 
+from agentmem.events.fitting import as_json, fitting_text, is_too_large, within_limit
 from agentmem.events.position import Position
 from agentmem.thinking import strip_thinking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from strands.types.content import Message
 
 __all__ = [
@@ -47,10 +46,6 @@ __all__ = [
 MAX_TEXT = 100_000
 """Most characters of a conversational item's text (botocore's model of the service: ``ContentTextString``)."""
 
-MAX_ITEM_BYTES = 4_000_000
-"""Most bytes of one message in an event, as it is sent; a larger one has its largest parts replaced. Below the 5 MB an
-event of ours may have, which is half of what the service takes."""
-
 Origin = Literal["sdk", "openai", "text", "clean"]
 """Which form a message was stored in."""
 
@@ -59,7 +54,6 @@ _MESSAGE = "message"
 _REPLACES = "replaces"
 _TRACKING = uuid.UUID("6f1de9bd-9a3c-4a94-8c4e-0b0f3a3f2d5e")
 _ROLES = {"USER": "user", "ASSISTANT": "assistant"}
-_MIN_PART = 1_000
 
 
 @dataclass(frozen=True)
@@ -118,7 +112,7 @@ def encode_message(message: Message) -> dict[str, Any] | None:
     """
     stored = _stored(message)
     role = message["role"]
-    return None if stored is None else _within_limit(stored, lambda kept: _sdk_item(_session_message(kept), role))
+    return None if stored is None else within_limit(stored, lambda kept: _sdk_item(_session_message(kept), role))
 
 
 def encode_faithful(message: Message) -> dict[str, Any] | None:
@@ -131,7 +125,7 @@ def encode_faithful(message: Message) -> dict[str, Any] | None:
         The payload item, or None when nothing is left of the message without its blank texts.
     """
     stored = _stored(message)
-    return None if stored is None else _within_limit(stored, lambda kept: agentmem_item(_MESSAGE, {_MESSAGE: kept}))
+    return None if stored is None else within_limit(stored, lambda kept: agentmem_item(_MESSAGE, {_MESSAGE: kept}))
 
 
 def clean_text(message: Message) -> dict[str, Any] | None:
@@ -146,7 +140,7 @@ def clean_text(message: Message) -> dict[str, Any] | None:
     """
     text = "\n".join(str(block["text"]) for block in message["content"] if str(block.get("text", "")).strip())
     said = (strip_thinking(text) if message["role"] == "assistant" else text).strip()
-    return encode_text(valid_text(said)[:MAX_TEXT], message["role"]) if said else None
+    return encode_text(valid_text(said)[: MAX_TEXT - 1], message["role"]) if said else None
 
 
 def replacement_mark(event_ids: frozenset[str]) -> dict[str, Any]:
@@ -155,11 +149,24 @@ def replacement_mark(event_ids: frozenset[str]) -> dict[str, Any]:
 
 
 def encode_text(text: str, role: str) -> dict[str, Any]:
-    """Encode plain text as one payload item, as hooks store it; a text too long for one becomes a blob."""
+    """Encode plain text as one payload item, as hooks store it; a text too long for one becomes a blob.
+
+    A text that a reader would take for a stored message, because somebody said JSON, gets a blank in front.
+
+    Args:
+        text: The text; one too large for an event is cut, with a note.
+        role: ``user`` or ``assistant``.
+
+    Returns:
+        The payload item.
+    """
     text = valid_text(text)
-    if len(text) > MAX_TEXT:
-        return {"blob": json.dumps([text, role])}
-    return {"conversational": {"content": {"text": text}, "role": role.upper()}}
+    if _poses_as_message(text, role):
+        text = f" {text}"
+    if len(text) <= MAX_TEXT:
+        return {"conversational": {"content": {"text": text}, "role": role.upper()}}
+    item = {"blob": json.dumps([text, role])}
+    return encode_text(fitting_text(text), role) if is_too_large(item) else item
 
 
 def valid_text(text: str) -> str:
@@ -225,22 +232,53 @@ def _decode_blob(stored: object) -> tuple[str, Any] | None:
     if not isinstance(blob, Mapping):
         return None
     if blob.get(_MARK) == _MESSAGE:
-        return ("clean", decode_bytes_values(blob[_MESSAGE])) if _is_message(blob.get(_MESSAGE)) else None
+        message = _with_bytes(blob.get(_MESSAGE))
+        return None if message is None else ("clean", message)
     kinds = (("ours", {_MARK}), ("state", {"agent_id", "state"}), ("session", {"session_id", "session_type"}))
     return next(((kind, blob) for kind, keys in kinds if keys <= blob.keys()), None)
 
 
 def _decode_text(text: str, role: str) -> tuple[Origin, Any] | None:
-    value = _json(text) if text.startswith("{") else None
-    if isinstance(value, Mapping):
-        if _is_message(value.get("message")):
-            redacted = value.get("redact_message")
-            return "sdk", decode_bytes_values(redacted if _is_message(redacted) else value["message"])
-        if value.get("role") in {"user", "assistant", "tool", "system"} and _is_openai(value):
-            found = OpenAIConverseConverter.events_to_messages([{"payload": [_conversational(text, role)]}])
-            return ("openai", found[0].message) if found else None
+    found = _decode_stored(text, role) if text.startswith("{") else None
+    if found is not None:
+        return found
     name = _ROLES.get(role.upper())
     return ("text", {"role": name, "content": [{"text": text}]}) if name else None
+
+
+def _decode_stored(text: str, role: str) -> tuple[Origin, Any] | None:
+    """Decode a message that is stored as JSON; None when the text is just text."""
+    value = _json(text)
+    if not isinstance(value, Mapping):
+        return None
+    if _is_message(value.get("message")):
+        redacted = value.get("redact_message")
+        message = _with_bytes(redacted if _is_message(redacted) else value["message"])
+        # Every writer stores both roles the same: otherwise it is a user's text that would pass for an assistant's.
+        return None if message is None or message["role"].upper() != role.upper() else ("sdk", message)
+    if value.get("role") in ("user", "assistant", "tool", "system") and _is_openai(value):
+        if value["role"].upper() != role.upper():
+            return None
+        try:
+            found = OpenAIConverseConverter.events_to_messages([{"payload": [_conversational(text, role)]}])
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
+        return ("openai", found[0].message) if found else None
+    return None
+
+
+def _poses_as_message(text: str, role: str) -> bool:
+    return text.startswith("{") and _decode_stored(text, role) is not None
+
+
+def _with_bytes(message: object) -> Any:
+    """Return a stored message with its bytes decoded; None when it is no message."""
+    if not _is_message(message):
+        return None
+    try:
+        return decode_bytes_values(message)
+    except (TypeError, ValueError):
+        return None
 
 
 def _is_message(value: object) -> bool:
@@ -258,16 +296,35 @@ def _conversational(text: str, role: str) -> dict[str, Any]:
 
 
 def _cleaned(value: Mapping[str, Any], event_id: str, item: int) -> Message | None:
-    content = [block for block in value["content"] if isinstance(block, Mapping) and _says_something(block)]
+    content = [block for block in value["content"] if _is_block(block)]
     if not content:
         return None
-    # A message stored without a tracking id gets one that is the same at every reading.
-    tracking_id = value.get("tracking_id") or str(uuid.uuid5(_TRACKING, f"{event_id}/{item}"))
+    tracking_id = value.get("tracking_id")
+    if not isinstance(tracking_id, str) or not tracking_id:
+        # A message stored without a tracking id gets one that is the same at every reading.
+        tracking_id = str(uuid.uuid5(_TRACKING, f"{event_id}/{item}"))
     return cast("Message", {**value, "content": content, "tracking_id": tracking_id})
 
 
-def _says_something(block: Mapping[str, Any]) -> bool:
-    return bool(block) and ("text" not in block or bool(str(block["text"]).strip()))
+def _is_block(block: object) -> bool:
+    """Whether something is a content block that a model takes; others would break every later request."""
+    if not isinstance(block, Mapping) or not block:
+        return False
+    if "text" in block:
+        return isinstance(block["text"], str) and bool(block["text"].strip())
+    if not all(isinstance(value, Mapping) for value in block.values()):
+        return False
+    if "toolUse" in block:
+        return all(isinstance(block["toolUse"].get(key), str) for key in ("toolUseId", "name"))
+    if "toolResult" in block:
+        result = block["toolResult"]
+        content = result.get("content")
+        return (
+            isinstance(result.get("toolUseId"), str)
+            and isinstance(content, list)
+            and all(isinstance(part, Mapping) for part in content)
+        )
+    return True
 
 
 def _session_message(message: Mapping[str, Any]) -> str:
@@ -286,7 +343,13 @@ def _session_message(message: Mapping[str, Any]) -> str:
 def _stored(message: Message) -> dict[str, Any] | None:
     """Return a message in its JSON form without blank texts; None when nothing is left of it."""
     content = [block for block in message["content"] if "text" not in block or str(block["text"]).strip()]
-    return encode_bytes_values({**message, "content": content}) if content else None
+    if not content:
+        return None
+    stored = {**message, "content": content}
+    try:
+        return cast("dict[str, Any]", encode_bytes_values(stored))
+    except RecursionError:
+        return cast("dict[str, Any]", as_json(stored))
 
 
 def _sdk_item(text: str, role: str) -> dict[str, Any]:
@@ -295,68 +358,10 @@ def _sdk_item(text: str, role: str) -> dict[str, Any]:
     return {"conversational": {"content": {"text": text}, "role": role.upper()}}
 
 
-def _within_limit(stored: dict[str, Any], encode: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-    """Replace the largest parts of a message by a note of what was there until its item fits an event."""
-    item = encode(stored)
-    if not _is_too_large(item):
-        return item
-    bounded = json.loads(json.dumps(stored))
-    while True:
-        parts = sorted(_strings(bounded["content"]), key=lambda part: -len(part[2]))
-        if not parts or len(parts[0][2]) < _MIN_PART:
-            return item
-        owner, key, text = parts[0]
-        if isinstance(owner, dict) and owner.get("__bytes_encoded__"):
-            bounded["content"] = _without_bytes(bounded["content"], owner)
-        else:
-            note = f"[{len(text):,} characters were too large for the event log and are not stored]"
-            owner[key] = text[: _MIN_PART // 2] + note
-        item = encode(bounded)
-        if not _is_too_large(item):
-            return item
-
-
-def _without_bytes(content: list[Any], encoded: dict[str, Any]) -> list[Any]:
-    """Replace the block that holds some bytes by a text that says what was there."""
-    blocks = []
-    for block in content:
-        if not any(owner is encoded for owner, _, _ in _strings(block)):
-            blocks.append(block)
-        elif isinstance(block.get("toolResult"), dict):
-            result = {**block["toolResult"], "content": _without_bytes(block["toolResult"]["content"], encoded)}
-            blocks.append({"toolResult": result})
-        else:
-            size = len(encoded["data"]) * 3 // 4  # base64
-            kind = next(iter(block))
-            blocks.append({"text": f"[{kind}: {size:,} bytes were too large for the event log and are not stored]"})
-    return blocks
-
-
-def _is_too_large(item: dict[str, Any]) -> bool:
-    # As it is sent: JSON inside a JSON string, whose escapes count too.
-    rough = len(next(iter(item.values()))) if "blob" in item else 0
-    return rough > MAX_ITEM_BYTES // 8 and len(json.dumps(item)) > MAX_ITEM_BYTES
-
-
-def _strings(value: Any) -> list[tuple[Any, Any, str]]:
-    found: list[tuple[Any, Any, str]] = []
-    items: Sequence[tuple[Any, Any]] = []
-    if isinstance(value, dict):
-        items = list(value.items())
-    elif isinstance(value, list):
-        items = list(enumerate(value))
-    for key, item in items:
-        if isinstance(item, str):
-            found.append((value, key, item))
-        else:
-            found.extend(_strings(item))
-    return found
-
-
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested by the thousand, it is somebody's text and nothing of ours
         return None
 
 

@@ -48,7 +48,7 @@ def _readable(text: str) -> str:
     if text.startswith("{"):
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
         if isinstance(value, dict) and isinstance(value.get("preference"), str):
             return f"The user {value['preference']}"

@@ -56,7 +56,7 @@ def _stored_message(text: str) -> tuple[str, str] | None:
         return None
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested by the thousand, it is text
         return None
     return _message_of(value)
 
