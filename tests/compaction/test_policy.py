@@ -4,34 +4,64 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import dataclass, replace
+from typing import Any
 
-from histories import histories
+from histories import UNKNOWN, histories
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmem.compaction.converse import for_model
 from agentmem.compaction.policy import History, Limits, Plan, plan
 from agentmem.compaction.tokens import count_message
-from agentmem.compaction.truncation import TruncationSettings
-from agentmem.compaction.turns import cycles_of, turns_of
+from agentmem.compaction.truncation import TruncationSettings, names_of_tools
+from agentmem.compaction.turns import cycles_of, has_recall, turns_of
 from converse import validate_request
 
-limits = st.builds(
+limits_ = st.builds(
     lambda threshold, share, protected, summary: Limits(threshold, int(threshold * share), protected, summary),
-    st.integers(50, 20_000),
+    st.sampled_from([50, 300, 1_000, 2_500, 5_000, 10_000, 20_000, 60_000]),
     st.floats(0.2, 0.8),
     st.integers(1, 4),
     st.integers(0, 500),
 )
-settings_ = st.builds(TruncationSettings, max_tool_content_length=st.integers(0, 800), keep_media=st.booleans())
+settings_ = st.builds(
+    TruncationSettings,
+    st.integers(0, 800),
+    keep_media=st.booleans(),
+    exclude_tools=st.sampled_from([frozenset[str](), frozenset({"book"})]),
+    hard_tool_content_length=st.sampled_from([1_000, 100_000]),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A history with a plan for it."""
+
+    messages: list[dict[str, Any]]
+    limits: Limits
+    settings: TruncationSettings
+    planned: Plan
+
+    @property
+    def tokens(self) -> list[int]:
+        return [count_message(message) for message in self.messages]
 
 
 def _sent(messages):
-    """As Strands sends them: tracking ids and metadata stay behind."""
-    return [{"role": message["role"], "content": message["content"]} for message in for_model(messages)]
+    """As Strands sends them: tracking ids and metadata stay behind. What nobody knows yet nobody can check."""
+    known = [
+        {**message, "content": [{"text": "?"} if UNKNOWN in block else block for block in message["content"]]}
+        for message in messages
+    ]
+    return [{"role": message["role"], "content": message["content"]} for message in for_model(known)]
 
 
-def _next(history: History, planned: Plan) -> History:
+def _bytes(messages):
+    return [json.dumps(message, default=repr) for message in messages]
+
+
+def _carried_out(history: History, planned: Plan) -> History:
     """The history after a plan was carried out."""
     kept = planned.kept
     return History(
@@ -44,79 +74,120 @@ def _next(history: History, planned: Plan) -> History:
     )
 
 
-@settings(max_examples=400)
-@given(histories(), limits, settings_)
-def test_whatever_is_planned_is_a_valid_request(messages, limits, settings):
-    planned = plan(History(messages), limits, settings, count_message)
-    validate_request(_sent(planned.messages))
+def _is_valid(case: Case) -> None:
+    validate_request(_sent(case.planned.messages))
 
 
-@settings(max_examples=200)
-@given(histories(), limits, settings_)
-def test_planning_changes_no_message(messages, limits, settings):
+def _never_grows(case: Case) -> None:
+    planned = case.planned
+    assert planned.tokens_before == sum(case.tokens)
+    assert planned.tokens_after <= planned.tokens_before
+    room = case.limits.summary_tokens if planned.folded else 0
+    assert planned.tokens_after == sum(map(count_message, planned.messages)) + room
+
+
+def _does_nothing_under_the_threshold(case: Case) -> None:
+    if case.planned.tokens_before < case.limits.threshold:
+        assert all(new is old for new, old in zip(case.planned.messages, case.messages, strict=True))
+
+
+def _leaves_protected_turns_that_fit(case: Case) -> None:
+    start = turns_of(case.messages)[-case.limits.protected_turns :][0].start
+    kept = case.messages[start:]
+    if sum(case.tokens[start:]) + case.limits.summary_tokens < case.limits.threshold:
+        assert all(new is old for new, old in zip(case.planned.messages[-len(kept) :], kept, strict=True))
+
+
+def _leaves_what_the_model_must_answer(case: Case) -> None:
+    """The current turn's own message and its last tool cycle, or the tool use that still waits for its results."""
+    current = turns_of(case.messages)[-1]
+    cycles = cycles_of(case.messages, current)
+    staying = [*range(current.start, current.opening_end)]
+    staying += [*range(cycles[-1].start, cycles[-1].end)] if cycles else []
+    staying.append(len(case.messages) - 1)
+    shown = dict(zip(case.planned.kept, case.planned.messages, strict=True))
+    assert not [index for index in staying if shown.get(index) is not case.messages[index]]
+
+
+def _folds_recalls_last(case: Case) -> None:
+    names = names_of_tools(case.messages)
+    cycles = cycles_of(case.messages, turns_of(case.messages)[-1])
+    kept = set(case.planned.kept)
+    recalled = [cycle for cycle in cycles if any(has_recall(case.messages[at], names) for at in _span(cycle))]
+    if any(cycle.start not in kept for cycle in recalled):
+        others = [cycle for cycle in cycles[:-1] if cycle not in recalled]
+        assert not [cycle for cycle in others if cycle.start in kept]
+    shown = dict(zip(case.planned.kept, case.planned.messages, strict=True))
+    assert not [at for cycle in recalled for at in _span(cycle) if at in kept and shown[at] is not case.messages[at]]
+
+
+def _span(cycle):
+    return range(cycle.start, cycle.end)
+
+
+def _settles(case: Case) -> None:
+    history = History(case.messages)
+    again = plan(_carried_out(history, case.planned), case.limits, case.settings, count_message)
+    assert _bytes(again.messages) == _bytes(case.planned.messages)
+
+
+@settings(max_examples=2_000)
+@given(histories(), limits_, settings_)
+def test_every_plan_keeps_its_promises(messages, limits, settings):
     before = copy.deepcopy(messages)
-    plan(History(messages), limits, settings, count_message, force=True)
+    case = Case(messages, limits, settings, plan(History(messages), limits, settings, count_message))
+    _is_valid(case)
+    _never_grows(case)
+    _does_nothing_under_the_threshold(case)
+    _leaves_protected_turns_that_fit(case)
+    _leaves_what_the_model_must_answer(case)
+    _folds_recalls_last(case)
+    _settles(case)
     assert messages == before
 
 
 @settings(max_examples=300)
-@given(histories(), limits, settings_)
-def test_tokens_never_grow_but_for_the_room_of_a_summary(messages, limits, settings):
-    planned = plan(History(messages), limits, settings, count_message)
-    room = limits.summary_tokens if planned.folded else 0
-    assert planned.tokens_after - room <= planned.tokens_before
-    assert planned.tokens_after == sum(map(count_message, planned.messages)) + room
+@given(histories(at_model=False), limits_, settings_)
+def test_a_history_that_ends_anywhere_is_planned_for_too(messages, limits, settings):
+    case = Case(messages, limits, settings, plan(History(messages), limits, settings, count_message, force=True))
+    _never_grows(case)
+    _leaves_what_the_model_must_answer(case)
+    _settles(case)
+
+
+@settings(max_examples=200)
+@given(histories(), st.data())
+def test_a_history_cut_anywhere_is_a_valid_request(messages, data):
+    rest = messages[data.draw(st.integers(0, len(messages) - 1)) :]
+    validate_request(_sent(rest))
 
 
 @settings(max_examples=300)
-@given(histories(), limits, settings_)
-def test_under_the_threshold_nothing_happens(messages, limits, settings):
-    planned = plan(History(messages), limits, settings, count_message)
-    if planned.tokens_before < limits.threshold:
-        assert all(new is old for new, old in zip(planned.messages, messages, strict=True))
-
-
-@settings(max_examples=300)
-@given(histories(), limits, settings_)
-def test_protected_turns_are_untouched_whenever_they_fit(messages, limits, settings):
-    planned = plan(History(messages), limits, settings, count_message)
-    protected = turns_of(messages)[-limits.protected_turns :]
-    kept = messages[protected[0].start :]
-    if sum(map(count_message, kept)) + limits.summary_tokens < limits.threshold:
-        assert all(new is old for new, old in zip(planned.messages[-len(kept) :], kept, strict=True))
-
-
-@settings(max_examples=300)
-@given(histories(), limits, settings_)
-def test_the_current_message_of_the_user_and_the_last_cycle_always_stay(messages, limits, settings):
-    planned = plan(History(messages), limits, settings, count_message, force=True)
-    current = turns_of(messages)[-1]
-    cycles = cycles_of(messages, current)
-    staying = [*range(current.start, current.opening_end)]
-    staying += [*range(cycles[-1].start, cycles[-1].end)] if cycles else []
-    shown = dict(zip(planned.kept, planned.messages, strict=True))
-    assert [shown.get(index) for index in staying] == [messages[index] for index in staying]
-
-
-@settings(max_examples=300)
-@given(histories(), limits, settings_)
-def test_planning_again_changes_nothing_when_the_first_plan_fits(messages, limits, settings):
-    history = History(messages)
-    planned = plan(history, limits, settings, count_message)
-    again = plan(_next(history, planned), limits, settings, count_message)
-    if planned.fits:
-        assert again.messages == planned.messages
-
-
-@settings(max_examples=300)
-@given(histories(), limits, settings_)
-def test_planning_settles(messages, limits, settings):
-    history = History(messages)
-    for _ in range(3):
+@given(histories(max_turns=10), limits_, settings_)
+def test_as_a_history_grows_a_shortened_message_stays_as_it_is_and_the_boundary_only_moves_on(
+    messages, limits, settings
+):
+    history = History([])
+    original = {message["tracking_id"]: message for message in messages}
+    order = {name: at for at, name in enumerate(original)}
+    shortened: dict[str, Any] = {}
+    boundary = 0
+    for message in messages:
+        history = replace(history, messages=[*history.messages, message])
+        if message["role"] == "assistant":
+            continue  # no model is called after its own answer
         planned = plan(history, limits, settings, count_message)
-        history = _next(history, planned)
-    again = plan(history, limits, settings, count_message)
-    assert json.dumps(again.messages, default=str) == json.dumps(list(history.messages), default=str)
+        names = [one["tracking_id"] for one in planned.messages]
+        first = names[len(planned.head)] if len(planned.head) < len(names) else names[-1]
+        assert order[first] >= boundary
+        boundary = order[first]
+        for one in planned.messages:
+            name = one["tracking_id"]
+            if name in shortened:
+                assert one["content"] == shortened[name]["content"]
+            elif one is not original[name]:
+                shortened[name] = one
+        history = _carried_out(history, planned)
 
 
 def _user(text):
@@ -153,6 +224,13 @@ def test_whole_protected_turns_are_folded_only_when_their_cycles_were_not_enough
     messages = [_user("first " * 3_000), _user_answer(), _user("second")]
     planned = plan(History(messages), Limits(2_000, 1_000, 2, 100), TruncationSettings(), count_message)
     assert planned.kept == (2,)
+
+
+def test_turns_smaller_than_their_summary_are_not_folded():
+    messages = [_user("small"), _user_answer(), _user("large " * 3_000)]
+    planned = plan(History(messages), Limits(2_000, 1_000, 1, 500), TruncationSettings(), count_message)
+    assert planned.folded == ()
+    assert not planned.fits
 
 
 def _user_answer():

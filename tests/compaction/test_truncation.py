@@ -224,13 +224,24 @@ def test_reasoning_is_left_out_whole_and_other_blocks_keep_their_numbers() -> No
     assert removed(message, shortened)
 
 
-def test_reasoning_stays_when_asked_or_when_it_is_all_there_is() -> None:
-    reasoning: Any = {"reasoningContent": {"redactedContent": b"secret"}}
-    message: Any = {"role": "assistant", "content": [reasoning, {"text": "Done."}]}
-    kept = shorten(message, TruncationSettings(), handle=HANDLE, tool_names={}, keep_reasoning=True)
-    alone: Any = {"role": "assistant", "content": [reasoning]}
-    assert kept is message
-    assert short(alone) is alone
+@pytest.mark.parametrize("beside", [[], [{"cachePoint": {"type": "default"}}]])
+def test_reasoning_stays_when_it_is_all_there_is(beside: list[Any]) -> None:
+    message: Any = {"role": "assistant", "content": [{"reasoningContent": {"redactedContent": b"secret"}}, *beside]}
+    assert short(message) is message
+
+
+def test_blocks_have_the_same_numbers_without_the_blank_texts_that_the_log_does_not_keep() -> None:
+    long_result = result({"text": long_text(3_000)})["content"][0]
+    message: Any = {"role": "user", "content": [{"text": " "}, long_result]}
+    assert f'handle="{HANDLE}.0"' in items_of(short(message), 1)[0]["text"]
+    assert [number for number, _ in numbered_blocks(message)] == [0]
+
+
+def test_a_recalled_image_is_replaced_without_offering_to_recall_the_recall() -> None:
+    image = {"image": {"format": "png", "source": {"bytes": b"x" * 2_000}}}
+    shortened = short(result(image), {"t1": RECALL_TOOL})
+    assert items_of(shortened)[0]["text"] == f"[image (png, 2,000 bytes) left out; ask {RECALL_TOOL} again]"
+    assert short(shortened, {"t1": RECALL_TOOL}, max_tool_content_length=0) is shortened
 
 
 def test_the_hard_limit_cuts_any_text_even_in_an_excluded_tool() -> None:

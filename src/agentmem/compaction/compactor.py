@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 from agentmem import telemetry
 from agentmem.compaction.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.compaction.cutting import RECALL_TOOL
-from agentmem.compaction.fence import summary_block, with_summary, without_summary
+from agentmem.compaction.fence import FENCE_TOKENS, count_in_fence, summary_block, with_summary, without_summary
 from agentmem.compaction.policy import History, Limits, Plan, may_shorten_cycle, plan
 from agentmem.compaction.stores.succession import is_further_back
 from agentmem.compaction.summarize import Summary
 from agentmem.compaction.terms import INDEX_TERMS, key_terms
-from agentmem.compaction.tokens import Calibration, TokenCounter, count_message, count_request, count_text
+from agentmem.compaction.tokens import Calibration, TokenCounter, count_message, count_request
 from agentmem.compaction.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
-from agentmem.compaction.turns import is_own_message, is_recall
+from agentmem.compaction.turns import is_own_message, without_recall
 from agentmem.events.position import Position
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Compactor:
             cycles = _is_before(one.position, checkpoint.cycles_shortened_before) and may_shorten_cycle(message, names)
             short = hard_cut(message, checkpoint.settings, handle=handle)
             if whole or cycles:
-                short = shorten(message, checkpoint.settings, handle=handle, tool_names=names, keep_reasoning=not whole)
+                short = shorten(message, checkpoint.settings, handle=handle, tool_names=names)
                 if removed(message, short):
                     self._account.indexed.add(message["tracking_id"])
             shown.append(short)
@@ -215,7 +215,12 @@ class Compactor:
             shortened=_index_of(plain, self._account.shortened_before),
             cycles_shortened=_index_of(plain, self._account.cycles_shortened_before),
         )
-        scaled = replace(limits, threshold=int(limits.threshold / ratio), target=int(limits.target / ratio))
+        scaled = replace(
+            limits,
+            threshold=int(limits.threshold / ratio),
+            target=int(limits.target / ratio),
+            summary_tokens=limits.summary_tokens + FENCE_TOKENS,
+        )
         return plan(history, scaled, self._settings, self._counter, force=force), plain
 
     def compact(
@@ -283,6 +288,13 @@ class Compactor:
                 entries = {**self.draft.entries, name: _entry(self._outward(message))}
                 self.draft = replace(self.draft, entries=entries)
 
+    def with_summary_again(self, messages: Sequence[Message]) -> list[Message]:
+        """Return the messages with the summary in its place, should whatever edited them have taken it away."""
+        kept = list(messages)
+        if self.current is None or any(without_summary(message) is not message for message in kept):
+            return kept
+        return self._fenced(kept, self.current)
+
     def include(self, draft: Draft, folded: Sequence[Message], shortened: Sequence[Message]) -> Draft:
         """Let a draft also account for messages that this agent never showed: another writer's.
 
@@ -296,7 +308,7 @@ class Compactor:
         """
         with self._lock:
             names = names_of_tools([*folded, *shortened])
-            new = [message for message in (*folded, *shortened) if not is_recall(message, names)]
+            new = [said for message in (*folded, *shortened) if (said := without_recall(message, names)) is not None]
             included = replace(
                 draft,
                 entries={
@@ -319,7 +331,7 @@ class Compactor:
         return replace(
             checkpoint,
             summary=self._summarizer.summarize(
-                checkpoint.summary, said, max_tokens=self._summary_tokens, count=count_text
+                checkpoint.summary, said, max_tokens=self._summary_tokens, count=count_in_fence
             ),
             folded_messages=checkpoint.folded_messages + len(folded),
         )
@@ -351,7 +363,7 @@ class Compactor:
             return previous if previous is not None else Summary()
         with telemetry.span("summarize", folded=len(folded)):
             said = [self._outward(message) for message in folded]
-            return self._summarizer.summarize(previous, said, max_tokens=limits.summary_tokens, count=count_text)
+            return self._summarizer.summarize(previous, said, max_tokens=limits.summary_tokens, count=count_in_fence)
 
     def _draft(
         self,
@@ -366,9 +378,9 @@ class Compactor:
         entries = dict(self.draft.entries) if self.draft is not None else {}
         names = names_of_tools(plain)
         for message in [*shortened, *folded]:
-            name = message["tracking_id"]
-            if name not in self._account.indexed and name not in entries and not is_recall(message, names):
-                entries[name] = _entry(self._outward(message))
+            name, said = message["tracking_id"], without_recall(message, names)
+            if name not in self._account.indexed and name not in entries and said is not None:
+                entries[name] = _entry(self._outward(said))
         self._account.indexed |= {message["tracking_id"] for message in shortened}
         self._account.indexed &= {ids[index] for index in planned.kept}
         self._account.head = frozenset(ids[index] for index in planned.head)

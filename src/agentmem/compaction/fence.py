@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, cast
+
+from agentmem.compaction.tokens import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from strands.types.content import ContentBlock, Message
 
-__all__ = ["SUMMARY_TAG", "summary_block", "with_summary", "without_summary"]
+__all__ = ["FENCE_TOKENS", "SUMMARY_TAG", "count_in_fence", "summary_block", "with_summary", "without_summary"]
 
 SUMMARY_TAG = "conversation_summary"
 """The fence's tag; a summary's own text can neither open nor close it (``Summary.render`` sees to that)."""
+
+FENCE_TOKENS = 80
+"""More tokens than the fence and its explanation take around a summary (66 in cl100k, in JSON form)."""
 
 _OPENING = f"<{SUMMARY_TAG} "
 _EXPLANATION = (
@@ -35,6 +41,11 @@ def summary_block(text: str, *, folded_messages: int, recall_tool: str | None) -
     """
     explanation = _WITHOUT_TOOL if recall_tool is None else _EXPLANATION.format(tool=recall_tool)
     return {"text": f'{_OPENING}folded_messages="{folded_messages}">\n{explanation}\n\n{text}\n</{SUMMARY_TAG}>'}
+
+
+def count_in_fence(text: str) -> int:
+    """Count the tokens of a summary's text as the request has it: inside a JSON string, its line ends escaped."""
+    return count_text(json.dumps(text, ensure_ascii=False)[1:-1])
 
 
 def with_summary(message: Message, block: ContentBlock) -> Message:

@@ -7,16 +7,16 @@ makes a checkpoint of its own: the events it names have long been acknowledged.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agentmem.compaction.checkpoint import Checkpoint, IndexEntry
+from agentmem.compaction.fence import count_in_fence
 from agentmem.compaction.stores.event_log import EventLogCheckpointStore
 from agentmem.compaction.summarize import Summary
 from agentmem.compaction.terms import INDEX_TERMS, key_terms
-from agentmem.compaction.tokens import count_text
 from agentmem.compaction.truncation import handle_of, names_of_tools
-from agentmem.compaction.turns import is_recall, turns_of
+from agentmem.compaction.turns import turns_of, without_recall
 from agentmem.events.reader import in_order
 
 if TYPE_CHECKING:
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from agentmem.events.position import Position
     from agentmem.events.reader import EventReader
 
-__all__ = ["MAX_EVENTS", "FirstOpening"]
+__all__ = ["MAX_EVENTS", "UNREAD_NOTE", "FirstOpening", "index_entry"]
 
 MAX_EVENTS = 5_000
 """How far back a session without a checkpoint is read, in events; 50 pages."""
 
-_UNREAD = "The oldest part of this conversation was not read; it is stored and can still be recalled by its words."
+UNREAD_NOTE = "The oldest part of this conversation was not read; it is stored and can still be recalled by its words."
+"""What the summary says of the part of a session further back than ``MAX_EVENTS``."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -134,13 +136,17 @@ class FirstOpening:
     ) -> Checkpoint:
         messages = [one.message for one in folded]
         names = names_of_tools(messages)
-        previous = (Summary() if everything else Summary().with_note(_UNREAD)) if last is None else last.summary
+        previous = (Summary() if everything else Summary().with_note(UNREAD_NOTE)) if last is None else last.summary
         return Checkpoint(
             version=1 if last is None else last.version + 1,
             boundary=boundary,
             settings=self.settings,
-            summary=self.summarizer.summarize(previous, messages, max_tokens=self.summary_tokens, count=count_text),
+            summary=self.summarizer.summarize(previous, messages, max_tokens=self.summary_tokens, count=count_in_fence),
             folded_messages=len(folded) + (0 if last is None else last.folded_messages),
-            index=tuple(index_entry(one) for one in folded if not is_recall(one.message, names)),
+            index=tuple(
+                index_entry(replace(one, message=said))
+                for one in folded
+                if (said := without_recall(one.message, names)) is not None
+            ),
             trigger="restore",
         )

@@ -17,7 +17,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agentmem.compaction.truncation import TruncationSettings, handle_of, names_of_tools, shorten
-from agentmem.compaction.turns import Cycle, Turn, cycles_of, is_recall, is_tool_traffic, turns_of
+from agentmem.compaction.turns import (
+    Cycle,
+    Turn,
+    cycles_of,
+    has_reasoning,
+    has_recall,
+    is_tool_traffic,
+    turns_of,
+)
 
 if TYPE_CHECKING:
     from strands.types.content import Message
@@ -35,7 +43,7 @@ class Limits:
         threshold: Compact when the request has this many tokens.
         target: Fold until it has no more than this many.
         protected_turns: How many of the last turns, the current one included, stay as they are if they fit.
-        summary_tokens: Tokens a summary may have, the room to leave for it.
+        summary_tokens: Tokens a summary may take in the request, its fence included: the room to leave for it.
     """
 
     threshold: int
@@ -116,131 +124,165 @@ def plan(history: History, limits: Limits, settings: TruncationSettings, count: 
         A plan that keeps everything when nothing needs to change. It never keeps a tool use without its results, nor
         a result without its use; the first message it keeps is a user's own whenever there is one.
     """
-    draft = _Draft(history, settings, count)
+    draft = _Draft(history, limits, settings, count)
     tokens_before = draft.total
-    if draft.total >= limits.threshold or force:
+    if draft.is_over_threshold or force:
         turns = turns_of(history.messages)
         # The current turn is never folded whole, however few turns are protected.
         wall = max(min(len(turns) - limits.protected_turns, len(turns) - 1), 0)
-        _shorten_unprotected(draft, turns[:wall], limits)
-        _fold_turns(draft, turns[:wall], limits)
-        if draft.total >= limits.threshold:
-            _reduce_protected(draft, turns[wall:], limits)
-    return draft.finished(tokens_before, limits)
+        older, protected = turns[:wall], turns[wall:]
+        _shorten_turns(draft, older)
+        if draft.pays_to_fold(older):
+            _fold(draft, older)
+        if draft.is_over_threshold:
+            _reduce_protected(draft, older, protected)
+    return draft.finished(tokens_before)
 
 
-def _shorten_unprotected(draft: _Draft, turns: Sequence[Turn], limits: Limits) -> None:
-    if not turns or draft.total <= limits.target:
+def _shorten_turns(draft: _Draft, turns: Sequence[Turn]) -> None:
+    """Shorten all of them at once: the next time there is nothing left to do, and their bytes stay as they are."""
+    if not turns or draft.is_at_target:
         return
     for index in range(draft.shortened, turns[-1].end):
         draft.shorten(index)
     draft.shortened = max(draft.shortened, turns[-1].end)
 
 
-def _fold_turns(draft: _Draft, turns: Sequence[Turn], limits: Limits) -> None:
-    for turn in turns:
-        if draft.total <= limits.target:
+def _fold(draft: _Draft, parts: Sequence[Turn | Cycle]) -> None:
+    for part in parts:
+        if draft.is_at_target:
             return
-        draft.fold(turn.start, turn.end, limits)
+        draft.fold(part)
 
 
-def _reduce_protected(draft: _Draft, turns: Sequence[Turn], limits: Limits) -> None:
-    cycles = [cycle for turn in turns for cycle in cycles_of(draft.messages, turn)]
-    if turns and cycles and cycles[-1].start >= turns[-1].start:
+def _reduce_protected(draft: _Draft, older: Sequence[Turn], protected: Sequence[Turn]) -> None:
+    cycles = _completed_cycles(draft.messages, protected)
+    _shorten_cycles(draft, cycles)
+    recalls = [cycle for cycle in cycles if draft.holds_recall(cycle)]
+    _fold(draft, [*older, *(cycle for cycle in cycles if cycle not in recalls)])
+    # What the agent has just asked to see again goes only if nothing else is left to go.
+    for cycle in recalls:
+        if draft.is_over_threshold:
+            draft.fold(cycle)
+    if draft.is_over_threshold:
+        _fold(draft, protected[:-1])
+    draft.unfold_unless_it_paid()
+
+
+def _completed_cycles(messages: Sequence[Message], turns: Sequence[Turn]) -> list[Cycle]:
+    """Return the tool cycles of some last turns, but for the current one's last cycle, which the model is to answer."""
+    cycles = [cycle for turn in turns for cycle in cycles_of(messages, turn)]
+    if cycles and cycles[-1].start >= turns[-1].start:
         cycles.pop()
-    _shorten_cycles(draft, cycles, limits)
-    _fold_cycles(draft, cycles, limits)
-    if draft.total >= limits.threshold:
-        _fold_turns(draft, turns[:-1], limits)
+    return cycles
 
 
-def _shorten_cycles(draft: _Draft, cycles: Sequence[Cycle], limits: Limits) -> None:
+def _shorten_cycles(draft: _Draft, cycles: Sequence[Cycle]) -> None:
     for cycle in cycles:
-        if draft.total <= limits.target:
+        if draft.is_at_target:
             return
         for index in range(max(cycle.start, draft.cycles_shortened), cycle.end):
-            draft.shorten(index, keep_reasoning=True)
+            if may_shorten_cycle(draft.messages[index], draft.tool_names):
+                draft.shorten(index)
         draft.cycles_shortened = max(draft.cycles_shortened, cycle.end)
 
 
-def _fold_cycles(draft: _Draft, cycles: Sequence[Cycle], limits: Limits) -> None:
-    recalls = [cycle for cycle in cycles if draft.holds_recall(cycle)]
-    for cycle in cycles:
-        if draft.total <= limits.target:
-            return
-        if cycle not in recalls:
-            draft.fold(cycle.start, cycle.end, limits)
-    # What the agent has just asked to see again goes only if nothing else is left to go.
-    for cycle in recalls:
-        if draft.total >= limits.threshold:
-            draft.fold(cycle.start, cycle.end, limits)
-
-
 def may_shorten_cycle(message: Message, tool_names: Mapping[str, str]) -> bool:
-    """Whether stage three may shorten a message: tool traffic, but not what the agent has just recalled.
+    """Whether stage three may shorten a message.
+
+    Tool traffic, but not what the agent has just recalled; and nothing with reasoning in it, which providers check in
+    the turn in progress, and which stage one leaves out later: then the message would change a second time.
 
     Args:
         message: A message of a protected turn.
         tool_names: Tool use id to tool name.
     """
-    return is_tool_traffic(message) and not is_recall(message, tool_names)
+    return is_tool_traffic(message) and not has_recall(message, tool_names) and not has_reasoning(message)
 
 
 class _Draft:
     """A plan in the making: what is kept, in which form, and how many tokens that is."""
 
-    def __init__(self, history: History, settings: TruncationSettings, count: Count) -> None:
+    def __init__(self, history: History, limits: Limits, settings: TruncationSettings, count: Count) -> None:
         self.messages = history.messages
+        self.tool_names = names_of_tools(history.messages)
         self.shortened = history.shortened
         self.cycles_shortened = max(history.cycles_shortened, history.shortened)
         self._history = history
+        self._limits = limits
         self._settings = settings
         self._count = count
-        self._tool_names = names_of_tools(history.messages)
         self._shown: list[Message | None] = list(history.messages)
+        self._folded: dict[int, Message] = {}
         self._sizes = [count(message) for message in history.messages]
         self._summary_tokens = history.summary_tokens
         self.total = history.fixed_tokens + history.summary_tokens + sum(self._sizes)
 
-    def shorten(self, index: int, *, keep_reasoning: bool = False) -> None:
-        message = self._shown[index]
-        if message is None or (keep_reasoning and not may_shorten_cycle(message, self._tool_names)):
-            return
-        handle = handle_of(message["tracking_id"])
-        short = shorten(
-            message, self._settings, handle=handle, tool_names=self._tool_names, keep_reasoning=keep_reasoning
-        )
-        if short is not message:
-            self._resize(index, short)
+    @property
+    def is_over_threshold(self) -> bool:
+        return self.total >= self._limits.threshold
+
+    @property
+    def is_at_target(self) -> bool:
+        return self.total <= self._limits.target
+
+    def pays_to_fold(self, parts: Sequence[Turn | Cycle]) -> bool:
+        """Whether folding all of them frees more than the summary would take up in their place."""
+        return sum(sum(self._sizes[part.start : part.end]) for part in parts) > self._room_to_make
 
     def holds_recall(self, cycle: Cycle) -> bool:
-        return any(is_recall(self.messages[index], self._tool_names) for index in range(cycle.start, cycle.end))
+        return any(has_recall(message, self.tool_names) for message in self.messages[cycle.start : cycle.end])
 
-    def fold(self, start: int, end: int, limits: Limits) -> None:
+    def shorten(self, index: int) -> None:
+        message = self._shown[index]
+        if message is not None:
+            handle = handle_of(message["tracking_id"])
+            self._show(index, shorten(message, self._settings, handle=handle, tool_names=self.tool_names))
+
+    def fold(self, part: Turn | Cycle) -> None:
         # From the first fold on there must be room for a summary, which may grow up to its limit.
-        room = max(limits.summary_tokens, self._summary_tokens)
-        self.total += room - self._summary_tokens
-        self._summary_tokens = room
-        for index in range(start, end):
-            self._resize(index, None)
+        room = self._room_to_make
+        self.total += room
+        self._summary_tokens += room
+        for index in range(part.start, part.end):
+            message = self._shown[index]
+            if message is not None:
+                self._folded[index] = message
+                self._show(index, None)
 
-    def _resize(self, index: int, message: Message | None) -> None:
+    def unfold_unless_it_paid(self) -> None:
+        """Take back every fold when the summary's room is no smaller than what they freed."""
+        room = self._summary_tokens - self._history.summary_tokens
+        if sum(map(self._count, self._folded.values())) > room:
+            return
+        for index, message in self._folded.items():
+            self._show(index, message)
+        self._folded.clear()
+        self.total -= room
+        self._summary_tokens -= room
+
+    @property
+    def _room_to_make(self) -> int:
+        return max(self._limits.summary_tokens - self._summary_tokens, 0)
+
+    def _show(self, index: int, message: Message | None) -> None:
+        if message is self._shown[index]:
+            return
         size = 0 if message is None else self._count(message)
         self.total += size - self._sizes[index]
         self._sizes[index], self._shown[index] = size, message
 
-    def finished(self, tokens_before: int, limits: Limits) -> Plan:
-        kept = tuple(index for index, message in enumerate(self._shown) if message is not None)
+    def finished(self, tokens_before: int) -> Plan:
         boundary = len(self._shown)
         while boundary > self._history.head and self._shown[boundary - 1] is not None:
             boundary -= 1
         return Plan(
-            kept=kept,
+            kept=tuple(index for index, message in enumerate(self._shown) if message is not None),
             messages=tuple(message for message in self._shown if message is not None),
             boundary=boundary,
             shortened=self.shortened,
             cycles_shortened=max(self.cycles_shortened, self.shortened),
             tokens_before=tokens_before,
             tokens_after=self.total,
-            fits=self.total < limits.threshold,
+            fits=not self.is_over_threshold,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from strands import tool
 
@@ -12,6 +12,9 @@ from agentmem.compaction.cutting import RECALL_TOOL
 from agentmem.errors import AgentMemError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
     from strands.agent.agent import Agent
     from strands.types.tools import AgentTool
 
@@ -22,6 +25,7 @@ __all__ = ["recall_tool", "register_recall_tool"]
 PAGE = 12_000
 """Characters of a long original that one call returns: some 3,000 tokens, far from filling any model's window."""
 
+_SHOWABLE = ("image", "document", "video")
 _WORDS_TOKENS = 2_000
 _log = logging.getLogger(__name__)
 
@@ -30,7 +34,7 @@ def recall_tool(recall: SessionRecall) -> AgentTool:
     """Return the tool over one session's recall."""
 
     @tool(name=RECALL_TOOL)
-    async def recall_session(query: str = "", handle: str = "", page: int = 1) -> str:
+    async def recall_session(query: str = "", handle: str = "", page: int = 1) -> Any:
         """Read earlier messages of this conversation, word for word.
 
         Use it when a tool result or a message was shortened and names a handle, or when something said earlier in
@@ -46,7 +50,8 @@ def recall_tool(recall: SessionRecall) -> AgentTool:
                 found = await asyncio.to_thread(recall.by_handle, handle)
                 return _page(found, handle, page)
             if query:
-                return _listed(await asyncio.to_thread(recall.by_words, query, max_tokens=_WORDS_TOKENS), query)
+                found_by_words = await asyncio.to_thread(recall.by_words, query, max_tokens=_WORDS_TOKENS)
+                return _listed(found_by_words, query, recall.looked_back_to)
         except AgentMemError as error:
             _log.warning("error=<%s> | recall failed", error)
             return "Earlier messages cannot be read just now. Try again later, or ask the user."
@@ -64,7 +69,7 @@ def register_recall_tool(agent: Agent, recall: SessionRecall) -> bool:
     return True
 
 
-def _page(found: RecalledMessage | None, handle: str, page: int) -> str:
+def _page(found: RecalledMessage | None, handle: str, page: int) -> str | dict[str, Any]:
     if found is None:
         return f"There is no message with the handle {handle} in this session, or it has expired."
     pages = max(-(-len(found.text) // PAGE), 1)
@@ -72,13 +77,29 @@ def _page(found: RecalledMessage | None, handle: str, page: int) -> str:
         return f"The original has {pages} page(s); there is no page {page}."
     text = found.text[(page - 1) * PAGE : page * PAGE]
     more = f'\n[page {page} of {pages}; recall_session(handle="{handle}", page={page + 1}) returns the next]'
-    return f"{_origin(found)}\n{text}{more if page < pages else ''}"
+    text = f"{_origin(found)}\n{text}{more if page < pages else ''}"
+    media = list(_media(found.content)) if page == 1 else []
+    return {"status": "success", "content": [{"text": text}, *media]} if media else text
 
 
-def _listed(found: list[RecalledMessage], query: str) -> str:
+def _media(content: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the media of a message that a tool result may hold, those inside its tool results included."""
+    for block in content:
+        if "toolResult" in block:
+            yield from _media(block["toolResult"].get("content") or ())
+        elif any(kind in block for kind in _SHOWABLE):
+            yield block
+
+
+def _listed(found: list[RecalledMessage], query: str, looked_back_to: datetime | None) -> str:
+    stopped = (
+        f"\n\n[Looked back to {looked_back_to:%Y-%m-%d %H:%M} UTC and no further; asking again looks further back.]"
+        if looked_back_to
+        else ""
+    )
     if not found:
-        return f"Nothing in the earlier part of this conversation matches {query!r}."
-    return "\n\n".join(f"{_origin(one)}\n{one.text}" for one in found)
+        return f"Nothing in the earlier part of this conversation matches {query!r}.{stopped}"
+    return "\n\n".join(f"{_origin(one)}\n{one.text}" for one in found) + stopped
 
 
 def _origin(one: RecalledMessage) -> str:

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from agentmem.compaction.summary.collect import text_of
 from agentmem.compaction.words import STOPWORDS, stem
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-__all__ = ["INDEX_TERMS", "key_terms", "rank"]
+__all__ = ["INDEX_TERMS", "covers", "key_terms", "matches", "rank"]
 
 INDEX_TERMS = 48
 """Terms of a message that its index entry keeps: enough for a paragraph's names and numbers, some 300 bytes."""
@@ -81,6 +82,16 @@ def rank(query: str, entries: Sequence[tuple[str, Sequence[str]]]) -> list[int]:
     return [index for value, index in sorted(scored, reverse=True) if value > 0]
 
 
+def covers(query: str, terms: Sequence[str]) -> bool:
+    """Whether the terms of a message include every term of a query."""
+    return set(_terms(query)) <= set(terms)
+
+
+def matches(query: str, text: str) -> int:
+    """Return how many of a query's terms a text has."""
+    return len(set(_terms(query)) & set(_terms(text)))
+
+
 def _terms(text: str) -> list[str]:
     tokens = [match[0].casefold()[:_LONGEST] for match in _TOKEN.finditer(text)]
     terms: list[str] = []
@@ -108,8 +119,9 @@ def _is_telling(term: str) -> bool:
 
 def _texts(content: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for block in content:
-        if isinstance(block.get("text"), str):
-            yield block["text"]
+        said = text_of(block)
+        if said:
+            yield said
         elif "toolUse" in block:
             use = block["toolUse"]
             yield f"{use.get('name')} {json.dumps(use.get('input'), ensure_ascii=False, default=str)}"

@@ -11,7 +11,7 @@ What happens to each kind of block in `shorten`:
 | `toolResult` | text and JSON items together limited to `max_tool_content_length`; media items become placeholders |
 | `toolUse` | long strings of the input are cut, the input stays a JSON object |
 | `image`, `document`, `video`, `audio` | a text placeholder, unless `keep_media` |
-| `reasoningContent` | left out whole (a signature covers all of it), unless `keep_reasoning` or nothing else is left |
+| `reasoningContent` | left out whole (a signature covers all of it), unless nothing else is left |
 | `text` | whole, up to `hard_tool_content_length` |
 | `cachePoint`, `guardContent`, `citationsContent`, unknown kinds | passed through whole |
 """
@@ -19,6 +19,7 @@ What happens to each kind of block in `shorten`:
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from agentmem.compaction.cutting import MARKER_TOKENS, RECALL_TOOL, cut_text, ea
 from agentmem.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from strands.types.content import Message
 
@@ -118,15 +119,16 @@ def handle_of(tracking_id: str) -> str:
 def numbered_blocks(message: Message) -> list[tuple[int, Any]]:
     """Number the blocks of a message the way block handles (`<message handle>.<number>`) do.
 
-    Reasoning blocks are not counted, so a block has the same number before and after reasoning was left out.
+    Reasoning blocks are not counted, so a block has the same number before and after reasoning was left out; nor are
+    blank texts, which the log does not keep.
 
     Args:
         message: A message, shortened or not.
 
     Returns:
-        The blocks in order, without reasoning, each with its number.
+        The other blocks in order, each with its number.
     """
-    return list(enumerate(b for b in message["content"] if not _is_kind(b, "reasoningContent")))
+    return list(enumerate(block for block in message["content"] if _has_number(block)))
 
 
 def names_of_tools(messages: Iterable[Message]) -> dict[str, str]:
@@ -153,7 +155,6 @@ def shorten(
     *,
     handle: str,
     tool_names: Mapping[str, str],
-    keep_reasoning: bool = False,
 ) -> Message:
     """Shorten the tool content of a message outside the protected turns.
 
@@ -165,8 +166,6 @@ def shorten(
         settings: The limits.
         handle: The message's handle (`handle_of`).
         tool_names: Tool use id to tool name, for the results (`names_of_tools`).
-        keep_reasoning: Keep reasoning blocks: needed for the turn in progress, where providers check that the
-            reasoning before a tool use is still there.
 
     Returns:
         A new message that shares unchanged blocks, or the same object when nothing was shortened.
@@ -191,9 +190,9 @@ def shorten(
         return block if settings.keep_media else _without_media(block, name)
 
     message = hard_cut(message, settings, handle=handle)
-    content = [treat(block, f"{handle}.{number}") for number, block in numbered_blocks(message)]
-    if keep_reasoning or not content:
-        content = _put_reasoning_back(message["content"], content)
+    content = [block for block in _treated(message, handle, treat) if not _is_kind(block, "reasoningContent")]
+    if all(_is_kind(block, "cachePoint") for block in content):
+        return message  # nothing but reasoning, which is better than nothing at all
     return _with_content(message, content)
 
 
@@ -220,8 +219,7 @@ def hard_cut(message: Message, settings: TruncationSettings, *, handle: str) -> 
             return block if text is block["text"] else {**block, "text": text}
         return block
 
-    content = [treat(block, f"{handle}.{number}") for number, block in numbered_blocks(message)]
-    return _with_content(message, _put_reasoning_back(message["content"], content))
+    return _with_content(message, _treated(message, handle, treat))
 
 
 def removed(message: Message, shortened: Message) -> bool:
@@ -249,9 +247,17 @@ def _with_content(message: Message, content: list[Any]) -> Message:
     return {**message, "content": content}
 
 
-def _put_reasoning_back(original: list[Any], others: list[Any]) -> list[Any]:
-    rest = iter(others)
-    return [block if _is_kind(block, "reasoningContent") else next(rest) for block in original]
+def _treated(message: Message, handle: str, treat: Callable[[Any, str], Any]) -> list[Any]:
+    """Return the content with each numbered block passed through ``treat`` under its handle."""
+    numbers = itertools.count()
+    return [treat(block, f"{handle}.{next(numbers)}") if _has_number(block) else block for block in message["content"]]
+
+
+def _has_number(block: Any) -> bool:
+    if not isinstance(block, dict):
+        return True
+    blank = isinstance(block.get("text"), str) and not block["text"].strip()
+    return not blank and not _is_kind(block, "reasoningContent")
 
 
 def _cut_tool_result(block: Any, limit: int, name: str, *, keep_media: bool, recalled: bool = False) -> Any:
@@ -261,7 +267,7 @@ def _cut_tool_result(block: Any, limit: int, name: str, *, keep_media: bool, rec
     if not isinstance(items, list) or not items:
         return block
     if not keep_media:
-        items = [_without_media(item, name) for item in items]
+        items = [_without_media(item, None if recalled else name) for item in items]
     texts = [text for item in items if (text := _item_text(item, name)) is not None]
     joined = "\n".join(texts)
     cut = cut_text(joined, limit, name, recalled=recalled)
@@ -334,8 +340,8 @@ def _first_values(given: dict[str, Any], room: int, name: str, total: int) -> di
     return {**kept, _REST_KEY: marker(total - used, total, name)}
 
 
-def _without_media(block: Any, name: str) -> Any:
-    """Replace an image, document, video or audio by a line of text that names it."""
+def _without_media(block: Any, name: str | None) -> Any:
+    """Replace an image, document, video or audio by a line of text that says what it was and how to get it back."""
     for kind in _MEDIA:
         if not _is_kind(block, kind):
             continue
@@ -351,13 +357,15 @@ def _without_media(block: Any, name: str) -> Any:
     return block
 
 
-def _placeholder(what: str, name: str) -> str:
+def _placeholder(what: str, name: str | None) -> str:
     what = what.replace("\n", " ")
-    return f'[{what} left out; {RECALL_TOOL}(handle="{name}") returns it]'
+    hint = f"ask {RECALL_TOOL} again" if name is None else f'{RECALL_TOOL}(handle="{name}") returns it'
+    return f"[{what} left out; {hint}]"
 
 
 def _is_placeholder(text: str, name: str) -> bool:
-    return text.endswith(_placeholder("", name)[1:]) and text.startswith(tuple(f"[{kind}" for kind in _MEDIA))
+    endings = tuple(_placeholder("", known)[1:] for known in (name, None))
+    return text.endswith(endings) and text.startswith(tuple(f"[{kind}" for kind in _MEDIA))
 
 
 def _json_text(value: Any) -> str:

@@ -8,16 +8,27 @@ a cycle is an assistant message with tool uses and the tool results that answer 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from agentmem.compaction.cutting import RECALL_TOOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from strands.types.content import Message
+    from strands.types.content import ContentBlock, Message
 
-__all__ = ["Cycle", "Turn", "cycles_of", "has_tool_use", "is_own_message", "is_recall", "is_tool_traffic", "turns_of"]
+__all__ = [
+    "Cycle",
+    "Turn",
+    "cycles_of",
+    "has_reasoning",
+    "has_recall",
+    "has_tool_use",
+    "is_own_message",
+    "is_tool_traffic",
+    "turns_of",
+    "without_recall",
+]
 
 
 @dataclass(frozen=True)
@@ -52,16 +63,40 @@ def is_tool_traffic(message: Message) -> bool:
     return any("toolUse" in block or "toolResult" in block for block in message["content"])
 
 
-def is_recall(message: Message, tool_names: Mapping[str, str]) -> bool:
-    """Whether a message is nothing but a recall or its answer, which no later recall should find again.
+def has_reasoning(message: Message) -> bool:
+    """Whether a message carries reasoning of the model."""
+    return any("reasoningContent" in block for block in message["content"])
+
+
+def has_recall(message: Message, tool_names: Mapping[str, str]) -> bool:
+    """Whether a message asks for a recall or carries one's answer, perhaps beside other tools'.
 
     Args:
         message: A message.
         tool_names: Tool use id to tool name (``truncation.names_of_tools``).
     """
-    traffic = [block.get("toolUse") or block.get("toolResult") for block in message["content"]]
-    names = [use and tool_names.get(use["toolUseId"]) for use in traffic]
-    return bool(names) and all(name == RECALL_TOOL for name in names)
+    return any(_is_recall(block, tool_names) for block in message["content"])
+
+
+def without_recall(message: Message, tool_names: Mapping[str, str]) -> Message | None:
+    """Return what a message says besides recalls, which no later recall should find again.
+
+    Args:
+        message: A message; not changed.
+        tool_names: Tool use id to tool name (``truncation.names_of_tools``).
+
+    Returns:
+        The same object when there is no recall in it; None when there is nothing else in it.
+    """
+    content = [block for block in message["content"] if not _is_recall(block, tool_names)]
+    if len(content) == len(message["content"]):
+        return message
+    return cast("Message", {**message, "content": content}) if content else None
+
+
+def _is_recall(block: ContentBlock, tool_names: Mapping[str, str]) -> bool:
+    traffic = block.get("toolUse") or block.get("toolResult")
+    return traffic is not None and tool_names.get(traffic["toolUseId"]) == RECALL_TOOL
 
 
 def turns_of(messages: Sequence[Message]) -> list[Turn]:
