@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from strands import Agent
 
-from agentmem import CompactionConfig, EventLogCheckpoints, MemoryConfig, SqliteCheckpoints
+from agentmem import CompactionConfig, DynamoDBCheckpoints, EventLogCheckpoints, MemoryConfig, SqliteCheckpoints
 from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
 from agentmem.compaction.stores import open_store
 from agentmem.compaction.summarize import Summary
@@ -18,9 +18,10 @@ from agentmem.compaction.truncation import TruncationSettings
 from agentmem.compaction.viewing import SessionView
 from agentmem.errors import AgentMemError
 from agentmem.events.position import Position
+from agentmem.importing import Import
 from agentmem.local import LocalMemory
 from agentmem.testing import ScriptedModel
-from agentmem.transfer import Import, TransferError, export_lines
+from agentmem.transfer import TransferError, export_lines
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 COMPACTION = CompactionConfig(token_threshold=1_000, target_ratio=0.3, protected_turns=1)
@@ -42,8 +43,20 @@ def text(words):
 
 
 def opened(folder, kind):
-    location = {"event_log": EventLogCheckpoints(), "sqlite": SqliteCheckpoints(path=folder / "checkpoints.sqlite")}
-    return MemoryConfig.local(folder, checkpoints=location[kind], compaction=COMPACTION)
+    """Open a memory; events do not get the same ids in the target as in the source."""
+    config = MemoryConfig.local(folder, checkpoints=location(folder, kind), compaction=COMPACTION)
+    if folder.name == "target":
+        other = config.control_plane().create_memory(name="other", eventExpiryDuration=30)["memory"]["id"]
+        say(config.replace(memory_id=other), "s-1", 1, text("This takes a number."))
+    return config
+
+
+def location(folder, kind):
+    if kind == "sqlite":
+        return SqliteCheckpoints(path=folder / "checkpoints.sqlite")
+    if kind == "event_log":
+        return EventLogCheckpoints()
+    return DynamoDBCheckpoints(table=kind, region="us-west-2")  # found by its endpoint variable
 
 
 @pytest.fixture(params=["event_log", "sqlite"])
@@ -53,8 +66,12 @@ def kind(request):
 
 @pytest.fixture
 def source(tmp_path, kind):
-    """A memory with an agent's compacted session, branches, odd payloads, metadata and records by hand."""
-    config = opened(tmp_path / "source", kind)
+    return filled(tmp_path / "source", kind)
+
+
+def filled(folder, kind):
+    """Make a memory with an agent's compacted session, branches, odd payloads, metadata and records by hand."""
+    config = opened(folder, kind)
     manager = config.bind("ann", "talk").session_manager()
     agent = Agent(model=ScriptedModel(["Noted. " * 60] * 6), session_manager=manager, callback_handler=None)
     for number in range(6):
@@ -86,7 +103,7 @@ def source(tmp_path, kind):
             for number in range(3)
         ],
     )
-    if kind == "sqlite":
+    if kind != "event_log":
         store = open_store(config.checkpoints)
         for version in (1, 2):
             place = Position(root, version - 1)
@@ -112,7 +129,7 @@ def comparable(config):
             places[line["id"]] = f"<{line['session']} {len(places)}>"
     found = []
     for line in lines[1:]:
-        left = {name: value for name, value in line.items() if name not in ("created_at", "id")}
+        left = {name: value for name, value in line.items() if name not in ("created_at", "id", "expires_at")}
         told = json.dumps({**left, "strategy": names.get(line.get("strategy"), "")}, sort_keys=True)
         for event_id, place in places.items():
             told = told.replace(event_id, place)
@@ -141,6 +158,15 @@ def test_a_copy_in_an_empty_memory_is_the_same(source, tmp_path, kind):
     assert comparable(target) == comparable(source)
 
 
+def test_checkpoints_in_a_table_are_copied_too(dynamodb_endpoint, checkpoint_table, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_endpoint)
+    source, target = filled(tmp_path / "source", checkpoint_table), opened(tmp_path / "target", checkpoint_table)
+    counts, left_out, _ = imported(target, lines_of(source))
+    assert counts["checkpoint"] > 2
+    assert not left_out
+    assert comparable(target) == comparable(source)
+
+
 def test_an_agent_goes_on_from_the_copy_as_from_the_original(source, tmp_path, kind):
     target = opened(tmp_path / "target", kind)
     imported(target, lines_of(source))
@@ -150,6 +176,30 @@ def test_an_agent_goes_on_from_the_copy_as_from_the_original(source, tmp_path, k
     query = "What is code 0?"
     recalled = [config.bind("ann", "talk").recall(query)[0].text for config in (source, target)]
     assert recalled[0] == recalled[1]
+
+
+def test_what_was_folded_long_ago_is_recalled_from_the_copy_although_its_index_is_compressed(tmp_path):
+    at_once = CompactionConfig(token_threshold=8_000, target_ratio=0.1, protected_turns=1)
+    source = opened(tmp_path / "source", "event_log").replace(compaction=at_once)
+    target = opened(tmp_path / "target", "event_log")
+    memory = source.bind("ann", "talk")
+    manager = memory.session_manager()
+    agent = Agent(model=ScriptedModel(["Noted."] * 60), session_manager=manager, callback_handler=None)
+    for number in range(60):
+        agent(f"Remember that the code of locker {number} in hall {number % 7} is {number * 7919}.")
+    manager.compact(agent)
+    manager.close()
+    stored = memory.client.list_events(
+        memoryId=source.memory_id, actorId="ann", sessionId="talk", maxResults=100, includePayloads=True
+    )
+    carried = [item["blob"] for event in stored["events"] for item in event["payload"] if "blob" in item]
+    assert any('"index":"' in blob for blob in carried if blob.startswith('{"agentmem":"checkpoint"'))
+    imported(target, lines_of(source))
+    query = "code of locker 3"
+    found = [config.bind("ann", "talk").recall(query)[0] for config in (source, target)]
+    assert "locker 3 in hall 3 is 23757" in found[0].text
+    assert found[1].text == found[0].text
+    assert found[1].event_id != found[0].event_id
 
 
 def test_branches_are_read_the_same(source, tmp_path, kind):
@@ -183,6 +233,109 @@ def test_an_interrupted_import_goes_on_where_it_stopped(source, tmp_path, kind, 
     # The last note got lost: what it was about must not be written twice.
     imported(target, lines, [*done[:-1], *(line[:5] for line in done[-1:])])
     assert comparable(target) == comparable(source)
+
+
+def test_a_batch_of_records_that_was_noted_in_part_is_not_written_twice(source, tmp_path, kind):
+    target = opened(tmp_path / "target", kind)
+    *_, done = imported(target, lines_of(source))
+    records = [line for line in done if line.startswith('["record ')]
+    assert len(records) > 3
+    imported(target, lines_of(source), [line for line in done if line not in records[1:]])
+    assert comparable(target) == comparable(source)
+
+
+def test_which_became_which_is_told(source, tmp_path, kind):
+    target = opened(tmp_path / "target", kind)
+    progress = io.StringIO()
+    work = Import(target, progress)
+    counts = work.run(lines_of(source))
+    became = list(work.ids())
+    assert len([one for one in became if one["kind"] == "event"]) == counts["event"]
+    assert len([one for one in became if one["kind"] == "record"]) == counts["record"]
+    for one in became:
+        if one["kind"] == "event":
+            whose = {"actorId": one["actor"], "sessionId": one["session"]}
+            payloads = [
+                config.data_plane().get_event(memoryId=config.memory_id, eventId=event_id, **whose)["event"]["payload"]
+                for config, event_id in ((source, one["id"]), (target, one["new_id"]))
+            ]
+            assert len(payloads[0]) == len(payloads[1])
+        else:
+            texts = [
+                config.data_plane().get_memory_record(memoryId=config.memory_id, memoryRecordId=record_id)
+                for config, record_id in ((source, one["id"]), (target, one["new_id"]))
+            ]
+            assert len({found["memoryRecord"]["content"]["text"] for found in texts}) == 1
+
+
+def expiring(folder, name, days):
+    """Open a memory whose strategy lets records expire after so many days, or never."""
+    config = MemoryConfig.local(LocalMemory(folder / f"{name}.db"), namespaces=(), name="other")
+    strategy = {"name": "facts", "namespaceTemplates": ["/users/{actorId}/facts/"]}
+    if days:
+        strategy["recordExpirySpecification"] = {"recordExpiryDurationDays": days}
+    made = config.control_plane().create_memory(
+        name=name, eventExpiryDuration=30, memoryStrategies=[{"semanticMemoryStrategy": strategy}]
+    )["memory"]
+    return config.replace(memory_id=made["id"]), made["strategies"][0]["strategyId"]
+
+
+def test_records_expire_as_they_did_to_the_day_and_those_that_never_do_stay(tmp_path):
+    (source, strategy), (target, _) = expiring(tmp_path, "one", None), expiring(tmp_path, "two", 40)
+    for days in (None, 31, 100, None, 365):
+        source.data_plane().batch_create_memory_records(
+            memoryId=source.memory_id,
+            records=[
+                {
+                    "requestIdentifier": "0",
+                    "namespaces": ["/users/ann/facts/"],
+                    "content": {"text": f"Known for {days} days."},
+                    "timestamp": START,
+                    "memoryStrategyId": strategy,
+                }
+            ],
+            **({"recordExpirySpecification": {"recordExpiryDurationDays": days}} if days else {}),
+        )
+    say(source, "s-1", 1, text("Hello."))
+    work = Import(target, io.StringIO())
+    work.run(lines_of(source))
+    assert not work.changed
+    assert comparable(target) == comparable(source)
+    terms = [
+        {line["text"]: line.get("expires_at") for line in map(json.loads, lines_of(config)) if line["kind"] == "record"}
+        for config in (source, target)
+    ]
+    assert terms[0].keys() == terms[1].keys()
+    for said, expires in terms[0].items():
+        if expires is None:
+            assert terms[1][said] is None, said
+        else:
+            assert 0 <= terms[1][said] - expires <= 2 * 86_400_000
+
+
+def test_what_cannot_be_kept_of_a_record_is_said(tmp_path):
+    (source, _), (target, _) = expiring(tmp_path, "one", 31), expiring(tmp_path, "two", None)
+    say(source, "s-1", 1, text("I live in Porto. I work as a nurse. I have a sister."))
+    lines = lines_of(source)
+    records = [at for at, line in enumerate(lines) if '"kind": "record"' in line]
+    assert len(records) == 3
+    now = round(datetime.now(UTC).timestamp() * 1_000)
+    for at, expires in zip(records, (now - 1, now + 86_400_000, None), strict=True):
+        line = json.loads(lines[at])
+        del line["expires_at"]
+        if expires is None:
+            line["strategy"] = "absent-strategy"
+        else:
+            line["expires_at"] = expires
+        lines[at] = json.dumps(line)
+    work = Import(target, io.StringIO())
+    work.run(lines)
+    assert dict(work.changed) == {
+        "records not written, which have expired since they were exported": 1,
+        "records that are kept longer: the service's shortest term is 31 days": 1,
+        "records without their strategy, which this memory does not have": 1,
+    }
+    assert len([line for line in lines_of(target) if '"kind": "record"' in line]) == 2
 
 
 def test_importing_again_writes_nothing(source, tmp_path, kind):

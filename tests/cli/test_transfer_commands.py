@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 from filled import CommandLine, refused
@@ -39,6 +42,56 @@ def test_importing_the_same_file_again_goes_on_and_writes_nothing(look, empty, t
     again = empty("import", file)
     assert (again.exit_code, "Going on after" in again.stderr) == (0, True)
     assert len(empty.json("events", "list", "--actor", "ann", "--session", "ann-1")) == 5
+
+
+def test_an_import_that_is_killed_is_completed_by_the_next(tmp_path):
+    source, target = MemoryConfig.local(tmp_path / "source"), tmp_path / "target"
+    target_id = MemoryConfig.local(target).memory_id
+    for number in range(300):
+        source.data_plane().create_event(
+            memoryId=source.memory_id,
+            actorId="ann",
+            sessionId=f"s-{number % 3}",
+            eventTimestamp=1_770_000_000 + number,
+            payload=[{"conversational": {"role": "USER", "content": {"text": f"My locker number is {number}."}}}],
+        )
+    file = tmp_path / "memory.jsonl"
+    counts = CommandLine("--local", tmp_path / "source").json("export", file)
+    assert counts["event"] == 300
+    assert counts["record"] > 0
+    notes = tmp_path / f"memory.jsonl.{target_id}.progress"
+
+    def noted():
+        return notes.read_bytes().count(b"\n") if notes.exists() else 0
+
+    for least in (1, 150):
+        command = [sys.executable, "-c", "from agentmem.cli import main; main()", "import", file, "--local", target]
+        running = subprocess.Popen([*map(str, command), "--yes"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while noted() < least:
+            assert running.poll() is None
+        running.kill()
+        assert running.wait() == -signal.SIGKILL
+        assert least <= noted() < counts["event"]
+    ids = tmp_path / "ids.jsonl"
+    done = CommandLine("--local", target).json("import", file, "--ids", ids)
+    assert done == {**counts, "left_out": 0}
+    again = tmp_path / "again.jsonl"
+    CommandLine("--local", target).json("export", again)
+    assert without_ids(again) == without_ids(file)
+    assert len(ids.read_text().splitlines()) == counts["event"] + counts["record"]
+
+
+def without_ids(file):
+    """The lines of an export without what the service assigns: ids and creation times."""
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()[1:]]
+    return [
+        {name: value for name, value in line.items() if name not in ("id", "created_at", "strategy")} for line in lines
+    ]
+
+
+def test_a_place_that_cannot_be_written_to_is_named(look, tmp_path, monkeypatch, capsys):
+    message = refused(monkeypatch, capsys, "export", tmp_path / "absent" / "memory.jsonl", *look.where)
+    assert "it cannot be written (No such file or directory)" in message
 
 
 def test_a_file_that_is_there_is_not_replaced(look, tmp_path):

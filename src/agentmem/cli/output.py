@@ -10,10 +10,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
-__all__ = ["confirmed", "console", "note", "print_facts", "print_json", "print_table", "progress", "shortened", "when"]
+__all__ = [
+    "confirmed",
+    "console",
+    "note",
+    "print_facts",
+    "print_json",
+    "print_table",
+    "progress",
+    "shortened",
+    "when",
+    "writable",
+]
 
 _PIPED_WIDTH = 10_000
 
@@ -110,6 +122,19 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], o
             yield lambda done: bar.update(task, description=f"{label}: {done:,}")
         else:
             yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def writable(file: Path) -> Iterator[None]:
+    """Explain why a file cannot be written."""
+    from agentmem.errors import ConfigurationError
+
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file}: it cannot be written ({error.strerror or error}). Give a path that this user may write to."
+        ) from error
 
 
 def _shown(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentmem.cli.configuration import AsJson, configured
-from agentmem.cli.output import confirmed, note, print_json, progress
+from agentmem.cli.output import confirmed, note, print_json, progress, writable
 
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
@@ -27,6 +27,9 @@ def export(
 ) -> None:
     """Write sessions, events, records and checkpoints to a file, one JSON object a line.
 
+    Let extraction come to its end before: what is under way is in no record yet, and an import extracts nothing. Stop
+    the agents, or what they write meanwhile may be missing.
+
     Example: agentmem export memory.jsonl --actor user123
     """
     from agentmem.transfer import export_lines
@@ -35,7 +38,7 @@ def export(
         raise typer.BadParameter(f"{file} is there already; give --force to replace it")
     part = file.with_name(f"{file.name}.part")
     last: dict[str, object] = {}
-    with part.open("w", encoding="utf-8") as out, progress("exporting") as show:
+    with writable(file), part.open("w", encoding="utf-8") as out, progress("exporting") as show:
         for number, line in enumerate(export_lines(config, actor_id=actor), 1):
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
             last = line
@@ -49,16 +52,24 @@ def import_(
     config: MemoryConfig,
     file: Annotated[Path, typer.Argument(help="A file that `agentmem export` wrote.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, although the memory holds something.")] = False,
+    ids: Annotated[
+        Path | None, typer.Option(help="Write here which event and record became which, one JSON object a line.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write what a file holds into a memory, best an empty one. Interrupted, it goes on where it stopped.
 
     What is done is noted beside the file, in FILE.<memory id>.progress; delete that to import once more.
 
-    Example: agentmem import memory.jsonl --memory-id support_bot-a1b2c3d4e5
+    The service's API sets limits. It gives every event and record a new id and creation time: --ids tells which became
+    which, and branches and checkpoints refer to the new ones. An event's term begins anew. A record that expires gets
+    a term in whole days, 31 at the least. Nothing is extracted from what is imported. A session without events cannot
+    be made. Events of one millisecond may change places on AWS, and AWS may slow down many events of one session.
+
+    Example: agentmem import memory.jsonl --memory-id support_bot-a1b2c3d4e5 --ids ids.jsonl
     """
+    from agentmem.importing import Import
     from agentmem.inventory import Inventory
-    from agentmem.transfer import Import
 
     if not file.is_file():
         raise typer.BadParameter(f"there is no file {file}")
@@ -76,13 +87,19 @@ def import_(
     with file.open(encoding="utf-8") as lines:
         total = sum(1 for _ in lines)
     with (
+        writable(notes),
         notes.open("a", encoding="utf-8") as noted,
         file.open(encoding="utf-8") as lines,
         progress("importing", total) as show,
     ):
         work = Import(config, noted, done)
         counts = work.run(lines, on_line=show)
+    if ids is not None:
+        with writable(ids):
+            ids.write_text("".join(json.dumps(one) + "\n" for one in work.ids()), encoding="utf-8")
     _tell({**counts, "left_out": sum(work.left_out.values())}, f"imported into {config.memory_id}", as_json=as_json)
+    for how, count in work.changed.items():
+        note(f"Not the same: {count:,} {how}")
     for what, count in work.left_out.items():
         note(f"Left out: {count:,} {what}")
     if work.left_out:

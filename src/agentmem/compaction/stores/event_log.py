@@ -29,7 +29,7 @@ from agentmem.events.reader import EventReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["EventLogCheckpointStore"]
+__all__ = ["EventLogCheckpointStore", "with_index_read"]
 
 _CHECKPOINT = "checkpoint"
 _POINTER = "pointer"
@@ -224,21 +224,46 @@ def _carried(event: DecodedEvent, agent_id: str) -> tuple[Checkpoint, str | None
 
 def _packed(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the JSON form with the index compressed: it is most of a checkpoint, and every restore reads it."""
-    value = checkpoint.to_dict()
-    index = json.dumps(value["index"], separators=(",", ":"))
-    if len(index) > _LARGE_INDEX:
-        value["index"] = base64.b64encode(zlib.compress(index.encode("utf-8", "surrogatepass"))).decode()
-    return value
+    return _compressed(checkpoint.to_dict())
+
+
+def _compressed(value: Mapping[str, Any]) -> dict[str, Any]:
+    index = json.dumps(value.get("index", []), separators=(",", ":"))
+    if len(index) <= _LARGE_INDEX:
+        return dict(value)
+    return {**value, "index": base64.b64encode(zlib.compress(index.encode("utf-8", "surrogatepass"))).decode()}
+
+
+def with_index_read(carried: Mapping[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """Change what an event carries of a checkpoint, whose index may be compressed.
+
+    Args:
+        carried: The value of an event's item, as JSON.
+        change: Is given the value with the index readable, and returns it changed.
+
+    Returns:
+        The changed value, in the form to store.
+
+    Raises:
+        CheckpointStoreError: The index cannot be unpacked.
+    """
+    changed = change({**carried, "checkpoint": _with_entries(carried["checkpoint"])})
+    return {**changed, "checkpoint": _compressed(changed["checkpoint"])}
 
 
 def _unpacked(value: Mapping[str, Any]) -> Checkpoint:
+    return Checkpoint.from_dict(_with_entries(value))
+
+
+def _with_entries(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the JSON form of a checkpoint with its index as entries."""
     index = value.get("index")
     if not isinstance(index, str):
-        return Checkpoint.from_dict(value)
+        return value
     try:
         entries = json.loads(zlib.decompress(base64.b64decode(index)).decode("utf-8", "surrogatepass"))
     except (ValueError, zlib.error) as error:
         raise CheckpointStoreError(
             f"the index of checkpoint {value.get('version')} cannot be unpacked: {error}"
         ) from error
-    return Checkpoint.from_dict({**value, "index": entries})
+    return {**value, "index": entries}
