@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig, PersistenceMode
 from strands.agent.state import AgentState
@@ -25,6 +26,7 @@ from strands.types.session import SessionAgent
 
 from agentmem import telemetry
 from agentmem.clients import data_plane, default_session
+from agentmem.compaction.arriving import Arrivals, ends_direct_call, identify
 from agentmem.compaction.budget import Budget
 from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
 from agentmem.compaction.compactor import Compaction, Compactor
@@ -35,7 +37,7 @@ from agentmem.compaction.recall import SessionRecall
 from agentmem.compaction.recall_tool import register_recall_tool
 from agentmem.compaction.restore import read_session
 from agentmem.compaction.sdk_base import SdkSessionManager
-from agentmem.compaction.sdk_settings import without_tool_traffic, write_settings
+from agentmem.compaction.sdk_settings import compaction_settings, without_tool_traffic, write_settings
 from agentmem.compaction.session_log import SessionLog
 from agentmem.compaction.stores import open_store
 from agentmem.compaction.summary.choice import summarizer_for
@@ -120,7 +122,7 @@ class CompactingSessionManager(SdkSessionManager):
             ConfigurationError: A number is out of range, loose numbers and ``compaction`` were both given, or a
                 setting of the SDK's has no meaning here (``sdk_settings``).
         """
-        self._compaction = _settings(
+        self._compaction = compaction_settings(
             compaction,
             token_threshold=token_threshold,
             protected_turns=protected_turns,
@@ -154,6 +156,7 @@ class CompactingSessionManager(SdkSessionManager):
         self._conversation_state: dict[str, Any] = {}
         self._stateful = False
         self._invoking = False
+        self._arrivals = Arrivals()
         finish_with(self)
 
     @classmethod
@@ -201,10 +204,11 @@ class CompactingSessionManager(SdkSessionManager):
         Returns:
             The plan; its token counts are uncalibrated.
         """
+        identify(agent.messages)
         return self._budget.plan(agent)
 
     def compact(self, agent: Agent) -> Compaction | None:
-        """Compact now, whatever the size, and save the checkpoint.
+        """Compact now, whatever the size, and write what has not been written, the checkpoint included.
 
         Args:
             agent: The agent this manager was given to, between invocations.
@@ -212,10 +216,10 @@ class CompactingSessionManager(SdkSessionManager):
         Returns:
             What was done, or None when there is nothing to shorten or fold.
         """
-        if not self._budget.compact(agent, "manual", force=True):
-            return None
-        self.flush(agent)
-        return self._compactor.last
+        identify(agent.messages)
+        compacted = self._budget.compact(agent, "manual", force=True)
+        self.flush(agent)  # also what an earlier compaction could not save yet
+        return self._compactor.last if compacted else None
 
     # ---- hooks
 
@@ -223,7 +227,8 @@ class CompactingSessionManager(SdkSessionManager):
         """Subscribe to the agent's life; Strands calls this."""
         registry.add_callback(AgentInitializedEvent, self._on_initialized)
         registry.add_callback(MultiAgentInitializedEvent, self._on_multi_agent)
-        registry.add_callback(BeforeInvocationEvent, self._on_invocation)
+        # Last: an invocation that another hook's error ends before it began has no end that we are told of.
+        registry.add_callback(BeforeInvocationEvent, self._on_invocation, order=HookOrder.SDK_LAST)
         registry.add_callback(MessageAddedEvent, self._on_message)
         # Last before the model: whatever other hooks did to the messages is part of the request.
         registry.add_callback(BeforeModelCallEvent, self._before_model, order=HookOrder.SDK_LAST)
@@ -278,8 +283,9 @@ class CompactingSessionManager(SdkSessionManager):
         What was not written yet is never written in its first form. What was is replaced in the log, and the original
         deleted: at the end of the invocation, or at once outside of one.
         """
-        del agent
         self._log.redact(redact_message)
+        # Strands puts the replacement where the whole content was, the summary before it included.
+        agent.messages[:] = self._compactor.with_summary_again(agent.messages)
         if not self._invoking:
             self._writer.drain()
 
@@ -337,11 +343,12 @@ class CompactingSessionManager(SdkSessionManager):
         self._invoking = True
 
     async def _on_message(self, event: MessageAddedEvent) -> None:
-        self.append_message(event.message, event.agent)
-        if self._writes.flush == "message" or (not self._invoking and _ends_direct_call(event.message)):
+        message = self._arrivals.take(event.message, event.agent.messages)
+        self.append_message(message, event.agent)
+        if self._writes.flush == "message" or (not self._invoking and ends_direct_call(message)):
             await asyncio.to_thread(self._close_turn, event.agent)
             await self._drain()
-        elif self._writer.has_outbox and event.message["role"] == "assistant":
+        elif self._writer.has_outbox and message["role"] == "assistant":
             await asyncio.to_thread(self._log.accept)
 
     async def _before_model(self, event: BeforeModelCallEvent) -> None:
@@ -349,10 +356,12 @@ class CompactingSessionManager(SdkSessionManager):
         self._log.adopt(agent.messages)
         if self.persistence_mode is PersistenceMode.FULL and self._log.close_part(self._writes.flush_interval_seconds):
             await self._drain()
-        if self._stateful:
-            return
-        if self._budget.is_due(agent):
+        await self._fit(agent)
+
+    async def _fit(self, agent: Agent) -> None:
+        if not self._stateful and self._budget.is_due(agent):
             await asyncio.to_thread(self._budget.compact, agent, "threshold")
+        self._arrivals.seen(agent.messages)
 
     async def _after_model(self, event: AfterModelCallEvent) -> None:
         if event.stop_response is not None:
@@ -364,10 +373,23 @@ class CompactingSessionManager(SdkSessionManager):
     async def _after_invocation(self, event: AfterInvocationEvent) -> None:
         self._invoking = False
         await asyncio.to_thread(self._close_turn, event.agent)
+        self._arrivals.seen(event.agent.messages)
         await self._drain()
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
-        return context if self._stateful else context.replace(messages=for_model(context.messages))
+        if self._stateful:
+            return context
+        messages = context.messages
+        if self._arrivals.grew(context.agent.messages):
+            # Something was added behind the hook that compacts, such as the results of background tasks.
+            before = {id(message): message for message in context.agent.messages}
+            given = {message.get("tracking_id", ""): message for message in messages}
+            await self._fit(cast("Agent", context.agent))
+            messages = [
+                given.get(shown["tracking_id"], shown) if id(shown) in before else copy.deepcopy(shown)
+                for shown in context.agent.messages
+            ]
+        return context.replace(messages=for_model(messages))
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         if self.persistence_mode is not PersistenceMode.NONE:
@@ -378,6 +400,7 @@ class CompactingSessionManager(SdkSessionManager):
             telemetry.describe(span, messages=len(restored.messages), has_checkpoint=restored.checkpoint is not None)
         waiting = self._writer.waiting()
         if restored.newest_event_id is None and not waiting:
+            identify(agent.messages)
             for message in agent.messages:
                 self._log.add(message)
             if self.persistence_mode is not PersistenceMode.NONE:
@@ -416,6 +439,8 @@ class CompactingSessionManager(SdkSessionManager):
         return read_session(self._reader, self._store, key)
 
     def _close_turn(self, agent: Agent) -> None:
+        identify(agent.messages)
+        self._log.adopt(agent.messages)
         if self.persistence_mode is PersistenceMode.NONE:
             return
         state = SessionAgent.from_agent(agent).to_dict()
@@ -428,21 +453,3 @@ class CompactingSessionManager(SdkSessionManager):
             self._background.submit(self._writer.drain)
         else:
             await asyncio.to_thread(self._writer.drain, PATIENCE)
-
-
-def _settings(compaction: CompactionConfig | None, **loose: Any) -> CompactionConfig:
-    """Return the settings of compaction, from one object or from loose values."""
-    given = {name: value for name, value in loose.items() if value is not None}
-    if compaction is None:
-        return CompactionConfig(**given)
-    if given:
-        raise ConfigurationError(
-            f"compaction= and {', '.join(f'{name}=' for name in given)} were both given; put every setting into "
-            "CompactionConfig, or leave compaction= out"
-        )
-    return compaction
-
-
-def _ends_direct_call(message: Message) -> bool:
-    """Whether a message added outside an invocation completes the four that a direct tool call leaves."""
-    return message["role"] == "assistant" and not any("toolUse" in block for block in message["content"])

@@ -1,4 +1,4 @@
-"""What the settings of the SDK's own session manager mean for ours.
+"""What the settings a session manager is given mean: the SDK's own, and ours in one or loose.
 
 | setting | here |
 |---|---|
@@ -18,13 +18,34 @@ from typing import TYPE_CHECKING, Any
 
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
 
-from agentmem.config import WriteConfig
+from agentmem.config import CompactionConfig, WriteConfig
 from agentmem.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from strands.types.content import Message
 
-__all__ = ["without_tool_traffic", "write_settings"]
+__all__ = ["compaction_settings", "without_tool_traffic", "write_settings"]
+
+
+def compaction_settings(compaction: CompactionConfig | None, **loose: Any) -> CompactionConfig:
+    """Return the settings of compaction, from one object or from loose values.
+
+    Args:
+        compaction: All of them in one, or None.
+        loose: Single ones; None for those not given.
+
+    Raises:
+        ConfigurationError: Both were given, or a value is out of range.
+    """
+    given = {name: value for name, value in loose.items() if value is not None}
+    if compaction is None:
+        return CompactionConfig(**given)
+    if given:
+        raise ConfigurationError(
+            f"compaction= and {', '.join(f'{name}=' for name in given)} were both given; put every setting into "
+            "CompactionConfig, or leave compaction= out"
+        )
+    return compaction
 
 
 def write_settings(config: AgentCoreMemoryConfig, writes: WriteConfig | None) -> WriteConfig:
