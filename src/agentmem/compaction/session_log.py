@@ -151,7 +151,7 @@ class SessionLog:
         newest = next(reversed(self._pending))
         items = self._serialized(keep=newest if self._pending[newest]["role"] == "user" else None)
         if items:
-            self._writer.submit(items)
+            self._writer.submit(items, on_stored=self._stored)
         return bool(items)
 
     def close_turn(self, agent_id: str, state: Mapping[str, Any]) -> bool:
@@ -182,9 +182,7 @@ class SessionLog:
             return self._store.items(self._key, checkpoint)
 
         def stored(event_id: str) -> None:
-            taken = self._writer.positions
-            self.positions.update(taken)
-            self._others.note([event_id, *(position.event_id for position in taken.values())])
+            self._stored(event_id)
             if isinstance(self._store, EventLogCheckpointStore):
                 for checkpoint, draft in carried:
                     self._store.carried_by(self._key, event_id)
@@ -222,6 +220,12 @@ class SessionLog:
             self._pending.pop(name, None)
             self._ready.pop(name, None)
         return items
+
+    def _stored(self, event_id: str) -> None:
+        """Take note of where the messages of a closed turn, or of a part of one, stand now."""
+        taken = self._writer.positions
+        self.positions.update(taken)
+        self._others.note([event_id, *(position.event_id for position in taken.values())])
 
     def _replaced(self, event_id: str, new_event_id: str) -> None:
         """Follow an event that was written anew."""
