@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import botocore.session
@@ -10,12 +11,22 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from agentmem import DynamoDBCheckpoints, EventLogCheckpoints, MemoryConfig, SqliteCheckpoints, WriteConfig
+from agentmem import (
+    DynamoDBCheckpoints,
+    EventLogCheckpoints,
+    InMemoryCheckpoints,
+    MemoryConfig,
+    SqliteCheckpoints,
+    WriteConfig,
+)
 from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
 from agentmem.compaction.stores import open_store
 from agentmem.compaction.summarize import Summary
 from agentmem.compaction.truncation import TruncationSettings
 from agentmem.errors import ConfigurationError, IdentityError
+from agentmem.events.address import SessionAddress
+from agentmem.events.batch import OutgoingItem
+from agentmem.events.outbox import open_outbox
 from agentmem.events.position import Position
 from agentmem.forgetting import Forgetting
 from agentmem.local import LocalMemory
@@ -138,11 +149,12 @@ def locations(tmp_path, dynamodb_endpoint, checkpoint_table, monkeypatch):
     return {
         "event_log": EventLogCheckpoints(),
         "sqlite": SqliteCheckpoints(path=tmp_path / "checkpoints.sqlite"),
+        "memory": InMemoryCheckpoints(),
         "dynamodb": DynamoDBCheckpoints(table=checkpoint_table, region="us-west-2", endpoint_url=dynamodb_endpoint),
     }
 
 
-@pytest.fixture(params=["event_log", "sqlite", "dynamodb"])
+@pytest.fixture(params=["event_log", "sqlite", "dynamodb", "memory"])
 def config(request, tmp_path, locations):
     """A memory that knows five people by everything it can hold."""
     memory = LocalMemory(tmp_path / "memory.db", extractor=Failing())
@@ -239,20 +251,56 @@ def test_looking_deletes_nothing(config):
     assert texts_of(scan.everything()) == texts_of(before)
 
 
+def test_no_file_holds_a_word_of_the_actor_afterwards_nor_the_name(tmp_path):
+    places = {"checkpoints": SqliteCheckpoints(path=tmp_path / "files" / "checkpoints.sqlite")}
+    memory = LocalMemory(tmp_path / "files" / "memory.db", extractor=Failing())
+    writes = WriteConfig(outbox=tmp_path / "files" / "outbox.db")
+    config = MemoryConfig.local(memory, namespaces=NAMESPACES, writes=writes, **places)
+    words = {"ann": "xylophone", "bob": "marzipan"}
+    for actor, word in words.items():
+        say(config, actor, "s-1", 1, f"My name is Zenobia and I prefer {word} concerts in Porto.")
+        say(config, actor, "s-2", 2, f"There was a storm of {word} in Porto.")
+        saved = replace(checkpoint(1), summary=Summary(narrative=f"About {word}."))
+        open_store(config.checkpoints).save(CheckpointKey(config.memory_id, actor, "s-1", "default"), saved)
+        unsent(config, actor, f"unsent {word}")
+    config.data_plane().retrieve_memory_records(
+        memoryId=config.memory_id, namespacePath="/", searchCriteria={"searchQuery": "concerts"}
+    )
+    assert mentions(tmp_path, "ann", "xylophone") == mentions(tmp_path, "bob", "marzipan") == {
+        "memory.db", "checkpoints.sqlite", "outbox.db"
+    }  # fmt: skip
+    forgetting = Forgetting(config, "ann")
+    forgetting.forget(forgetting.find())
+    assert mentions(tmp_path, "lophon") == set()  # as the full-text index abbreviates it, too
+    assert mentions(tmp_path, "/ann/", "actor ann", '"ann"') == set()
+    assert mentions(tmp_path, "marzipan") == {"memory.db", "checkpoints.sqlite", "outbox.db"}
+
+
+def mentions(folder, *words):
+    """The databases of a folder whose files, the logs beside them included, hold one of the words."""
+    return {
+        file.name.removesuffix("-wal")
+        for file in folder.rglob("*")
+        if file.is_file() and any(word.encode() in file.read_bytes() for word in words)
+    }
+
+
+def unsent(config, actor, text):
+    """Leave a message in the outbox."""
+    item = OutgoingItem("t-1", {"conversational": {"role": "USER", "content": {"text": text}}}, conversational=True)
+    outbox = open_outbox(config.writes.outbox)
+    outbox.keep_messages(SessionAddress(config.memory_id, actor, "s-1"), [item], set())
+    return outbox
+
+
 @pytest.fixture
 def small(tmp_path):
     return MemoryConfig.local(tmp_path / "small", writes=WriteConfig(outbox=tmp_path / "outbox.db"))
 
 
 def test_unsent_messages_are_forgotten_too(small):
-    from agentmem.events.address import SessionAddress
-    from agentmem.events.batch import OutgoingItem
-    from agentmem.events.outbox import open_outbox
-
-    outbox = open_outbox(small.writes.outbox)
-    item = OutgoingItem("t-1", {"conversational": {"role": "USER", "content": {"text": "unsent"}}}, conversational=True)
     for actor in ("ann", "bob"):
-        outbox.keep_messages(SessionAddress(small.memory_id, actor, "s-1"), [item], set())
+        outbox = unsent(small, actor, "unsent")
     forgetting = Forgetting(small, "ann")
     traces = forgetting.find()
     assert traces.unsent == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from typing import TYPE_CHECKING, Self
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from .server import LocalServer
 
 DEFAULT_REGION = "us-east-1"
+
+
+_log = logging.getLogger(__name__)
 
 
 class LocalMemory:
@@ -130,7 +134,8 @@ class LocalMemory:
     def drop_actor(self, memory_id: str, actor_id: str) -> None:
         """Remove an actor with everything of it but its records, emptied sessions included.
 
-        The service itself lists an emptied session for up to a day, and no operation removes it sooner.
+        The service itself lists an emptied session for up to a day, and no operation removes it sooner. What was
+        deleted of the actor, by this and before, is overwritten in the database's files.
 
         Args:
             memory_id: The memory's id or ARN.
@@ -138,6 +143,10 @@ class LocalMemory:
         """
         with self._service.store.write() as connection:
             drop_actor(connection, memory_id, actor_id)
+        if not self._service.store.scrub():
+            _log.warning(
+                "path=<%s> | another process reads; deleted text stays in the log file until it ends", self.path
+            )
 
     def close(self) -> None:
         """Close the database; calls after this fail."""

@@ -122,7 +122,8 @@ def replace(connection: sqlite3.Connection, seq: int, record: NewRecord) -> str:
 def delete(connection: sqlite3.Connection, seq: int) -> None:
     """Delete a record, in a write transaction: an empty row stays to tell other processes' indexes."""
     connection.execute(
-        "UPDATE records SET deleted = 1, text = '', metadata = NULL, subject = NULL, change = ? WHERE seq = ?",
+        "UPDATE records SET deleted = 1, namespace = '', text = '', metadata = NULL, subject = NULL, change = ?"
+        " WHERE seq = ?",
         (next_change(connection), seq),
     )
     connection.execute("DELETE FROM words WHERE rowid = ?", (seq,))

@@ -134,6 +134,7 @@ class Store:
         connection.row_factory = sqlite3.Row
         _enable_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, see `scrub`
         connection.create_function("below", 2, is_below, deterministic=True)
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cache_size = -65536")  # 64 MB
@@ -183,6 +184,18 @@ class Store:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+
+    def scrub(self) -> bool:
+        """Leave nothing of what was deleted in the files: not in the full-text index, and not in the log beside them.
+
+        Returns:
+            False when another process is reading, so that the log could not be emptied; it is when that one ends.
+        """
+        with self.write() as connection:
+            connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+        with self._lock:
+            busy, *_ = self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def close(self) -> None:
         """Close the database. Calls after this raise RuntimeError."""

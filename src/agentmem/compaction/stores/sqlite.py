@@ -143,13 +143,17 @@ class SqliteCheckpointStore:
         return None if row is None else IndexEntry.from_list(json.loads(row[0]))
 
     def delete(self, key: CheckpointKey) -> int:
-        """Delete every checkpoint of the key; return how many there were.
+        """Delete every checkpoint of the key for good, overwritten in the file; return how many there were.
 
         Raises:
             CheckpointStoreError: The file cannot be written.
         """
-        with self._opened() as connection, _immediate(connection):
-            return connection.execute(f"DELETE FROM checkpoints WHERE {_WHOSE}", _ids(key)).rowcount  # noqa: S608 - a constant
+        with self._opened() as connection:
+            with _immediate(connection):
+                count = connection.execute(f"DELETE FROM checkpoints WHERE {_WHOSE}", _ids(key)).rowcount  # noqa: S608 - a constant
+            # The log beside the file still has the text; when another process is reading, until that one ends.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return count
 
     def keys_of(self, memory_id: str, actor_id: str | None = None) -> list[CheckpointKey]:
         """Return whose checkpoints there are in a memory, of one actor or of all.
@@ -172,6 +176,7 @@ class SqliteCheckpointStore:
             with closing(sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)) as connection:
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA secure_delete = ON")
                 self._ensure_schema(connection)
                 yield connection
         except (sqlite3.Error, OSError) as error:
