@@ -251,7 +251,7 @@ def test_fifty_agents_in_eight_threads_share_one_hook_and_no_memory():
     assert hook.status.saved == 300
     gc.collect()
     assert len(hook._agents) == 0
-    assert len(hook._writers._live) == 0
+    assert len(hook._saver._writers._live) == 0
 
 
 def test_agents_of_one_session_in_several_threads_lose_nothing():
@@ -276,7 +276,7 @@ def test_an_outage_over_many_sessions_holds_no_more_than_the_limit():
             setup.agent(hook, session=f"s{number}")("Hi")
         gc.collect()
         status = hook.status
-    assert len(hook._writers._unsent) == 3
+    assert len(hook._saver._writers._unsent) == 3
     assert (status.pending, status.dropped) == (6, 10)
 
 

@@ -522,15 +522,16 @@ def test_what_could_not_be_sent_is_there_for_the_next_agent_of_the_session(sessi
     writes = WriteConfig(outbox=tmp_path / "box.db" if outbox else None, breaker_failures=1)
     with session.memory.faults.inject("throttle", "CreateEvent"):
         for number in range(3):
-            agent = session.agent(session.manager(writes=writes, token_threshold=4_000), [f"Reply {number}."])
+            reply = f"Reply {number}." + " word" * 400
+            agent = session.agent(session.manager(writes=writes, token_threshold=4_000), [reply])
             assert len(texts(agent.messages)) == 2 * number  # of an agent that is gone by now
             agent(f"Message {number}.")
     close_waiting()
     manager = session.manager(writes=writes, token_threshold=4_000)
     agent = session.agent(manager, ["Last. " * 20])
-    expected = [text for number in range(3) for text in (f"Message {number}.", f"Reply {number}.")]
-    assert texts(agent.messages) == expected
-    agent("word " * 8_000)
+    replies = [f"Reply {number}." + " word" * 400 for number in range(3)]
+    assert texts(agent.messages) == [text for number in range(3) for text in (f"Message {number}.", replies[number])]
+    agent("word " * 3_500)
     assert manager.checkpoint is not None  # what it names is all in the log
 
 

@@ -9,7 +9,6 @@ import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.config import Config
 from strands.hooks import (
     AfterInvocationEvent,
     AfterModelCallEvent,
@@ -23,28 +22,20 @@ from strands.hooks.events import MessageUpdatedEvent
 from strands.middleware import InvokeModelStage
 from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
 
-from agentmem import clients
+from agentmem import telemetry
 from agentmem.compaction.converse import for_model
 from agentmem.compaction.turns import is_own_message
 from agentmem.config import MemoryConfig
-from agentmem.errors import (
-    AgentMemError,
-    ConfigurationError,
-    HistoryUnavailableError,
-    IdentityError,
-    UnsentMessagesError,
-)
+from agentmem.errors import ConfigurationError, HistoryUnavailableError, IdentityError
 from agentmem.events.address import SessionAddress
-from agentmem.events.breaker import CircuitBreaker
 from agentmem.events.reader import EventReader
 from agentmem.events.unsent import finish_with
 from agentmem.fenced import fenced_records
 from agentmem.injection import with_text_after
-from agentmem.outgoing import HookStatus, SessionWriters
+from agentmem.outgoing import HookStatus
+from agentmem.recollecting import Recollector
 from agentmem.restoring import as_message, message_text, put_into_system_prompt, read_last_messages
-from agentmem.retrieval import chosen, retrieve
-from agentmem.saving import PendingTurn
-from agentmem.threads import Threads
+from agentmem.saving import SavedAgent, Saver
 
 if TYPE_CHECKING:
     from strands.agent.agent import Agent
@@ -52,18 +43,13 @@ if TYPE_CHECKING:
     from strands.middleware.stages import InvokeModelContext
     from strands.types.content import Message
 
-    from agentmem.events.writer import EventWriter
-    from agentmem.retrieval import MemoryRecord, Retrieval
-    from agentmem.saving import Text
+    from agentmem.retrieval import MemoryRecord
     from agentmem.session import MemorySession
 
 __all__ = ["HookStatus", "MemoryHook"]
 
 USER_ID, SESSION_ID = "user_id", "session_id"
 """The keys of ``agent.state`` that say whose memory it is."""
-
-RETRIEVAL_THREADS = 16
-"""Searches under way at once, over all agents of a hook."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,10 +59,9 @@ class _AgentMemory:
     """What the hook knows of one agent; it must not refer to the agent, which it is kept for weakly."""
 
     session: MemorySession
-    turn: PendingTurn
+    saved: SavedAgent
     saves: bool
     restored: bool
-    writer: EventWriter | None = None
     invoking: bool = False
     called_model: bool = False
     anchor: str | None = None
@@ -128,21 +113,12 @@ class MemoryHook(HookProvider):
         self._config = config
         self._session = session
         self._settings = config.hook
-        self._writers = SessionWriters(config.writes)
+        self._saver = Saver(config, self._fail)
+        self._recollector = Recollector(config.hook, config.writes, self._fail)
         self._agents: weakref.WeakKeyDictionary[Agent, _AgentMemory] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
-        self._searches = Threads(RETRIEVAL_THREADS, "agentmem-search")
-        self._background = Threads(1, "agentmem-save")
-        self._search_breaker = CircuitBreaker(config.writes.breaker_failures, config.writes.breaker_reset_seconds)
-        # A search that hangs holds its thread no longer than it is waited for.
-        self._search_options = Config(
-            connect_timeout=self._settings.retrieve_timeout,
-            read_timeout=self._settings.retrieve_timeout,
-            retries={"mode": "standard", "total_max_attempts": 1},
-        )
         self._last_error: str | None = None
-        self._dropped = 0
-        self._writers.finish_with(self)
+        self._saver.finish_with(self)
         finish_with(self)
 
     # ---- what can be looked at
@@ -150,13 +126,11 @@ class MemoryHook(HookProvider):
     @property
     def status(self) -> HookStatus:
         """Messages saved, pending and dropped over all agents, the last error, and the breaker's state."""
-        status = self._writers.status
-        breaker = self._search_breaker.state if status.breaker == "closed" else status.breaker
+        status = self._saver.status
         return replace(
             status,
-            dropped=status.dropped + self._dropped,
             last_error=status.last_error or self._last_error,
-            breaker=breaker,
+            breaker=self._recollector.breaker if status.breaker == "closed" else status.breaker,
         )
 
     def session_of(self, agent: Agent) -> MemorySession:
@@ -181,9 +155,7 @@ class MemoryHook(HookProvider):
         Returns:
             Whether every finished turn is acknowledged.
         """
-        if self._config.writes.outbox is not None:
-            self._writers.take_over(self._config.memory_id, self._config.data_plane())
-        return self._writers.drain_all(insist=True)
+        return self._saver.flush()
 
     def close(self) -> None:
         """Send what is left and end the threads; the hook can be used on.
@@ -191,16 +163,15 @@ class MemoryHook(HookProvider):
         Raises:
             UnsentMessagesError: Some messages are still unacknowledged; they stay queued, so it may be tried again.
         """
-        self._background.shutdown()  # what was handed to it is tried first
-        self._searches.shutdown(wait=False)
-        if not self._writers.drain_all(insist=True):
-            raise self._unsent()
+        self._recollector.close()
+        self._saver.close()
 
     def finish(self) -> None:
         """Queue what the turns in progress have said so far; called when the process is about to end."""
         for memory in list(self._agents.values()):
-            if texts := memory.turn.take(keep_last=1 if memory.turn.ends_with_user else 0):
-                self._submit(memory, texts)
+            turn = memory.saved.turn
+            if texts := turn.take(keep_last=1 if turn.ends_with_user else 0):
+                self._saver.submit(memory.saved, texts)
 
     # ---- hooks
 
@@ -226,7 +197,7 @@ class MemoryHook(HookProvider):
         if not memory.restored:
             await asyncio.to_thread(self._restore, agent, memory)
         memory.invoking, memory.called_model = True, False
-        memory.turn.begin()
+        self._saver.begin(memory.saved)
 
     async def _on_message(self, event: MessageAddedEvent) -> None:
         memory = self._agents.get(event.agent)
@@ -239,92 +210,34 @@ class MemoryHook(HookProvider):
             memory.shown, memory.records = None, ()
         if not memory.saves or message["role"] not in self._settings.roles or _is_made_up(message):
             return
-        memory.turn.add(message)
+        memory.saved.turn.add(message)
         if self._config.writes.flush == "message":
-            await self._save(memory)
+            await self._saver.save(memory.saved)
         elif self._config.writes.outbox is not None and message["role"] == "assistant":
-            await asyncio.to_thread(lambda: self._writer_of(memory).accept(memory.turn.accepted()))
+            await asyncio.to_thread(self._saver.accept, memory.saved)
 
     def _on_update(self, event: MessageUpdatedEvent) -> None:
         memory = self._memory_of(event.agent)
-        memory.turn.update(event.tracking_id, event.message)
+        memory.saved.turn.update(event.tracking_id, event.message)
 
     async def _before_model(self, event: BeforeModelCallEvent) -> None:
         memory = self._memory_of(event.agent)
         memory.called_model = True
-        long = memory.turn.seconds >= self._config.writes.flush_interval_seconds
+        long = memory.saved.turn.seconds >= self._config.writes.flush_interval_seconds
         if long and self._config.writes.flush == "turn":
             # The newest message may still be redacted by the call that is about to be made.
-            await self._save(memory, keep_last=1)
+            await self._saver.save(memory.saved, keep_last=1)
 
     async def _after_model(self, event: AfterModelCallEvent) -> None:
         memory = self._agents.get(event.agent)
-        if memory is not None and memory.turn.was_sent:
-            await asyncio.to_thread(self._follow_redactions, memory)
+        if memory is not None and memory.saved.turn.was_sent:
+            await asyncio.to_thread(self._saver.follow_redactions, memory.saved)
 
     async def _after_invocation(self, event: AfterInvocationEvent) -> None:
         memory = self._memory_of(event.agent)
         memory.invoking = False
-        if memory.turn:
-            await self._save(memory)
-
-    # ---- saving
-
-    async def _save(self, memory: _AgentMemory, keep_last: int = 0) -> None:
-        """Send the pending messages as one event, or have the background do it."""
-        texts = memory.turn.take(keep_last)
-        if not texts:
-            return
-        # Not on the event loop: making the first client takes time, and so does the outbox.
-        await asyncio.to_thread(self._submit, memory, texts)
-        if self._config.writes.flush == "background":
-            self._background.submit(self._drain, memory)
-        elif not await asyncio.to_thread(self._drain, memory) and self._settings.on_error == "raise":
-            raise self._unsent()
-
-    def _submit(self, memory: _AgentMemory, texts: list[Text]) -> None:
-        items, withheld = memory.turn.items(texts)
-        self._dropped += withheld
-        writer = self._writer_of(memory)
-        if items:
-            writer.submit(items)
-
-    def _drain(self, memory: _AgentMemory) -> bool:
-        """Write what waits of an agent's session."""
-        writer = self._writer_of(memory)
-        done = self._writers.drain(memory.session, writer)
-        memory.turn.stored(writer)
-        if done and self._writers.unsent:
-            self._background.submit(self._writers.drain_all)  # the service is back: the others' turn
-        return done
-
-    def _follow_redactions(self, memory: _AgentMemory) -> None:
-        """Replace in the log what was saved at once and a guardrail has redacted since."""
-        if memory.turn.follow_redactions(self._writer_of(memory)):
-            self._drain(memory)
-
-    def _writer_of(self, memory: _AgentMemory) -> EventWriter:
-        memory.writer = memory.writer or self._writers.writer(memory.session)
-        return memory.writer
-
-    def _outgoing(self, text: str) -> str:
-        """Pass a text through the user's own redaction; what cannot be redacted does not leave the process."""
-        redact = self._config.writes.redact
-        if redact is None or not text:
-            return text
-        try:
-            return redact(text)
-        except Exception as error:  # noqa: BLE001 - the user's own function; the text must not leave unredacted
-            self._fail("redact", error)
-            return ""
-
-    def _unsent(self) -> UnsentMessagesError:
-        status = self._writers.status
-        return UnsentMessagesError(
-            f"{status.pending} messages of memory {self._config.memory_id!r} are not saved: {status.last_error}. They "
-            "are still queued in this process and are sent with the next turn, or by close() when the service is back.",
-            status.pending,
-        )
+        if memory.saved.turn:
+            await self._saver.save(memory.saved)
 
     # ---- restoring
 
@@ -333,7 +246,7 @@ class MemoryHook(HookProvider):
         address = SessionAddress(session.memory_id, session.actor_id, session.session_id)
         memory.restored = True
         if self._config.writes.outbox is not None:
-            self._writers.drain(session, self._writer_of(memory))  # what an ended process left belongs to the history
+            self._saver.drain(memory.saved)  # what an ended process left belongs to the history
         try:
             restored, newest = read_last_messages(
                 EventReader(session.client, address),
@@ -345,7 +258,7 @@ class MemoryHook(HookProvider):
             self._fail("restore", error)
             return
         if newest is not None:
-            self._writer_of(memory).start_after(newest)
+            self._saver.writer_of(memory.saved).start_after(newest)
         if not restored:
             return
         if self._settings.restore == "messages":
@@ -362,37 +275,10 @@ class MemoryHook(HookProvider):
         if memory.anchor is None or not self._settings.retrieve:
             return context
         if memory.shown is None:
-            memory.records = await self._recollect(memory)
+            query = self._saver.outgoing(memory.query)
+            memory.records = await self._recollector.recollect(memory.session, query)
             memory.shown = fenced_records(memory.records)
         return with_text_after(context, memory.anchor, memory.shown) if memory.shown else context
-
-    async def _recollect(self, memory: _AgentMemory) -> tuple[MemoryRecord, ...]:
-        """Search long-term memory for the user's message; what fits into the token budget, best first."""
-        query = self._outgoing(memory.query)
-        if not query.strip() or not memory.session.config.namespaces or not self._search_breaker.allow():
-            return ()
-        session, config = memory.session, memory.session.config
-        try:
-            found = await retrieve(
-                session,
-                query,
-                seconds=self._settings.retrieve_timeout,
-                executor=self._searches,
-                client=lambda: clients.data_plane(config.boto_session(), config.region, self._search_options),
-            )
-        except BaseException:
-            self._search_breaker.failed()  # cancelled: the probe of a half-open breaker must not stay out for ever
-            raise
-        self._note(found, len(config.namespaces))
-        return tuple(chosen(found.records, self._settings.retrieve_max_tokens))
-
-    def _note(self, found: Retrieval, searched: int) -> None:
-        if len(found.failures) < searched:
-            self._search_breaker.succeeded()  # one namespace that is wrong must not silence the others
-        else:
-            self._search_breaker.failed()
-        for name, error in found.failures.items():
-            self._fail("retrieve", AgentMemError(f"namespace {name!r} could not be searched: {error}"))
 
     # ---- inside
 
@@ -400,12 +286,8 @@ class MemoryHook(HookProvider):
         """Find out once and for all whose memory an agent has, and show it to the agent's model from now on."""
         session = self._session if self._session is not None else self._session_from_state(agent)
         saves = not _has_session_in_memory(agent)
-        turn = PendingTurn(
-            self._outgoing,
-            strip_thinking=self._settings.strip_thinking,
-            follow=self._config.writes.flush == "message",
-        )
-        memory = _AgentMemory(session, turn, saves, restored=not saves or self._settings.restore == "off")
+        restored = not saves or self._settings.restore == "off"
+        memory = _AgentMemory(session, self._saver.adopt(session), saves, restored)
         with self._lock:
             self._agents[agent] = memory
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
@@ -414,6 +296,7 @@ class MemoryHook(HookProvider):
     def _fail(self, what: str, error: Exception) -> None:
         """Note a failure, and raise it when the user wants to know."""
         self._last_error = f"{what}: {type(error).__name__}: {error}"
+        telemetry.count("degraded", operation=what)
         if self._settings.on_error == "raise":
             raise error
         _log.warning("operation=<%s>, error=<%s> | going on without", what, self._last_error)

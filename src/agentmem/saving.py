@@ -1,146 +1,171 @@
-"""What a hook saves of an agent's turns: their texts, from the message that is added to the item that is written."""
+"""Saving the turns of a hook's agents: on the user's time or in the background, and what to do when it fails."""
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agentmem.clock import monotonic
-from agentmem.events.batch import OutgoingItem
-from agentmem.events.codec import encode_text
-from agentmem.events.replacing import Replacement
-from agentmem.restoring import message_text
+from agentmem.errors import UnsentMessagesError
+from agentmem.outgoing import HookStatus, SessionWriters
+from agentmem.pending_turn import PendingTurn
+from agentmem.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from strands.types.content import Message
-
-    from agentmem.events.position import Position
+    from agentmem.config import MemoryConfig
     from agentmem.events.writer import EventWriter
+    from agentmem.pending_turn import Text
+    from agentmem.session import MemorySession
 
-__all__ = ["PendingTurn", "Text"]
-
-Text = tuple[str, str, str]
-"""Tracking id, role and text of a message."""
+__all__ = ["SavedAgent", "Saver"]
 
 
-class PendingTurn:
-    """The messages of one agent that are to be saved, and those of its turn that were already.
+@dataclass
+class SavedAgent:
+    """What is saved of one agent; it must not refer to the agent.
 
-    Messages are added on the event loop; what is taken then is made into items in another thread.
+    Attributes:
+        session: Where it is saved.
+        turn: What waits to be written.
+        writer: The session's writer, once there was something to write.
     """
 
-    def __init__(self, outgoing: Callable[[str], str], *, strip_thinking: bool, follow: bool) -> None:
-        """Start with nothing.
+    session: MemorySession
+    turn: PendingTurn
+    writer: EventWriter | None = None
+
+
+class Saver:
+    """Writes what many agents of one hook have said. Safe to share between threads."""
+
+    def __init__(self, config: MemoryConfig, failed: Callable[[str, Exception], None]) -> None:
+        """Write as a configuration says.
 
         Args:
-            outgoing: Redacts a text; empty when it must not leave the process.
-            strip_thinking: Whether an assistant's thinking is left out.
-            follow: Whether messages are written before the model call that may redact them.
+            config: The configuration.
+            failed: Told of what could not be redacted: the operation, and the error.
+
+        Raises:
+            ConfigurationError: The outbox cannot be used, or the settings do not fit where this runs.
         """
-        self._outgoing = outgoing
-        self._strip_thinking = strip_thinking
-        self._follow = follow
-        self._pending: dict[str, Message] = {}
-        self._ready: dict[str, OutgoingItem | None] = {}
-        self._sent: dict[str, tuple[Message, str]] = {}
-        self._places: dict[str, Position] = {}
-        self._began = 0.0
-
-    def __bool__(self) -> bool:
-        """Whether anything waits to be saved."""
-        return bool(self._pending)
+        self._config = config
+        self._settings = config.writes
+        self._failed = failed
+        self._writers = SessionWriters(config.writes)
+        self._background = Threads(1, "agentmem-save")
+        self._withheld = 0
 
     @property
-    def seconds(self) -> float:
-        """For how long the oldest of it has been waiting."""
-        return monotonic() - self._began if self._pending else 0.0
+    def status(self) -> HookStatus:
+        """Messages saved, pending and dropped over all agents; a text that could not be redacted was dropped."""
+        status = self._writers.status
+        return HookStatus(
+            status.saved, status.pending, status.dropped + self._withheld, status.last_error, status.breaker
+        )
 
-    @property
-    def was_sent(self) -> bool:
-        """Whether a message of this turn was written that may be redacted yet."""
-        return bool(self._sent)
+    def adopt(self, session: MemorySession) -> SavedAgent:
+        """Return what is to be saved of a new agent of a session: nothing yet."""
+        turn = PendingTurn(
+            self.outgoing, strip_thinking=self._config.hook.strip_thinking, follow=self._settings.flush == "message"
+        )
+        return SavedAgent(session, turn)
 
-    @property
-    def ends_with_user(self) -> bool:
-        """Whether the newest message that waits is a user's, which the model call under way may redact."""
-        return bool(self._pending) and self._pending[next(reversed(self._pending))]["role"] == "user"
+    def finish_with(self, owner: object) -> None:
+        """Send what is left when the owner is collected."""
+        self._writers.finish_with(owner)
 
-    def begin(self) -> None:
-        """Begin a turn: nothing redacts the messages of the last one any more."""
-        self._sent.clear()
-        self._places.clear()
+    def begin(self, agent: SavedAgent) -> None:
+        """Begin a turn."""
+        agent.turn.begin()
+        if agent.writer is not None:
+            agent.writer.begin_turn()
 
-    def add(self, message: Message) -> None:
-        """Take a message in."""
-        if not self._pending:
-            self._began = monotonic()
-        self._pending[message["tracking_id"]] = message
-
-    def update(self, tracking_id: str, message: Message) -> None:
-        """Replace a message that still waits."""
-        if tracking_id in self._pending:
-            self._pending[tracking_id] = message
-            self._ready.pop(tracking_id, None)
-
-    def take(self, keep_last: int = 0) -> list[Text]:
-        """Take the texts that wait; later changes to a message do not reach them.
+    async def save(self, agent: SavedAgent, keep_last: int = 0) -> None:
+        """Write what waits as one event, or have the background do it.
 
         Args:
+            agent: Whose turn.
             keep_last: How many of the newest messages stay.
+
+        Raises:
+            UnsentMessagesError: It could not be written, and errors are to be raised; it stays queued.
         """
-        taken: list[Text] = []
-        for name in list(self._pending)[: len(self._pending) - keep_last]:
-            message = self._pending.pop(name)
-            text = self._text_of(message)
-            if self._follow:
-                self._sent[name] = (message, text)
-            if text:
-                taken.append((name, message["role"], text))
-            else:
-                self._ready.pop(name, None)
-        return taken
+        texts = agent.turn.take(keep_last)
+        if not texts:
+            return
+        # Not on the event loop: making the first client takes time, and so does the outbox.
+        await asyncio.to_thread(self.submit, agent, texts)
+        if self._settings.flush == "background":
+            self._background.submit(self.drain, agent)
+        elif not await asyncio.to_thread(self.drain, agent) and self._config.hook.on_error == "raise":
+            raise self._unsent()
 
-    def items(self, texts: Sequence[Text]) -> tuple[list[OutgoingItem], int]:
-        """Make items of texts.
+    def submit(self, agent: SavedAgent, texts: list[Text]) -> None:
+        """Queue texts as one event."""
+        items, withheld = agent.turn.items(texts)
+        self._withheld += withheld
+        writer = self.writer_of(agent)
+        if items:
+            writer.submit(items)
 
-        Returns:
-            The items, and how many texts must not leave the process.
+    def accept(self, agent: SavedAgent) -> None:
+        """Keep the messages of the turn so far in the outbox: the model has answered, nothing redacts them now."""
+        self.writer_of(agent).accept(agent.turn.accepted())
+
+    def drain(self, agent: SavedAgent) -> bool:
+        """Write what waits of an agent's session; return whether everything is acknowledged."""
+        writer = self.writer_of(agent)
+        done = self._writers.drain(agent.session, writer)
+        agent.turn.stored(writer)
+        if done and self._writers.unsent:
+            self._background.submit(self._writers.drain_all)  # the service is back: the others' turn
+        return done
+
+    def follow_redactions(self, agent: SavedAgent) -> None:
+        """Replace in the log what was saved at once and a guardrail has redacted since."""
+        if agent.turn.follow_redactions(self.writer_of(agent)):
+            self.drain(agent)
+
+    def flush(self) -> bool:
+        """Try to send what could not be sent before; with an outbox, also what ended processes left in it."""
+        if self._settings.outbox is not None:
+            self._writers.take_over(self._config.memory_id, self._config.data_plane())
+        return self._writers.drain_all(insist=True)
+
+    def close(self) -> None:
+        """Send what is left and end the thread.
+
+        Raises:
+            UnsentMessagesError: Some messages are still unacknowledged; they stay queued.
         """
-        made = [self._ready.pop(one[0]) if one[0] in self._ready else self._item(*one) for one in texts]
-        kept = [item for item in made if item is not None]
-        return kept, len(made) - len(kept)
+        self._background.shutdown()  # what was handed to it is tried first
+        if not self._writers.drain_all(insist=True):
+            raise self._unsent()
 
-    def accepted(self) -> list[OutgoingItem]:
-        """Return items of the messages that came since the last call: the model has answered, they are final."""
-        new = [(name, message) for name, message in list(self._pending.items()) if name not in self._ready]
-        for name, message in new:
-            text = self._text_of(message)
-            self._ready[name] = self._item(name, message["role"], text) if text else None
-        return [item for name, _ in new if (item := self._ready[name]) is not None]
+    def writer_of(self, agent: SavedAgent) -> EventWriter:
+        """Return the writer of an agent's session."""
+        if agent.writer is None:
+            agent.writer = self._writers.writer(agent.session)
+            if self._config.hook.restore == "off":
+                agent.writer.look_first()  # another process may have written, with a clock ahead of this one's
+        return agent.writer
 
-    def stored(self, writer: EventWriter) -> None:
-        """Note where the messages stand that may be redacted yet."""
-        if self._sent:
-            self._places |= writer.positions
+    def outgoing(self, text: str) -> str:
+        """Pass a text through the user's own redaction; what cannot be redacted does not leave the process."""
+        if self._settings.redact is None or not text:
+            return text
+        try:
+            return self._settings.redact(text)
+        except Exception as error:  # noqa: BLE001 - the user's own function; the text must not leave unredacted
+            self._failed("redact", error)
+            return ""
 
-    def follow_redactions(self, writer: EventWriter) -> bool:
-        """Replace what was written and has been redacted since; return whether there was any."""
-        found = False
-        for name, (message, text) in list(self._sent.items()):
-            now = self._text_of(message)
-            if now == text:
-                continue
-            self._sent[name] = (message, now)
-            item = self._item(name, message["role"], now) if now else None
-            payload = () if item is None else tuple(item.payload_items)
-            writer.redact(Replacement(name, payload), self._places.get(name))
-            found = True
-        return found
-
-    def _text_of(self, message: Message) -> str:
-        return message_text(message["content"], message["role"], without_thinking=self._strip_thinking)
-
-    def _item(self, name: str, role: str, text: str) -> OutgoingItem | None:
-        outgoing = self._outgoing(text)
-        return OutgoingItem(name, encode_text(outgoing, role)) if outgoing.strip() else None
+    def _unsent(self) -> UnsentMessagesError:
+        status = self._writers.status
+        return UnsentMessagesError(
+            f"{status.pending} messages of memory {self._config.memory_id!r} are not saved: {status.last_error}. They "
+            "are still queued in this process and are sent with the next turn, or by close() when the service is back.",
+            status.pending,
+        )

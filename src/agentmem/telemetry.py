@@ -17,7 +17,8 @@ export anything. No span or metric carries message text or an actor's id.
 | ``agentmem.restore.duration`` | ``s`` | histogram |
 | ``agentmem.recalls`` | ``{recall}`` | counter, by ``agentmem.by`` |
 | ``agentmem.messages.saved``, ``.dropped`` | ``{message}`` | counters |
-| ``agentmem.events.failed`` | ``{attempt}`` | counter of CreateEvent attempts the service did not take |
+| ``agentmem.events.failed`` | ``{attempt}`` | counter of attempts to write that the service did not take |
+| ``agentmem.degraded`` | ``{operation}`` | counter, by ``agentmem.operation``: what the hook went on without |
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ _COUNTERS = {
         ("agentmem.messages.saved", "{message}", "Messages the service has acknowledged"),
         ("agentmem.messages.dropped", "{message}", "Messages given up: refused for good, or a full queue"),
         ("agentmem.events.failed", "{attempt}", "Attempts to write an event that the service did not take"),
+        ("agentmem.degraded", "{operation}", "Restoring, retrieval or redaction that the hook went on without"),
     )
 }
 _HISTOGRAMS = {

@@ -1,4 +1,4 @@
-"""Threads that are started when there is work and can be ended when there is none."""
+"""Threads that are started when there is work and end when there is none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ T = TypeVar("T")
 
 
 class Threads(Executor):
-    """A pool of threads that may be shut down and used on: the next call starts new ones.
+    """A pool of threads that end with their work: the next call starts new ones.
+
+    So nothing has to be closed for its threads' sake, and thousands of idle owners hold none.
 
     Args:
         most: Threads at once.
@@ -30,6 +32,7 @@ class Threads(Executor):
         self._name = name
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
+        self._under_way = 0
         _every.add(self)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -45,11 +48,15 @@ class Threads(Executor):
         """
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._most, thread_name_prefix=self._name)
-            return self._pool.submit(fn, *args, **kwargs)
+                self._pool, self._under_way = ThreadPoolExecutor(self._most, thread_name_prefix=self._name), 0
+            pool = self._pool
+            future = pool.submit(fn, *args, **kwargs)
+            self._under_way += 1
+        future.add_done_callback(lambda _: self._done(pool))
+        return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the threads when they have done what was submitted.
+        """End the threads when they have done what was submitted; what is submitted later starts new ones.
 
         Args:
             wait: Whether to return only then.
@@ -59,6 +66,17 @@ class Threads(Executor):
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait, cancel_futures=cancel_futures)
+
+    def _done(self, pool: ThreadPoolExecutor) -> None:
+        """Let the threads go with the last of the work."""
+        with self._lock:
+            if pool is not self._pool:
+                return
+            self._under_way -= 1
+            if self._under_way:
+                return
+            self._pool = None
+        pool.shutdown(wait=False)
 
 
 def every_pool() -> frozenset[Threads]:

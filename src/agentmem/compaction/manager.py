@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig, PersistenceMode
@@ -48,6 +47,7 @@ from agentmem.errors import CheckpointConflictError, ConfigurationError
 from agentmem.events.outward import Outward
 from agentmem.events.unsent import finish_with, waiting_writer
 from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
+from agentmem.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,9 +145,7 @@ class CompactingSessionManager(SdkSessionManager):
         self._writer = waiting or EventWriter(client, self._address, self._writes, options=options)
         self._outward = Outward(self._writes)
         self._thresholds = Thresholds(self._compaction)
-        self._background = (
-            ThreadPoolExecutor(1, thread_name_prefix="agentmem-writer") if self._writes.flush == "background" else None
-        )
+        self._background = Threads(1, "agentmem-writer") if self._writes.flush == "background" else None
         self._agent_id: str | None = None
         self._budget: Budget
         self._compactor: Compactor
@@ -308,8 +306,7 @@ class CompactingSessionManager(SdkSessionManager):
             UnsentMessagesError: Some of it is still unacknowledged.
         """
         if self._background is not None:
-            self._background.shutdown(wait=True)
-            self._background = None
+            self._background.shutdown()
         self._writer.close()
 
     def finish(self) -> None:
@@ -341,6 +338,7 @@ class CompactingSessionManager(SdkSessionManager):
     def _on_invocation(self, event: BeforeInvocationEvent) -> None:
         del event
         self._invoking = True
+        self._writer.begin_turn()
 
     async def _on_message(self, event: MessageAddedEvent) -> None:
         message = self._arrivals.take(event.message, event.agent.messages)
@@ -354,7 +352,10 @@ class CompactingSessionManager(SdkSessionManager):
     async def _before_model(self, event: BeforeModelCallEvent) -> None:
         agent = event.agent
         self._log.adopt(agent.messages)
-        if self.persistence_mode is PersistenceMode.FULL and self._log.close_part(self._writes.flush_interval_seconds):
+        # Not on the event loop: what is closed is serialized, and put into the outbox.
+        if self.persistence_mode is PersistenceMode.FULL and await asyncio.to_thread(
+            self._log.close_part, self._writes.flush_interval_seconds
+        ):
             await self._drain()
         await self._fit(agent)
 

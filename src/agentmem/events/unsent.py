@@ -104,15 +104,20 @@ def drop(writer: EventWriter) -> None:
         _let_go(writer)
 
 
-def retry(writer: EventWriter) -> None:
-    """Have what a writer could not send tried again, when its breaker may let it or another writer succeeds."""
+def retry(writer: EventWriter, *, at_once: bool = False) -> None:
+    """Have what a writer could not send tried again by a thread, in order.
+
+    Args:
+        writer: The writer.
+        at_once: Whether not to wait until its breaker may let it, or another writer succeeds.
+    """
     global _retrying  # noqa: PLW0603 - one thread for the process is the point
     if is_lambda():
         return  # its threads do not run between calls; the next turn tries again
     with _changed:
         if writer not in _waiting:
             return
-        _failed[writer] = monotonic() + writer.retry_seconds
+        _failed[writer] = monotonic() + (0.0 if at_once else writer.retry_seconds)
         _changed.notify_all()
         if not _retrying:
             threading.Thread(target=_retry, name="agentmem-retry", daemon=True).start()
