@@ -35,7 +35,7 @@ from agentmem.compaction.ownership import take_over
 from agentmem.compaction.recall import SessionRecall
 from agentmem.compaction.recall_tool import register_recall_tool
 from agentmem.compaction.restore import read_session
-from agentmem.compaction.sdk_base import SdkSessionManager
+from agentmem.compaction.sdk_base import SdkSessionManager, conversation_state
 from agentmem.compaction.sdk_settings import compaction_settings, without_tool_traffic, write_settings
 from agentmem.compaction.session_log import SessionLog
 from agentmem.compaction.stores import open_store
@@ -411,8 +411,10 @@ class CompactingSessionManager(SdkSessionManager):
         if restored.newest_event_id is not None:
             self._writer.start_after(restored.newest_event_id)
         self._log.resume(restored)
-        if restored.agent_state is not None:
-            state = SessionAgent.from_dict(dict(restored.agent_state))
+        stored = self._state_of(restored, key.agent_id)
+        if stored is not None:
+            self._conversation_state = conversation_state(stored, self._conversation_state)
+            state = SessionAgent.from_dict(dict(stored))
             agent.state = AgentState(state.state)
             state.initialize_internal_state(agent)
         if not self._stateful:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
+from bedrock_agentcore.memory.integrations.strands.session_manager import (
+    LEGACY_AGENT_PREFIX,
+    AgentCoreMemorySessionManager,
+)
+from botocore.exceptions import ClientError
 from strands.types.session import Session, SessionMessage, SessionType
 
 from agentmem.clients import memory_client
-from agentmem.errors import ConfigurationError
+from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.address import SessionAddress
 from agentmem.events.reader import EventReader, in_order
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import boto3
     from bedrock_agentcore.memory import MemoryClient
     from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
 
-__all__ = ["SdkSessionManager"]
+    from agentmem.compaction.restore import RestoredSession
+
+__all__ = ["SdkSessionManager", "conversation_state"]
+
+_log = logging.getLogger(__name__)
 
 
 class SdkSessionManager(AgentCoreMemorySessionManager):
@@ -51,6 +62,7 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
         self._boto_session = boto_session
         self._region_name = region_name
         self._address = SessionAddress(config.memory_id, config.actor_id, config.session_id)
+        self._client = client
         self._reader = EventReader(client, self._address)
 
     @property
@@ -79,6 +91,30 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
     def sync_agent(self, agent: Any, **_: Any) -> None:
         """Do nothing: the agent's state is written with the turn."""
 
+    def _state_of(self, restored: RestoredSession, agent_id: str) -> Mapping[str, Any] | None:
+        """Return the agent's stored state: the session's, or what an older version of the SDK put under an own actor.
+
+        Only a session in the SDK's form that holds no state at all is looked up there.
+        """
+        is_legacy = (
+            restored.agent_state is None
+            and restored.checkpoint is None
+            and any(one.origin in ("sdk", "openai") for one in restored.messages)
+        )
+        if not is_legacy:
+            return restored.agent_state
+        address = SessionAddress(self._address.memory_id, LEGACY_AGENT_PREFIX + agent_id, self._address.session_id)
+        try:
+            page = EventReader(self._client, address).page(page_size=1)
+        except HistoryUnavailableError as error:
+            cause = error.__cause__
+            codes = ("AccessDeniedException", "ValidationException")  # not ours to read; no actor can have that id
+            if not isinstance(cause, ClientError) or cause.response["Error"]["Code"] not in codes:
+                raise
+            _log.info("session=<%s>, error=<%s> | no state of an older SDK can be read", self._address, cause)
+            return None
+        return page.events[0].agent_state if page.events else None
+
     def initialize_multi_agent(self, source: Any, **_: Any) -> None:
         """Refuse: a graph or swarm has no one history to compact.
 
@@ -91,3 +127,20 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
         )
 
     sync_multi_agent = initialize_multi_agent
+
+
+def conversation_state(stored: Mapping[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return the conversation manager's state to store with a session that was restored.
+
+    It keeps the form that it has, so that whoever could open the session before still can: Strands refuses a state of
+    another conversation manager than the agent's. Nothing counts as removed, because the log has everything.
+
+    Args:
+        stored: The stored ``SessionAgent`` in its JSON form.
+        own: The state to store when none is there.
+    """
+    found = stored.get("conversation_manager_state")
+    if not found or "__name__" not in found:
+        return own
+    summary = {"summary_message": None} if "summary_message" in found else {}
+    return {**found, **summary, "removed_message_count": 0}

@@ -111,7 +111,9 @@ def replace_event(
         return None
     payload = put_in_place(event["payload"], found[0].position.item, new.payload)
     payload = [_without_terms(item, new) for item in payload if not _is_mark(item)]
-    payload.append(replacement_mark(decoded.replaces | {event_id}))
+    # The plain SDK session manager takes the last item for the agent's state.
+    last = len(payload) - (decoded.agent_state is not None)
+    payload.insert(last, replacement_mark(decoded.replaces | {event_id}))
     body: dict[str, Any] = {**options, "payload": payload}
     for name in ("metadata", "branch"):
         if event.get(name):
