@@ -85,6 +85,7 @@ class Sender:
         self._reader = EventReader(client, address)
         self._last_ms = 0
         self._others_ms = -1
+        self._failed = False
 
     def start_after(self, event_id: str) -> None:
         """Make every later event's time later than that of an event already in the log."""
@@ -142,6 +143,7 @@ class Sender:
             if _code_of(error) in _REFUSED:
                 self._give_up(job, _code_of(error))
                 return True
+            self._failed = True
             self.breaker.failed()
             telemetry.count("events.failed")
             _log.warning("session=<%s>, error=<%s> | not saved, kept for the next try", self._address, self.last_error)
@@ -152,7 +154,8 @@ class Sender:
 
     def _store(self, turn: QueuedTurn) -> None:
         event = turn.events[0]
-        event_id = self._settle(event) if self.must_settle or (event.kept_at and event.at is not None) else None
+        was_tried = event.at is not None and (event.kept_at or self._failed)
+        event_id = self._settle(event) if self.must_settle or was_tried else None
         if event_id is None:
             call = as_call(self._address.parameters(), *self._frozen(turn, event))
             answer = self._client.create_event(**call)
@@ -166,7 +169,12 @@ class Sender:
             turn.on_stored(turn.last_event_id)
 
     def _settle(self, event: QueuedEvent) -> str | None:
-        """Find out whether an earlier process's event is in the log, and make it fit behind what is."""
+        """Find out whether an event that was tried before is in the log, and make it fit behind what is.
+
+        While it waited, other writers may have written, and one of them may have compacted: behind a boundary that
+        has moved past its time nobody would see it. One of this process keeps its time when nobody did: the first
+        attempt may still arrive, and only the same request is known to be the same.
+        """
         body = event.body if event.body is not None else {"payload": []}
         try:
             found, newest = look_up(self._reader, body, event.at)
@@ -181,8 +189,11 @@ class Sender:
             self._others_ms = -1 if newest is None else Position(newest).milliseconds
         if found is None and event.kept_at and event.kept_at <= self._others_ms:
             event.body = without_state(body)  # somebody has written since: that state is the newer one
-        if found is None and event.at is not None and event.at <= self._last_ms:
-            event.at = None
+        if found is None and event.at is not None:
+            newest_ms = self._last_ms if event.kept_at else -1 if newest is None else Position(newest).milliseconds
+            if event.at <= newest_ms:
+                event.at = None
+        self._failed = False
         return found
 
     def _frozen(self, turn: QueuedTurn, event: QueuedEvent) -> tuple[dict[str, Any], int]:
