@@ -1,6 +1,7 @@
 import fnmatch
 import json
 import re
+import secrets
 from pathlib import Path
 
 import botocore.session
@@ -19,22 +20,16 @@ from agentmem import (
     iam_policy,
     new_session_id,
 )
-from agentmem.replay.calls import ApiCalls
+from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
+from agentmem.compaction.stores import open_store
+from agentmem.compaction.summarize import Summary
+from agentmem.compaction.truncation import TruncationSettings
+from agentmem.events.position import Position
 from agentmem.testing import Reply, ScriptedModel
+from recording import AUTHORIZED_AS, Recorded
 
 MEMORY_ID = "support_bot-a1b2c3d4e5"
 CONFIG = MemoryConfig(memory_id=MEMORY_ID, region="us-west-2", checkpoints=DynamoDBCheckpoints(table="checkpoints"))
-NOT_FOR_AGENTS = {
-    "bedrock-agentcore:BatchCreateMemoryRecords",
-    "bedrock-agentcore:BatchDeleteMemoryRecords",
-    "bedrock-agentcore:ListActors",
-    "bedrock-agentcore:ListSessions",
-    "dynamodb:DeleteItem",
-    "dynamodb:Scan",
-}
-"""Called by what people do at the command line: looking a memory through, forgetting a person, import."""
-
-AUTHORIZED_AS = {"dynamodb:TransactWriteItems": "dynamodb:PutItem"}
 
 
 def actions(policy):
@@ -48,7 +43,7 @@ def statement(policy, sid):
 def called_in_the_sources():
     """Every operation of the services whose method is named in the package, as IAM actions."""
     root = Path(agentmem.__file__).parent
-    aside = ("local", "cli", "replay")
+    aside = ("local", "replay")
     files = [path for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in aside]
     text = "\n".join(path.read_text() for path in files)
     words = set(re.findall(r"""(?:\.|["'])([a-z_]+)(?:\(|["'])""", text))
@@ -70,51 +65,81 @@ def called_in_the_sources():
     return found
 
 
-def test_the_policy_names_every_operation_the_package_calls_and_no_other():
-    assert actions(iam_policy(CONFIG, setup=True)) == called_in_the_sources() - NOT_FOR_AGENTS
+def test_the_policies_name_every_operation_the_package_calls_and_no_other():
+    """What an operator calls is recorded in `cli/test_as_on_aws.py`."""
+    assert actions(iam_policy(CONFIG, setup=True, operate=True)) == called_in_the_sources()
 
 
-def test_the_policy_names_every_operation_that_an_agent_really_calls(checkpoint_table, dynamodb_endpoint):
-    calls = ApiCalls()
+def test_the_policy_is_exactly_what_agents_really_call(checkpoint_table, dynamodb_endpoint):
+    table = DynamoDBCheckpoints(table=checkpoint_table, endpoint_url=dynamodb_endpoint)
     opened = MemoryConfig.local(
         ":memory:",
         region="us-west-2",
         compaction=CompactionConfig(token_threshold=1_000, protected_turns=1),
-        checkpoints=DynamoDBCheckpoints(table=checkpoint_table, endpoint_url=dynamodb_endpoint),
+        checkpoints=table,
     )
-    calls.attach(opened.boto_session())
-    memory = opened.bind("ann", new_session_id("ann"))
-    for _ in range(2):
-        model = ScriptedModel([Reply("Noted. " * 200) for _ in range(3)])
-        manager = memory.session_manager()
-        agent = Agent(model=model, session_manager=manager, hooks=[memory.hook()], callback_handler=None)
-        for number in range(3):
-            agent(f"My locker number is {number}. " * 40)
-        manager.close()
+    session = opened.boto_session()
+    session.__dict__.pop("_agentmem_clients")  # making the memory is not an agent's work
+    recorded = Recorded(session)
+    for config in (opened, opened.replace(checkpoints=table.replace(ttl_days=200))):  # the second renews the expiry
+        work(config)
+    memory = config.bind("ann", SESSION)
     memory.recall("locker number")
     memory.search("facts", "locker number")
     memory.wait_for_memories("facts", since=memory.mark(), max_wait=0)
-    called = set(calls.by_operation)
-    assert {"CreateEvent", "ListEvents", "TransactWriteItems", "RetrieveMemoryRecords"} <= called
-    called = {"PutItem" if name == "TransactWriteItems" else name for name in called}
-    assert called <= {action.partition(":")[2] for action in actions(iam_policy(opened))}
+    spill(config)
+    assert recorded.actions == actions(iam_policy(config))
+
+
+SESSION = new_session_id("ann")
+
+
+def work(config):
+    """Talk until the session is compacted, and redact what was said last after it is saved."""
+    memory = config.bind("ann", SESSION)
+    manager = memory.session_manager()
+    model = ScriptedModel([Reply("Noted. " * 200) for _ in range(3)])
+    agent = Agent(model=model, session_manager=manager, hooks=[memory.hook()], callback_handler=None)
+    for number in range(3):
+        agent(f"My locker number is {number}. " * 40)
+    assert manager.flush(agent)
+    last = next(message for message in reversed(agent.messages) if message["role"] == "user")
+    manager.redact_latest_message({**last, "content": [{"text": "[removed]"}]}, agent)
+    manager.close()
+
+
+def spill(config):
+    """Keep a checkpoint that is too large for one item."""
+    store = open_store(config.checkpoints, boto_session=config.boto_session(), region=config.region)
+    key = CheckpointKey(config.memory_id, "ann", SESSION, "large")
+    large = Summary(narrative=secrets.token_hex(800_000))
+    store.save(key, Checkpoint(1, Position(f"{1:019d}#0", 0), TruncationSettings(), large))
+    assert store.load(key).summary == large
 
 
 def test_setting_up_needs_no_more_than_its_policy():
-    calls = ApiCalls()
     config = MemoryConfig.local(":memory:").replace(memory_id="")
-    calls.attach(config.boto_session())
+    recorded = Recorded(config.boto_session())
     config.boto_session().__dict__.pop("_agentmem_clients")
     config = ensure_memory(config, "support_bot")
     more = (*config.namespaces, Namespace.semantic("more", "/more/{actorId}/"))
     ensure_memory(config.replace(namespaces=more), "support_bot")
-    assert set(calls.by_operation) == {"CreateMemory", "GetMemory", "ListMemories", "UpdateMemory"}
-    allowed = {action.partition(":")[2] for action in actions(iam_policy(config, setup=True))}
-    assert set(calls.by_operation) <= allowed
+    assert recorded.actions == actions(iam_policy(config, setup=True)) - actions(iam_policy(config))
 
 
-def test_an_agent_may_not_set_up():
-    assert not {a for a in actions(iam_policy(CONFIG)) if "CreateMemory" in a or "UpdateMemory" in a or "Table" in a}
+def test_an_agent_may_neither_set_up_nor_look_into_others_memories():
+    beyond = ("CreateMemory", "UpdateMemory", "Table", "ListActors", "ListSessions", "Batch", "DeleteMemory", "Scan")
+    named = {action for action in actions(iam_policy(CONFIG)) if any(word in action for word in beyond)}
+    assert named == {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"}
+
+
+def test_an_operator_may_look_everywhere_in_this_memory_and_nowhere_else():
+    policy = iam_policy(CONFIG, operate=True)
+    assert "Condition" not in statement(policy, "Operate")
+    assert statement(policy, "Operate")["Resource"].endswith(f"memory/{MEMORY_ID}")
+    assert not {action for action in actions(policy) if ":CreateMemory" in action or "CreateTable" in action}
+    without_table = iam_policy(CONFIG.replace(checkpoints={"kind": "event_log"}), operate=True)
+    assert not {action for action in actions(without_table) if action.startswith("dynamodb:")}
 
 
 def test_everything_is_held_to_this_memory_and_this_table():
@@ -153,7 +178,7 @@ def test_arns_and_other_partitions_are_understood():
 
 
 def test_the_policy_is_json_within_the_limit_of_a_managed_policy():
-    assert len(json.dumps(iam_policy(CONFIG, setup=True), separators=(",", ":"))) < 6_144
+    assert len(json.dumps(iam_policy(CONFIG, setup=True, operate=True), separators=(",", ":"))) < 6_144
 
 
 @pytest.mark.parametrize(

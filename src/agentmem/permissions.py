@@ -1,4 +1,4 @@
-"""The least an agent with a configuration must be allowed to do, as an IAM policy document."""
+"""The least an agent, or whoever looks after its memory, must be allowed to do, as an IAM policy document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agentmem.sections import DynamoDBCheckpoints
 from agentmem.templates import PLACEHOLDER, normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from agentmem.config import MemoryConfig
 
@@ -23,6 +23,32 @@ RECORD_ACTIONS = ("ListMemoryRecords", "RetrieveMemoryRecords")
 EXTRACTION_ACTIONS = ("ListMemoryExtractionJobs",)
 CHECKPOINT_ACTIONS = ("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 """What the checkpoint store calls; a transaction of puts is authorized as PutItem."""
+
+OPERATOR_ACTIONS = (
+    "BatchCreateMemoryRecords",
+    "BatchDeleteMemoryRecords",
+    "BatchUpdateMemoryRecords",
+    "DeleteMemoryRecord",
+    "GetMemory",
+    "GetMemoryRecord",
+    "ListActors",
+    "ListMemoryExtractionJobs",
+    "ListMemoryRecords",
+    "ListSessions",
+    "RetrieveMemoryRecords",
+)
+"""What the command line calls on a memory that is there: to look it through, to forget a person, to export and import.
+
+No condition holds it to namespaces: what belongs to a person is looked for above all actors' namespaces."""
+
+OPERATOR_TABLE_ACTIONS = (
+    "DeleteItem",
+    "DescribeContinuousBackups",
+    "DescribeTable",
+    "DescribeTimeToLive",
+    "Scan",
+)
+"""What `agentmem doctor`, `forget` and `export` call beyond what an agent does."""
 
 SETUP_ACTIONS = ("GetMemory", "UpdateMemory")
 SETUP_ANYWHERE_ACTIONS = ("CreateMemory", "ListMemories")
@@ -41,7 +67,9 @@ SETUP_TABLE_ACTIONS = (
 _ACCOUNT = re.compile(r"\d{12}|\*")
 
 
-def iam_policy(config: MemoryConfig, *, account_id: str = "*", setup: bool = False) -> dict[str, Any]:
+def iam_policy(
+    config: MemoryConfig, *, account_id: str = "*", setup: bool = False, operate: bool = False
+) -> dict[str, Any]:
     """Return the least-privilege IAM policy for what a configuration calls.
 
     It covers sessions, hooks, searches, waiting and checkpoints of every actor; searches are held to the configured
@@ -51,7 +79,9 @@ def iam_policy(config: MemoryConfig, *, account_id: str = "*", setup: bool = Fal
     Args:
         config: The configuration.
         account_id: The AWS account of the memory and the table, twelve digits; ``*`` for any.
-        setup: Also allow what `ensure_memory` and making the checkpoint table call.
+        setup: Also allow what `ensure_memory` and making the checkpoint table call, which is what `agentmem init` does.
+        operate: Also allow what every other command of the command line calls, in every namespace of the memory:
+            `doctor`, `sessions`, `records`, `forget`, `export`, `import` and so on. It is for people, not for agents.
 
     Returns:
         The policy document, ready for `json.dumps`.
@@ -78,13 +108,19 @@ def iam_policy(config: MemoryConfig, *, account_id: str = "*", setup: bool = Fal
             _allow("NamespacePaths", "bedrock-agentcore", RECORD_ACTIONS, memory, {"namespacePath": below}),
             _allow("Extraction", "bedrock-agentcore", EXTRACTION_ACTIONS, memory),
         ]
+    if operate:
+        statements.append(_allow("Operate", "bedrock-agentcore", OPERATOR_ACTIONS, memory))
     if setup:
         statements += [
             _allow("SetUp", "bedrock-agentcore", SETUP_ACTIONS, memory),
             _allow("SetUpAnywhere", "bedrock-agentcore", SETUP_ANYWHERE_ACTIONS, "*"),
         ]
     if isinstance(config.checkpoints, DynamoDBCheckpoints):
-        actions = (*CHECKPOINT_ACTIONS, *(SETUP_TABLE_ACTIONS if setup else ()))
+        actions = {
+            *CHECKPOINT_ACTIONS,
+            *(OPERATOR_TABLE_ACTIONS if operate else ()),
+            *(SETUP_TABLE_ACTIONS if setup else ()),
+        }
         statements.append(
             _allow("Checkpoints", "dynamodb", actions, _table_arn(config, config.checkpoints, account_id))
         )
@@ -92,7 +128,7 @@ def iam_policy(config: MemoryConfig, *, account_id: str = "*", setup: bool = Fal
 
 
 def _allow(
-    sid: str, service: str, actions: Sequence[str], resource: str, like: dict[str, list[str]] | None = None
+    sid: str, service: str, actions: Iterable[str], resource: str, like: dict[str, list[str]] | None = None
 ) -> dict[str, Any]:
     statement: dict[str, Any] = {
         "Sid": f"AgentMem{sid}",

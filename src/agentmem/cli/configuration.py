@@ -149,7 +149,12 @@ def opening(place: str) -> Iterator[None]:
 
 
 def read_values(
-    file: Path | None = None, *, local: str | None = None, memory_id: str | None = None, region: str | None = None
+    file: Path | None = None,
+    *,
+    local: str | None = None,
+    memory_id: str | None = None,
+    region: str | None = None,
+    default_file: bool = True,
 ) -> dict[str, Any]:
     """Read what the options, the environment and the file say, in this order of precedence, unchecked.
 
@@ -158,6 +163,7 @@ def read_values(
         local: The folder of an embedded memory.
         memory_id: The memory's id.
         region: Its region.
+        default_file: Whether ``agentmem.toml`` is read when no file is given.
 
     Returns:
         Fields of a `MemoryConfig`.
@@ -168,7 +174,7 @@ def read_values(
     from agentmem.config import MemoryConfig
     from agentmem.sources import read_environment, read_toml, stacked
 
-    if file is None and DEFAULT_FILE.exists():
+    if file is None and default_file and DEFAULT_FILE.exists():
         file = DEFAULT_FILE
     values = stacked({} if file is None else read_toml(file), read_environment(MemoryConfig))
     if local is not None:

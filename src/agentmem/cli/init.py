@@ -44,7 +44,7 @@ def init(  # noqa: PLR0917 - typer makes an option of each
     from agentmem.cli.config_file import complete, new_file
 
     text = config.read_text(encoding="utf-8") if config.exists() else None
-    values = read_values(config if text is not None else None, local=local, region=region)
+    values = read_values(None if text is None else config, local=local, region=region, default_file=False)
     checkpoints = None if table is None else {"kind": "dynamodb", "table": table}
     if checkpoints is not None:
         values["checkpoints"] = checkpoints

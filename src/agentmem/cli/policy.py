@@ -1,4 +1,4 @@
-"""`agentmem iam-policy`: the least an agent must be allowed to do."""
+"""`agentmem iam-policy`: the least an agent, or whoever looks after its memory, must be allowed to do."""
 
 from __future__ import annotations
 
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
 __all__ = ["policy"]
 
 
-def policy(
+def policy(  # noqa: PLR0917 - typer makes an option of each
     account_id: Annotated[str, typer.Option(help="The AWS account of the memory; '*' for any.")] = "*",
     setup: Annotated[
         bool, typer.Option("--setup", help="Also allow what `agentmem init` does; the memory need not exist yet.")
+    ] = False,
+    operator: Annotated[
+        bool,
+        typer.Option("--operator", help="Also allow what the other commands do: doctor, forget, export, import, ..."),
     ] = False,
     config: ConfigFile = None,
     memory_id: MemoryId = None,
     region: Region = None,
 ) -> None:
-    """Print the least-privilege IAM policy for what a configuration calls, as JSON. It calls nothing.
+    """Print the least-privilege IAM policy for what an agent of a configuration calls, as JSON. It calls nothing.
+
+    With --setup or --operator it is the policy of somebody who makes the memory, or looks after it.
 
     Example: agentmem iam-policy --account-id 123456789012 > policy.json
     """
@@ -38,4 +44,4 @@ def policy(
     # An embedded memory has no permissions; what is asked for is the policy of the same agent on AWS.
     values.pop("local_path", None)
     settings: MemoryConfig = MemoryConfig(**values)
-    print(json.dumps(iam_policy(settings, account_id=account_id, setup=setup), indent=2))
+    print(json.dumps(iam_policy(settings, account_id=account_id, setup=setup, operate=operator), indent=2))
