@@ -6,8 +6,7 @@ import json
 import re
 
 import pytest
-from strands import Agent, tool
-from strands.agent.conversation_manager import SlidingWindowConversationManager, SummarizingConversationManager
+from strands import tool
 
 from agentmem.compaction.manager import CompactingSessionManager
 from agentmem.config import (
@@ -21,12 +20,11 @@ from agentmem.errors import (
     CompactionError,
     ConfigurationError,
     HistoryUnavailableError,
-    IdentityError,
     UnsentMessagesError,
 )
 from agentmem.testing import Overflow, Reply, ScriptedModel, ToolCall
 from converse import validate_request
-from sessions import Session, look
+from sessions import Session
 
 THRESHOLD = 4_000
 
@@ -274,25 +272,6 @@ def test_the_tool_can_be_left_out(session):
     assert "recall_session" not in session.agent(manager).tool_registry.registry
 
 
-def test_the_default_sliding_window_is_set_aside(session):
-    model = ScriptedModel([f"answer {number}" for number in range(30)])
-    agent = session.agent(script=model)
-    for number in range(30):
-        agent(f"question {number}")
-    assert len(model.requests[-1].messages) == 59
-
-
-@pytest.mark.parametrize("chosen", [SlidingWindowConversationManager(window_size=10), SummarizingConversationManager()])
-def test_a_chosen_conversation_manager_is_refused_by_name(session, chosen):
-    with pytest.raises(ConfigurationError, match=type(chosen).__name__):
-        session.agent(conversation_manager=chosen)
-
-
-def test_a_context_manager_is_refused(session):
-    with pytest.raises(ConfigurationError, match="context_manager"):
-        session.agent(context_manager="auto")
-
-
 def test_one_manager_serves_one_agent(session):
     manager = session.manager()
     session.agent(manager)
@@ -300,46 +279,9 @@ def test_one_manager_serves_one_agent(session):
         session.agent(manager)
 
 
-def test_a_second_agent_id_is_refused_by_name(session):
-    agent = session.agent(script=["hello"], agent_id="first")
-    agent("hi")
-    with pytest.raises(IdentityError, match=r"'first'.*'second'"):
-        session.agent(agent_id="second")
-
-
 def test_loose_numbers_beside_a_config_are_refused(session):
     with pytest.raises(ConfigurationError, match=r"token_threshold=.*protected_turns="):
         session.manager(token_threshold=5_000, protected_turns=1, compaction=CompactionConfig())
-
-
-def test_a_multi_agent_system_is_refused(session):
-    manager = session.manager()
-    with pytest.raises(ConfigurationError, match="multi-agent"):
-        manager.sync_multi_agent(object())
-
-
-def test_the_plain_sdk_manager_opens_our_session(session):
-    from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
-
-    _talk(session, 10)
-    plain = AgentCoreMemorySessionManager(session.sdk_config, "us-west-2", boto_session=session.boto)
-    agent = Agent(model=ScriptedModel([]), session_manager=plain, tools=[look], callback_handler=None)
-    assert len(agent.messages) == 40
-    assert agent.messages[0]["content"][0]["text"].startswith("What about item 0?")
-
-
-def test_a_session_of_the_plain_sdk_manager_is_restored(session):
-    from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
-
-    plain = AgentCoreMemorySessionManager(session.sdk_config, "us-west-2", boto_session=session.boto)
-    model = ScriptedModel([*_turn(0), *_turn(1)])
-    agent = Agent(model=model, session_manager=plain, tools=[look], callback_handler=None)
-    agent.state.set("mood", "good")
-    agent("item 0?")
-    agent("item 1?")
-    ours = session.agent()
-    assert [m["content"] for m in ours.messages] == [m["content"] for m in agent.messages]
-    assert ours.state.get("mood") == "good"
 
 
 def test_a_direct_tool_call_is_written_when_it_is_complete(session):
@@ -423,53 +365,6 @@ def test_a_class_of_the_sdk(session):
 
     assert issubclass(CompactingSessionManager, AgentCoreMemorySessionManager)
     assert session.manager().config == session.sdk_config
-
-
-def _sdk(session, **settings):
-    from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
-
-    return AgentCoreMemoryConfig(**{**session.sdk_config.model_dump(), **settings})
-
-
-def _opened(session, script=(), *, sdk, **settings):
-    manager = CompactingSessionManager(sdk, "us-west-2", boto_session=session.boto, **settings)
-    return manager, session.agent(manager, script)
-
-
-def test_nothing_is_written_without_persistence_and_compaction_goes_on(session):
-    sdk = _sdk(session, persistence_mode="NONE")
-    manager, agent = _opened(session, sdk=sdk, token_threshold=THRESHOLD)
-    requests = _continue(agent, range(10))
-    assert session.calls["CreateEvent"] == 0
-    assert max(request.tokens for request in requests) <= THRESHOLD * 1.1
-    assert "What about item 1?" in [one.text for one in manager.recall.by_words("What about item 1?")]
-
-
-def test_tool_traffic_can_be_left_out_of_what_is_restored(session):
-    _talk(session, 2)
-    _, agent = _opened(session, sdk=_sdk(session, filter_restored_tool_context=True))
-    assert [m["role"] for m in agent.messages] == ["user", "assistant", "user", "assistant"]
-    assert not [b for m in agent.messages for b in m["content"] if "toolUse" in b or "toolResult" in b]
-
-
-def test_the_sdks_default_metadata_is_on_every_event(session):
-    _, agent = _opened(session, ["hello"], sdk=_sdk(session, default_metadata={"team": "blue"}, batch_size=10))
-    agent("hi")
-    events = session.data.list_events(**session.address.parameters())["events"]
-    assert [event["metadata"]["team"]["stringValue"] for event in events] == ["blue", "blue"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"retrieval_config": {"/users/{actorId}/": {"top_k": 3}}}, "retrieval_config"),
-        ({"context_tag": "mine"}, "context_tag"),
-        ({"metadata_provider": dict}, "metadata_provider"),
-    ],
-)
-def test_settings_of_the_sdk_without_a_meaning_here_are_refused_by_name(session, settings, named):
-    with pytest.raises(ConfigurationError, match=named):
-        _opened(session, sdk=_sdk(session, **settings))
 
 
 def test_what_was_just_recalled_is_not_shortened_in_the_same_turn(session):

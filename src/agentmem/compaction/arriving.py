@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from strands.types.content import Message
 
-__all__ = ["Arrivals", "ends_direct_call", "identify"]
+__all__ = ["Arrivals", "as_sent", "ends_direct_call", "identify"]
 
 
 class Arrivals:
@@ -64,6 +65,25 @@ def identify(messages: Iterable[Message]) -> None:
     for message in messages:
         if not message.get("tracking_id"):
             message["tracking_id"] = str(uuid.uuid4())
+
+
+def as_sent(sent: Iterable[Message], before: Sequence[Message], shown: Iterable[Message]) -> list[Message]:
+    """Carry a compaction over to a copy of the history that is already on its way to the model.
+
+    Args:
+        sent: The copy, which others may have added to.
+        before: The history it was made from.
+        shown: The history now.
+
+    Returns:
+        Copies of what is shown now: those on their way wherever nothing changed.
+    """
+    unchanged = {id(message) for message in before}
+    copies = {message.get("tracking_id"): message for message in sent}
+    return [
+        copies.get(message["tracking_id"], message) if id(message) in unchanged else copy.deepcopy(message)
+        for message in shown
+    ]
 
 
 def ends_direct_call(message: Message) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -25,7 +24,7 @@ from strands.types.session import SessionAgent
 
 from agentmem import telemetry
 from agentmem.clients import data_plane, default_session
-from agentmem.compaction.arriving import Arrivals, ends_direct_call, identify
+from agentmem.compaction.arriving import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.compaction.budget import Budget
 from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
 from agentmem.compaction.compactor import Compaction, Compactor
@@ -380,16 +379,12 @@ class CompactingSessionManager(SdkSessionManager):
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
         if self._stateful:
             return context
-        messages = context.messages
-        if self._arrivals.grew(context.agent.messages):
+        messages, agent = context.messages, cast("Agent", context.agent)
+        if self._arrivals.grew(agent.messages):
             # Something was added behind the hook that compacts, such as the results of background tasks.
-            before = {id(message): message for message in context.agent.messages}
-            given = {message.get("tracking_id", ""): message for message in messages}
-            await self._fit(cast("Agent", context.agent))
-            messages = [
-                given.get(shown["tracking_id"], shown) if id(shown) in before else copy.deepcopy(shown)
-                for shown in context.agent.messages
-            ]
+            before = list(agent.messages)
+            await self._fit(agent)
+            messages = as_sent(messages, before, agent.messages)
         return context.replace(messages=for_model(messages))
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
@@ -421,7 +416,11 @@ class CompactingSessionManager(SdkSessionManager):
             shown = self._compactor.show(restored)
             known = {message["tracking_id"] for message in shown}
             shown += [message for message in waiting if message["tracking_id"] not in known]
-            agent.messages = without_tool_traffic(shown) if self.config.filter_restored_tool_context else shown
+            if self.config.filter_restored_tool_context:
+                shown = without_tool_traffic(shown)
+                known = {message["tracking_id"] for message in shown}
+                self._log.leave_out([one for one in restored.messages if one.message["tracking_id"] not in known])
+            agent.messages = shown
 
     def _read(self, agent: Agent, key: CheckpointKey) -> RestoredSession:
         """Read the session; the past of a long one that nobody compacted is folded first."""

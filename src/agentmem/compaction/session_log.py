@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from strands.types.session import Session, SessionType
 
 from agentmem.clock import monotonic
+from agentmem.compaction.first_opening import index_entry
 from agentmem.compaction.others import OtherWriters
 from agentmem.compaction.stores.event_log import EventLogCheckpointStore
 from agentmem.compaction.terms import INDEX_TERMS, key_terms
-from agentmem.compaction.truncation import handle_of
+from agentmem.compaction.truncation import handle_of, names_of_tools
+from agentmem.compaction.turns import without_recall
 from agentmem.errors import CheckpointConflictError, CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.position import Position
 from agentmem.events.replacing import Replacement
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-    from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
+    from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore, IndexEntry
     from agentmem.compaction.compactor import Compactor, Draft
     from agentmem.compaction.restore import RestoredSession
+    from agentmem.events.codec import LoggedMessage
     from agentmem.events.outward import Outward
     from agentmem.events.reader import EventReader
     from agentmem.events.writer import EventWriter, OutgoingItem
@@ -75,6 +79,7 @@ class SessionLog:
         self._pending: dict[str, Message] = {}
         self._state: str | None = None
         self._turn_began = monotonic()
+        self._left_out: list[IndexEntry] = []
         self.positions: dict[str, Position] = {}
 
     @property
@@ -86,6 +91,18 @@ class SessionLog:
         """Continue behind what was read from the log."""
         self.positions = {one.message["tracking_id"]: one.position for one in restored.messages}
         self._others.begin(restored)
+
+    def leave_out(self, messages: Sequence[LoggedMessage]) -> None:
+        """Take messages that were read from the log and are not shown: the checkpoint that passes them indexes them.
+
+        Args:
+            messages: Oldest first.
+        """
+        names = names_of_tools(one.message for one in messages)
+        said = ((one, without_recall(one.message, names)) for one in messages)
+        self._left_out = [
+            index_entry(replace(one, message=self._outward.message(message))) for one, message in said if message
+        ]
 
     def begin_session(self, session_id: str) -> None:
         """Write the mark by which the plain SDK session manager knows that a session exists."""
@@ -176,7 +193,7 @@ class SessionLog:
             if not isinstance(self._store, EventLogCheckpointStore):
                 return []
             draft = self._compactor.draft
-            checkpoint = None if draft is None else draft.placed({**self.positions, **positions})
+            checkpoint = None if draft is None else self._placed(draft, {**self.positions, **positions})
             if draft is not None and checkpoint is not None:
                 carried.append((checkpoint, draft))
             return self._store.items(self._key, checkpoint)
@@ -186,7 +203,7 @@ class SessionLog:
             if isinstance(self._store, EventLogCheckpointStore):
                 for checkpoint, draft in carried:
                     self._store.carried_by(self._key, event_id)
-                    self._compactor.saved(checkpoint, draft)
+                    self._saved(checkpoint, draft)
             else:
                 self._save()
 
@@ -242,7 +259,7 @@ class SessionLog:
         try:
             while self._compactor.draft is not None:
                 draft = self._accounting_for_others(self._compactor.draft)
-                checkpoint = draft.placed(self.positions)
+                checkpoint = self._placed(draft, self.positions)
                 if checkpoint is None:
                     return
                 try:
@@ -250,11 +267,22 @@ class SessionLog:
                 except CheckpointConflictError as conflict:
                     self._compactor.yield_to(conflict.winner, draft, checkpoint)
                 else:
-                    self._compactor.saved(checkpoint, draft)
+                    self._saved(checkpoint, draft)
                     return
         except (CheckpointStoreError, HistoryUnavailableError) as error:
             # The draft stays and is saved with the next turn; until then the older checkpoint stands.
             _log.warning("session=<%s>, error=<%s> | checkpoint not saved yet", self._key.session_id, error)
+
+    def _placed(self, draft: Draft, positions: Mapping[str, Position]) -> Checkpoint | None:
+        checkpoint = draft.placed(positions)
+        if checkpoint is None or not self._left_out:
+            return checkpoint
+        passed = [entry for entry in self._left_out if entry.position < checkpoint.boundary]
+        return replace(checkpoint, index=(*checkpoint.index, *passed))
+
+    def _saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
+        self._left_out = [entry for entry in self._left_out if not entry.position < checkpoint.boundary]
+        self._compactor.saved(checkpoint, draft)
 
     def _accounting_for_others(self, draft: Draft) -> Draft:
         """Return a draft that also accounts for the messages of other writers that it moves past."""
