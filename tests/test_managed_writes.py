@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
 from bedrock_agentcore.memory.integrations.strands.bedrock_converter import AgentCoreMemoryConverter
-from botocore.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strands import Agent, tool
@@ -21,7 +20,7 @@ from agentmem.compaction.manager import CompactingSessionManager
 from agentmem.config import InMemoryCheckpoints, WriteConfig
 from agentmem.errors import ConfigurationError
 from agentmem.events import unsent
-from agentmem.events.codec import encode_message
+from agentmem.events.codec import decode_event, encode_message
 from agentmem.events.writer import PATIENCE
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
@@ -101,6 +100,33 @@ def test_in_the_background_no_call_is_made_on_the_user_s_time(kind):
         holder.close()
     assert took < 0.3
     assert holder.status.saved == 4
+
+
+@pytest.mark.parametrize("kind", ["hook", "manager"])
+def test_writing_in_the_background_holds_no_thread_when_there_is_nothing_to_write(kind):
+    config = MemoryConfig.local(LocalMemory(), namespaces=()).replace(
+        hook=HookConfig(retrieve=False), writes=WriteConfig(flush="background")
+    )
+    before = set(threading.enumerate())
+    agents, holders = [], []
+    for number in range(20):
+        session = config.bind("ann", f"s{number}")
+        holder = session.hook() if kind == "hook" else session.session_manager()
+        options = {"hooks": [holder]} if kind == "hook" else {"session_manager": holder}
+        agents.append(Agent(model=ScriptedModel(["One."]), callback_handler=None, **options))
+        holders.append(holder)
+        agents[-1]("Hi")
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and (
+        any(holder.status.pending for holder in holders) or _writing(set(threading.enumerate()) - before)
+    ):
+        time.sleep(0.01)
+    assert _writing(set(threading.enumerate()) - before) == []  # none of them was closed
+    assert [holder.status.saved for holder in holders] == [2] * 20
+
+
+def _writing(threads):
+    return [thread.name for thread in threads if thread.name.startswith("agentmem-")]
 
 
 @pytest.mark.parametrize("make", [lambda session: session.hook(), lambda session: session.session_manager()])
@@ -258,56 +284,6 @@ def test_random_failures_of_every_kind_lose_and_double_nothing(session):
     manager.close()
     expected = [text for number in range(40) for text in (f"Turn {number}.", f"Reply {number}.")]
     assert texts(session.agent().messages) == expected
-
-
-@pytest.mark.parametrize("kind", ["hook", "manager"])
-def test_a_service_that_hangs_costs_a_turn_no_more_than_the_client_waits(kind):
-    """The bound: PATIENCE, and the client's time-out times its attempts, once."""
-    limits = Config(connect_timeout=0.2, read_timeout=0.2, retries={"total_max_attempts": 2, "mode": "standard"})
-    with LocalMemory() as service, service.serve() as server:
-        local = MemoryConfig.local(service, namespaces=())
-        boto = _Pointed(local.boto_session(), server.url, limits)
-        config = MemoryConfig(
-            memory_id=local.memory_id,
-            region="us-west-2",
-            namespaces=(),
-            boto_session=boto,
-            hook=HookConfig(restore="off", retrieve=False),
-        )
-        session = config.bind("ann", "s1")
-        options = {"hooks": [session.hook()]} if kind == "hook" else {"session_manager": session.session_manager()}
-        agent = Agent(model=ScriptedModel(default="Yes."), callback_handler=None, **options)
-        agent("Turn 0.")
-        took = []
-        with service.faults.inject("timeout", "CreateEvent", seconds=3):
-            for number in range(1, 4):
-                began = time.perf_counter()
-                agent(f"Turn {number}.")
-                took.append(time.perf_counter() - began)
-        agent("Turn 4.")
-        listed = local.data_plane().list_events(
-            memoryId=local.memory_id, actorId="ann", sessionId="s1", maxResults=100
-        )["events"]
-    said = [
-        item["conversational"]["content"]["text"]
-        for event in listed[::-1]
-        for item in event["payload"]
-        if "conversational" in item
-    ]
-    assert sum(f"Turn {number}." in text for number in range(5) for text in said) == 5
-    assert max(took) < 0.2 * 2 + 1.0 + 1.0  # botocore's pause between attempts is up to 1 s; the rest is this machine
-
-
-class _Pointed:
-    """A boto3 session whose clients go to a URL."""
-
-    def __init__(self, session, url, config):
-        self.region_name = "us-west-2"
-        self._session = boto3.Session(region_name="us-west-2")
-        self._url, self._config = url, config
-
-    def client(self, *args, config, endpoint_url=None, **options):
-        return self._session.client(*args, config=config.merge(self._config), endpoint_url=self._url, **options)
 
 
 def test_a_backlog_is_not_sent_on_the_user_s_time(session):
@@ -533,6 +509,16 @@ def test_what_could_not_be_sent_is_there_for_the_next_agent_of_the_session(sessi
     assert texts(agent.messages) == [text for number in range(3) for text in (f"Message {number}.", replies[number])]
     agent("word " * 3_500)
     assert manager.checkpoint is not None  # what it names is all in the log
+
+
+def test_a_turn_that_another_agent_of_the_session_sends_is_not_written_again(session):
+    first = session.agent(script=["One.", "Two."])
+    with session.memory.faults.inject("throttle", "CreateEvent"):
+        first("A")
+    session.agent()  # takes over what waits, and sends it
+    first("B")
+    logged = [one.message for event in events(session) for one in decode_event(event).messages]
+    assert texts(logged) == ["A", "One.", "B", "Two."]
 
 
 def test_what_one_session_could_not_send_is_sent_when_another_can(session):

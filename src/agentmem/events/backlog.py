@@ -75,10 +75,11 @@ class Backlog:
         with self.lock:
             return self._jobs[0] if self._jobs else None
 
-    def holds(self, tracking_id: str) -> bool:
-        """Whether a message waits, or was given up."""
+    def has_seen(self, tracking_id: str) -> bool:
+        """Whether a message waits, was stored, or was given up."""
         with self.lock:
-            return tracking_id in self._given_up or self.event_of(tracking_id) is not None
+            ended = tracking_id in self._positions or tracking_id in self._given_up
+            return ended or self.event_of(tracking_id) is not None
 
     def event_of(self, tracking_id: str) -> QueuedEvent | None:
         """Return the event that a waiting message is in."""

@@ -141,9 +141,9 @@ class EventWriter:
         return self._backlog.positions
 
     def has_taken(self, tracking_id: str) -> bool:
-        """Whether a message was submitted and is not acknowledged: it is queued, or it was given up."""
+        """Whether a message was submitted: it is queued, it was stored, or it was given up."""
         parked = self._journal is not None and tracking_id in self._journal.parked
-        return parked or self._backlog.holds(tracking_id)
+        return parked or self._backlog.has_seen(tracking_id)
 
     def waiting(self) -> list[Message]:
         """Return the messages that are queued, in order, as they will be stored; plain text is not among them."""
