@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 from IPython.display import Image, display
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,4 +165,55 @@ def reach(counts: Mapping[str, Mapping[str, int]], title: str) -> Figure:
     panel.grid(visible=False)
     panel.set_xlim(0, max(left))
     panel.legend(loc="upper center", bbox_to_anchor=(0.45, -0.28), ncols=3)
+    return figure
+
+
+def waits(delays: Sequence[int], waited: Sequence[int], *, sleeps: Sequence[int]) -> Figure:
+    """Draw how long was waited for extractions of different lengths, and what a fixed pause does instead.
+
+    Args:
+        delays: Seconds of extraction.
+        waited: Seconds waited for each.
+        sleeps: Fixed pauses to compare with, in seconds.
+
+    Returns:
+        The figure.
+    """
+    figure, [panel] = panels(height=3.3)
+    panel.plot(delays, waited, "o-", color=BLUE, label="wait_for_memories")
+    for pause, colour in zip(sleeps, (ORANGE, GREY), strict=False):
+        panel.axhline(pause, color=colour, label=f"sleep({pause})")
+    early = [(delay, pause) for pause in sleeps for delay in delays if delay > pause]
+    panel.plot(*zip(*early, strict=True), "x", color=RED, markersize=9, markeredgewidth=2, label="looks too early")
+    panel.set_title("What a wait costs")
+    panel.set_xlabel("seconds that extraction took")
+    panel.set_ylabel("seconds waited")
+    panel.set_ylim(0, max(*waited, *sleeps) + 20)
+    panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def calls(counted: Mapping[str, Mapping[str, int]]) -> Figure:
+    """Draw how often each operation was called, in several places.
+
+    Args:
+        counted: Calls by operation, by place.
+
+    Returns:
+        The figure.
+    """
+    operations = list(dict.fromkeys(operation for counts in counted.values() for operation in counts))
+    figure, [panel] = panels(height=0.9 + 0.55 * len(operations))
+    height = 0.8 / len(counted)
+    for number, ((place, counts), colour) in enumerate(zip(counted.items(), (GREY, BLUE, ORANGE), strict=False)):
+        at = [row + (number - (len(counted) - 1) / 2) * height for row in range(len(operations))]
+        bars = panel.barh(at, [counts.get(operation, 0) for operation in operations], height, color=colour, label=place)
+        panel.bar_label(bars, [str(counts[name]) if name in counts else "" for name in operations], padding=3)
+    panel.set_yticks(range(len(operations)), operations)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panel.invert_yaxis()
+    panel.set_title("API calls of the same program")
+    panel.set_xlabel("calls (number)")
+    panel.grid(visible=False)
+    panel.legend(loc="lower right")
     return figure

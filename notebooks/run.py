@@ -92,7 +92,7 @@ def execute(path: Path) -> NotebookNode:
         client = NotebookClient(
             notebook, km=manager, timeout=CELL_TIMEOUT, resources={"metadata": {"path": str(work)}}, record_timing=False
         )
-        client.execute(env=_environment(home), cleanup_kc=True)
+        client.execute(env=_environment(home, path.stem), cleanup_kc=True)
     return _tidy(notebook)
 
 
@@ -144,12 +144,13 @@ def main() -> None:
         print(f"{name}: {paths[name].stat().st_size / 1000:.0f} kB")
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(home: Path, name: str) -> dict[str, str]:
     """Return the environment of a kernel: nothing of this machine's AWS configuration or IPython profile."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AGENTMEM_", "BEDROCK_"))}
+    if name == "02_compaction":  # in others a variable of this name would be taken for a misspelt field
+        kept["AGENTMEM_DATA"] = str(DATA)
     paths = [str(home), *filter(None, [os.environ.get("PYTHONPATH")])]
     return kept | {
-        "AGENTMEM_DATA": str(DATA),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
