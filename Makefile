@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 	if $$python -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then echo $$python; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-aws lint format clean
+.PHONY: help demo test test-aws lint format docs clean
 
 help:
 	@echo "make demo    show an agent remember, on the embedded memory"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-aws  run the official-client tests against a real AWS account, which they use and clean up"
 	@echo "make lint    check style and types"
 	@echo "make format  format the code"
+	@echo "make docs    build the documentation into site/"
 	@echo "make clean   remove .venv and caches"
 
 demo: $(READY)
@@ -37,6 +38,10 @@ format: $(READY)
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format .
 
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "site/index.html"
+
 # The build backend is pinned too: pip reads one of the two variables, by its version.
 $(READY): pyproject.toml constraints.txt
 	@if ! $(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2>/dev/null; then \
@@ -48,4 +53,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""docs/testing.md: its example is a project whose tests pass, and what it says of the fixtures is all there is."""
+"""docs/testing.md: dates are as it says, and what it says of the fixtures is all there is; its blocks run elsewhere."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import moto.moto_server.werkzeug_app
 import pytest
 
 import agentmem.hook
-import agentmem.progress
 from agentmem import MemoryConfig, pytest_plugin
 from agentmem.local import LocalMemory
+from docs_blocks import blocks_of
 
 pytest_plugins = ["pytester"]
 
@@ -28,27 +28,15 @@ filterwarnings = ignore::DeprecationWarning
 """
 
 
-def blocks(name):
-    return re.findall(rf"```python{name}\n(.*?)```", PAGE, re.DOTALL)
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _embedding_model():
     with LocalMemory() as memory:
         assert MemoryConfig.local(memory).bind("ann", "s1").search("facts", "anything") == []
 
 
-def test_the_example_passes_its_own_tests(pytester):
-    pytester.makeini(SETTINGS)
-    for name in ("concierge.py", "test_concierge.py"):
-        [code] = blocks(f" {name}")
-        (pytester.path / name).write_text(code, encoding="utf-8")
-    pytester.runpytest_inprocess("-q").assert_outcomes(passed=6)
-
-
 def test_freezing_first_dates_everything_by_the_frozen_time(pytester):
     pytester.makeini(SETTINGS)
-    [code] = [block for block in blocks("") if "def frozen" in block]
+    [code] = [block.code for block in blocks_of(PAGE) if "def frozen" in block.code]
     pytester.makepyfile(
         f"""
 {code}
@@ -66,17 +54,6 @@ def test_dates(frozen, agentmem_agent, agentmem_session, settled_memories):
 """
     )
     pytester.runpytest_inprocess("-q").assert_outcomes(passed=2)
-
-
-def test_the_other_examples_run():
-    with LocalMemory() as local:
-        memory = MemoryConfig.local(local).bind("ann", "s1")
-        names = {"memory": memory}
-        for block in blocks(""):
-            if "def frozen" not in block:
-                exec(block.replace('"facts", on_poll', '"facts", max_wait=0, on_poll'), names)
-        assert names["model"].remaining == 7
-        assert isinstance(names["line"], agentmem.progress.WaitingLine)
 
 
 def test_every_fixture_and_option_is_described():
