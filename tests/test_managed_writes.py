@@ -7,10 +7,13 @@ import itertools
 import json
 import threading
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from bedrock_agentcore.memory.integrations.strands.bedrock_converter import AgentCoreMemoryConverter
+from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
+from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strands import Agent, tool
@@ -50,31 +53,42 @@ def texts(messages):
 
 
 def test_a_turn_with_five_tool_calls_is_one_event_for_the_manager_and_one_for_the_hook():
-    service = LocalMemory()
-    config = MemoryConfig.local(service, namespaces=()).replace(hook=HookConfig(restore="off", retrieve=False))
+    """Beside them the SDK's session manager: 12 messages and the state after most of them, or a buffer of 100."""
+    config = MemoryConfig.local(LocalMemory(), namespaces=()).replace(hook=HookConfig(retrieve=False))
+    boto = config.boto_session()
     made = []
-    config.boto_session().events.register(
-        "provide-client-params.bedrock-agentcore.CreateEvent", lambda params, **_: made.append(params["sessionId"])
-    )
+    boto.events.register("before-call.bedrock-agentcore.*", lambda model, **_: made.append(model.name))
 
     @tool
     def look(n: int) -> str:
         """Look."""
         return f"{n} is blue"
 
-    script = [*(ToolCall("look", {"n": number}) for number in range(5)), "Done."]
-    hooked, managed = config.bind("ann", "hooked"), config.bind("ann", "managed")
-    options = {"tools": [look], "callback_handler": None, "state": {"mood": "good"}}
-    one = Agent(model=ScriptedModel(script), hooks=[hooked.hook()], **options)
-    other = Agent(model=ScriptedModel(script), session_manager=managed.session_manager(), **options)
-    assert made == ["managed"]  # the mark that the session exists
-    made.clear()
-    one("go")
-    other("go")
-    assert sorted(made) == ["hooked", "managed"]
-    again = Agent(model=ScriptedModel(), session_manager=managed.session_manager(), callback_handler=None)
+    def sdk(session, **options):
+        ids = {"memory_id": session.memory_id, "actor_id": "ann", "session_id": session.session_id}
+        return AgentCoreMemorySessionManager(AgentCoreMemoryConfig(**ids, **options), boto_session=boto)
+
+    writers = {
+        "hook": lambda session: {"hooks": [session.hook()]},
+        "manager": lambda session: {"session_manager": session.session_manager()},
+        "sdk": lambda session: {"session_manager": sdk(session)},
+        "sdk-batched": lambda session: {"session_manager": sdk(session, batch_size=100)},
+    }
+    counted = {}
+    for name, make in writers.items():
+        script = [*(ToolCall("look", {"n": number}) for number in range(5)), "Done."] * 2
+        options = {"tools": [look], "callback_handler": None, "state": {"mood": "good"}}
+        agent = Agent(model=ScriptedModel(script), **options, **make(config.bind("ann", name)))
+        agent("First.")
+        made.clear()
+        agent("Second.")
+        counted[name] = Counter(made)
+    assert counted["hook"] == counted["manager"] == {"CreateEvent": 1}
+    assert (counted["sdk"]["CreateEvent"], counted["sdk-batched"]["CreateEvent"]) == (17, 2)
+    managed = config.bind("ann", "manager").session_manager()
+    again = Agent(model=ScriptedModel(), session_manager=managed, callback_handler=None)
     assert again.state.get("mood") == "good"
-    assert len(again.messages) == 12
+    assert len(again.messages) == 24
 
 
 @pytest.mark.parametrize("kind", ["hook", "manager"])

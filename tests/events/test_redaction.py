@@ -11,7 +11,7 @@ from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
 from agentmem.compaction.truncation import handle_of
-from agentmem.config import InMemoryCheckpoints, SqliteCheckpoints, WriteConfig
+from agentmem.config import CompactionConfig, InMemoryCheckpoints, SqliteCheckpoints, WriteConfig
 from agentmem.events.codec import agentmem_item, decode_event, encode_message, replacement_mark
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader, in_order
@@ -149,6 +149,45 @@ def test_a_checkpoint_that_is_still_to_be_saved_is_indexed_anew(session):
     assert not any(SECRET in term for term in terms)
 
 
+@pytest.mark.parametrize("writes", [{}, {"flush_interval_seconds": 0.001}, {"flush": "background"}], ids=str)
+@pytest.mark.parametrize("kind", ["hook", "manager"])
+def test_no_file_ever_holds_what_was_redacted_before_it_was_written(tmp_path, kind, writes):
+    """The log, the outbox and the checkpoints with their indexes are looked through byte by byte, at every call."""
+    service = LocalMemory(tmp_path / "memory.db")
+    config = MemoryConfig.local(service, namespaces=()).replace(
+        hook=HookConfig(retrieve=False),
+        writes=WriteConfig(outbox=tmp_path / "outbox.db", **writes),
+        checkpoints=SqliteCheckpoints(path=tmp_path / "checkpoints.db"),
+        compaction=CompactionConfig(token_threshold=3_000),
+    )
+    seen = []
+    config.boto_session().events.register("before-send.*", lambda **_: seen.append(_bytes_of(tmp_path)))
+    session = config.bind("ann", "s1")
+    holder = session.hook() if kind == "hook" else session.session_manager()
+    options = {"hooks": [holder]} if kind == "hook" else {"session_manager": holder}
+    agent = Agent(model=Guarded([]), tools=[look], callback_handler=None, **options)
+    for number in range(8):
+        agent.model = Guarded(
+            [Reply("Let me look.", [ToolCall("look", {"query": "x"})]), f"No. ({number}) " + "word " * 400]
+        )
+        agent(f"For the record {number}: the password is {SECRET}-{number}")
+    holder.close()
+    seen.append(_bytes_of(tmp_path))
+    assert len(seen) >= 8
+    assert not any(SECRET.encode() in content for content in seen)
+    assert REDACTED.encode() in seen[-1]
+    if kind == "manager":
+        assert holder.checkpoint.folded_messages > 0
+        assert (tmp_path / "checkpoints.db").exists()
+        found = holder.recall.by_words(f"removed by the guardrail: {SECRET}")
+        assert REDACTED in [one.text for one in found]
+        assert not any(SECRET in one.text for one in found)
+
+
+def _bytes_of(folder):
+    return b"".join(one.read_bytes() for one in sorted(folder.iterdir()) if one.is_file())
+
+
 # ---- after it was written
 
 
@@ -254,6 +293,27 @@ def test_a_replaced_event_s_own_index_has_the_terms_of_what_it_holds_now(session
     found = decode_event(events(session)[0]).ours["checkpoint"]["checkpoint"]["index"]
     assert [entry[4] for entry in found] == [["removed"], ["other"]]
     assert SECRET not in log(session)
+
+
+@pytest.mark.parametrize("flush", ["turn", "message"])
+def test_outbox_and_checkpoints_hold_nothing_of_what_was_replaced(session, tmp_path, flush):
+    """As Strands does it: the newest message is what a guardrail redacts, before anything of it is folded."""
+    writes = WriteConfig(outbox=tmp_path / "outbox.db", flush=flush)
+    checkpoints = SqliteCheckpoints(path=tmp_path / "checkpoints.db")
+    manager = session.manager(token_threshold=3_000, protected_turns=1, writes=writes, checkpoints=checkpoints)
+    agent = session.agent(manager, [])
+    for number in range(8):
+        agent.model = ScriptedModel([f"Noted. ({number}) " + "word " * 500])
+        agent(f"For the record {number}: the password is {SECRET}-{number}")
+        redact(manager, agent, -2)
+    manager.close()
+    assert manager.checkpoint.folded_messages > 4
+    assert SECRET not in log(session)
+    assert SECRET.encode() not in _bytes_of(tmp_path)
+    assert REDACTED.encode() in _bytes_of(tmp_path)
+    again = session.manager(token_threshold=3_000, writes=writes, checkpoints=checkpoints)
+    assert SECRET not in json.dumps(session.agent(again).messages)
+    assert not any(SECRET in one.text for one in again.recall.by_words(f"the password is {SECRET}"))
 
 
 def test_the_next_summary_does_not_hold_what_was_redacted(session):
