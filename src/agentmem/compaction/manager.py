@@ -43,6 +43,7 @@ from agentmem.compaction.thresholds import Thresholds
 from agentmem.compaction.truncation import TruncationSettings
 from agentmem.config import CompactionConfig, EventLogCheckpoints, WriteConfig
 from agentmem.errors import CheckpointConflictError, ConfigurationError
+from agentmem.events.fitting import as_json
 from agentmem.events.outward import Outward
 from agentmem.events.unsent import finish_with, waiting_writer
 from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
@@ -256,7 +257,7 @@ class CompactingSessionManager(SdkSessionManager):
             exclude_tools=frozenset(self._compaction.exclude_tools),
             hard_tool_content_length=self._compaction.hard_tool_content_length,
         )
-        self._recall = SessionRecall(self._reader, self._store, key, unsent=lambda: self._log.unsent)
+        self._recall = SessionRecall(self._reader, self._store, key, unsent=self._unsent)
         has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
         self._summarizer = summarizer_for(self._compaction.summarizer, agent)
         self._compactor = Compactor(
@@ -440,12 +441,16 @@ class CompactingSessionManager(SdkSessionManager):
             _log.info("session=<%s> | another process opened this session first", self._address)
         return read_session(self._reader, self._store, key)
 
+    def _unsent(self) -> list[Message]:
+        """Return what was said and is not in the log yet: turns that could not be sent, and the one in progress."""
+        return [*self._writer.waiting(), *self._log.unsent]
+
     def _close_turn(self, agent: Agent) -> None:
         identify(agent.messages)
         self._log.adopt(agent.messages)
         if self.persistence_mode is PersistenceMode.NONE:
             return
-        state = SessionAgent.from_agent(agent).to_dict()
+        state = as_json(SessionAgent.from_agent(agent).to_dict())  # an interrupt's reason may be anything
         state["conversation_manager_state"] = self._conversation_state
         if self._log.close_turn(agent.agent_id, state):
             self._log.keep_positions(agent.messages)

@@ -27,7 +27,7 @@ class RestoredSession:
 
     Attributes:
         messages: The kept messages as they stand in the log, oldest first, those of the checkpoint's head in front.
-        checkpoint: The current checkpoint, or None.
+        checkpoint: The current checkpoint without its index, or None.
         agent_state: JSON form of the newest ``SessionAgent`` of this agent, or None.
         newest_event_id: Id of the newest event, or None when the session has no events.
         unread: Where the part of the log begins that was not read although no checkpoint describes it, as a page
@@ -115,7 +115,7 @@ def read_session(
         messages = _from_boundary(messages, checkpoint, reader)
     return RestoredSession(
         messages=tuple(messages),
-        checkpoint=checkpoint,
+        checkpoint=None if checkpoint is None else checkpoint.without_index(),
         agent_state=next((event.agent_state for event in tail.events if _is_state_of(event, key.agent_id)), None),
         newest_event_id=tail.events[0].event_id if tail.events else None,
         unread=tail.token if checkpoint is None else None,
