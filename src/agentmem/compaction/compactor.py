@@ -17,7 +17,6 @@ from agentmem.compaction.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.compaction.cutting import RECALL_TOOL
 from agentmem.compaction.fence import FENCE_TOKENS, count_in_fence, summary_block, with_summary, without_summary
 from agentmem.compaction.policy import History, Limits, Plan, may_shorten_cycle, plan
-from agentmem.compaction.stores.succession import is_further_back
 from agentmem.compaction.summarize import Summary
 from agentmem.compaction.terms import INDEX_TERMS, key_terms
 from agentmem.compaction.tokens import Calibration, TokenCounter, count_message, count_request
@@ -336,26 +335,20 @@ class Compactor:
             folded_messages=checkpoint.folded_messages + len(folded),
         )
 
-    def yield_to(self, winner: Checkpoint | None, draft: Draft, lost: Checkpoint) -> None:
+    def yield_to(self, winner: Checkpoint | None) -> None:
         """Continue behind what another writer saved first, or from the start when there is nothing any more.
+
+        The draft stays what it is: its summary tells of everything before its boundary, the other writer's messages
+        included, as the winner's does before the winner's.
 
         Args:
             winner: What is saved now, or None.
-            draft: What was to be saved.
-            lost: The same with its positions. When the winner's boundary is further, it is given up for the winner's.
         """
         with self._lock:
             self.checkpoint = None if winner is None else winner.without_index()
-            if self.draft is None:
-                return
-            if winner is not None and self.draft is draft and is_further_back(lost.boundary, winner.boundary):
-                _log.info("version=<%d> | another writer's checkpoint reaches further, adopted", winner.version)
-                self.draft = None
-                # No index has these now: what of them is still shown gets an entry when it is folded.
-                self._account.indexed -= draft.entries.keys()
-                return
-            version = 1 if winner is None else winner.version + 1
-            self.draft = replace(self.draft, checkpoint=replace(self.draft.checkpoint, version=version))
+            if self.draft is not None:
+                version = 1 if winner is None else winner.version + 1
+                self.draft = replace(self.draft, checkpoint=replace(self.draft.checkpoint, version=version))
 
     def _summary(self, folded: Sequence[Message], limits: Limits) -> Summary:
         previous = None if self.current is None else self.current.summary

@@ -17,6 +17,7 @@ from agentmem.clock import monotonic
 from agentmem.compaction.first_opening import index_entry
 from agentmem.compaction.others import OtherWriters
 from agentmem.compaction.stores.event_log import EventLogCheckpointStore
+from agentmem.compaction.stores.succession import is_further_back
 from agentmem.compaction.terms import INDEX_TERMS, key_terms
 from agentmem.compaction.truncation import handle_of, names_of_tools
 from agentmem.compaction.turns import without_recall
@@ -258,6 +259,9 @@ class SessionLog:
         """Save the checkpoint that is due, behind whatever another writer saved first."""
         try:
             while self._compactor.draft is not None:
+                if self._is_behind(self._compactor.draft):
+                    # Another writer's checkpoint reaches further, and stands until this process makes the next one.
+                    return
                 draft = self._accounting_for_others(self._compactor.draft)
                 checkpoint = self._placed(draft, self.positions)
                 if checkpoint is None:
@@ -265,7 +269,8 @@ class SessionLog:
                 try:
                     self._store.save(self._key, checkpoint)
                 except CheckpointConflictError as conflict:
-                    self._compactor.yield_to(conflict.winner, draft, checkpoint)
+                    _log.info("session=<%s> | another writer saved a checkpoint first", self._key.session_id)
+                    self._compactor.yield_to(conflict.winner)
                 else:
                     self._saved(checkpoint, draft)
                     return
@@ -283,6 +288,11 @@ class SessionLog:
     def _saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
         self._left_out = [entry for entry in self._left_out if not entry.position < checkpoint.boundary]
         self._compactor.saved(checkpoint, draft)
+
+    def _is_behind(self, draft: Draft) -> bool:
+        standing = self._compactor.checkpoint
+        boundary = self.positions.get(draft.boundary)
+        return standing is not None and boundary is not None and is_further_back(boundary, standing.boundary)
 
     def _accounting_for_others(self, draft: Draft) -> Draft:
         """Return a draft that also accounts for the messages of other writers that it moves past."""
