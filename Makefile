@@ -40,7 +40,7 @@ format: $(READY)
 
 docs: $(READY)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
-	@echo "site/index.html"
+	@echo "site/index.html; its search works when it is served: python -m http.server -d site"
 
 # The build backend is pinned too: pip reads one of the two variables, by its version.
 $(READY): pyproject.toml constraints.txt

@@ -228,8 +228,8 @@ def main() -> None:
             "how to read it.\n\n"
             f"One session of {arguments.turns} turns with {TOOL_CALLS} tool calls each, a `token_threshold` of "
             f"{THRESHOLD:,}, three namespaces, on the embedded service. An agent with the SDK's session manager, or "
-            "with only a hook, also has Strands' default conversation manager, which drops what is older than 40 messages; the "
-            "second row is without it.\n\n"
+            "with only a hook, also has Strands' default conversation manager, which drops what is older than 40 "
+            "messages; the second row is without it.\n\n"
             f"{counted}\n",
             encoding="utf-8",
         )
