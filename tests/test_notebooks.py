@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import re
 from pathlib import Path
@@ -44,6 +45,15 @@ def test_these_are_all_the_notebooks(run):
     assert [path.stem for path in run.notebooks()] == list(NAMES)
 
 
+def lines(printed):
+    """What is printed, line by line, each cell with its number."""
+    return [
+        line
+        for number, texts in enumerate(printed, 1)
+        for line in (f"In [{number}]", *(line for text in texts for line in text.splitlines()))
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_and_says_what_is_stored(run, name):
@@ -52,9 +62,10 @@ def test_a_notebook_runs_and_says_what_is_stored(run, name):
     assert any(texts for texts in fresh)
     if name == "02_compaction" and not run.DATA.is_dir():
         pytest.skip(f"it ran, on invented conversations; its stored outputs are of others: {run.DATA} is not there")
-    again = f"run `python notebooks/run.py {name}`, read the difference, and store it if it is as it should be"
-    for cell, old, new in zip(code(notebook), kept, fresh, strict=True):
-        assert old == new, f"{again}; the cell begins:\n{cell.source[:200]}"
+    difference = list(difflib.unified_diff(lines(kept), lines(fresh), "stored", "now", lineterm="", n=1))
+    assert not difference, "\n".join(
+        [f"If this is as it should be, store it with `python notebooks/run.py {name}`.", *difference]
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
