@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import weakref
 from datetime import UTC, datetime
 
@@ -266,7 +267,10 @@ def test_the_last_turns_are_restored_as_messages(setup):
     again("And now?")
     [request] = again.model.requests
     assert [message["role"] for message in request.messages] == ["user", "assistant", "user"]
-    assert request.texts() == ["I am Ann.", "Hello Ann.", "Unanswered.", "And now?"]
+    dated, said, answered, also_dated, unanswered, asked = request.texts()
+    assert [said, answered, unanswered, asked] == ["I am Ann.", "Hello Ann.", "Unanswered.", "And now?"]
+    assert re.fullmatch(r"\[Earlier in this session, on 20\d\d-\d\d-\d\d at \d\d:\d\d UTC\]", dated)
+    assert also_dated.startswith("[Earlier in this session, on 20")
     assert len(setup.saved()) == 3
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.compaction.tokens import count_text
@@ -70,21 +71,19 @@ def read_last_messages(
     Raises:
         HistoryUnavailableError: The service did not answer; nothing is known of the history.
     """
-    events: list[DecodedEvent] = []
-    found: list[RestoredText] = []
-    for number, page in enumerate(reader.pages(), start=1):
-        events += page
-        found = [
-            RestoredText(logged.message["role"], logged.at, text)
-            for logged in in_order(events)
-            if (
-                text := message_text(
-                    logged.message["content"], logged.message["role"], without_thinking=without_thinking
-                )
-            )
+
+    def texts(events: Sequence[DecodedEvent]) -> list[RestoredText]:
+        return [
+            RestoredText(one.message["role"], one.at, text)
+            for one in in_order(events)
+            if (text := message_text(one.message["content"], one.message["role"], without_thinking=without_thinking))
         ]
-        if number >= PAGES or sum(count_text(one.text) for one in found) > max_tokens:
-            break
+
+    def enough(events: Sequence[DecodedEvent]) -> bool:
+        return sum(count_text(one.text) for one in texts(events)) > max_tokens
+
+    events = reader.newest(enough, max_pages=PAGES)
+    found = texts(events)
     newest = found[::-1]
     kept = within_tokens(newest, max_tokens, _rendered, skip=False)
     if newest and not kept:
@@ -109,8 +108,14 @@ def put_into_system_prompt(agent: Agent, restored: Sequence[RestoredText]) -> No
 
 
 def as_message(one: RestoredText) -> Message:
-    """Make a message of a restored one; tags of ours in it mean nothing."""
-    return cast("Message", {"role": one.role, "content": [{"text": inert(one.text)}]})
+    """Make a message of a restored one; tags of ours in it mean nothing.
+
+    What the user said is dated. What the assistant said is not, or it would learn to begin its answers so.
+    """
+    said = [{"text": inert(one.text)}]
+    when = f"[Earlier in this session, on {one.at.astimezone(UTC):%Y-%m-%d at %H:%M} UTC]"
+    content = [{"text": when}, *said] if one.role == "user" else said
+    return cast("Message", {"role": one.role, "content": content})
 
 
 def _rendered(one: RestoredText) -> str:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strands import Agent, tool
+from strands import Agent, ToolContext, tool
 from strands.types.session import SessionMessage
 
 from agentmem import HookConfig, MemoryConfig, WriteConfig
@@ -179,6 +179,25 @@ def test_a_tool_result_that_json_has_no_form_for_does_not_cost_the_turn(by):
         assert (value["json"]["price"], value["json"]["file"], value["json"]["set"]) == ("9.90", "/a/b", [1])
         assert "object: has no form in JSON" in value["json"]["object"]
         assert text == {"text": "and this"}
+
+
+def test_an_interrupt_s_reason_that_json_has_no_form_for_does_not_cost_the_turn():
+    @tool(context=True)
+    def pay(tool_context: ToolContext) -> str:
+        """Pay."""
+        return f"paid: {tool_context.interrupt('approval', reason=NO_JSON)}"
+
+    session = MemoryConfig.local(LOCAL, namespaces=()).bind("ann", f"s-{uuid.uuid4()}")
+    manager = session.session_manager()
+    agent = Agent(
+        model=ScriptedModel([ToolCall("pay"), "Done."]), tools=[pay], session_manager=manager, callback_handler=None
+    )
+    (interrupt,) = agent("Pay it.").interrupts
+    assert manager.status.pending == 0
+    agent([{"interruptResponse": {"interruptId": interrupt.id, "response": "yes"}}])
+    again = Agent(model=ScriptedModel(), tools=[pay], session_manager=session.session_manager(), callback_handler=None)
+    assert texts(again.messages) == ["Pay it.", "Done."]
+    assert "paid: yes" in str(again.messages[2])
 
 
 def test_what_json_can_say_is_not_touched():

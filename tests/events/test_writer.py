@@ -191,3 +191,36 @@ def test_an_unreadable_history_is_not_an_empty_one(session):
 
 def test_a_session_nobody_wrote_to_is_empty(session):
     assert list(EventReader(session.data, session.address).pages()) == [[]]
+
+
+# ---- reading back as far as is wanted
+
+
+def test_reading_stops_at_a_boundary_a_budget_or_a_number_of_turns(session):
+    writer = _writer(session)
+    for number in range(450):
+        writer.submit([_item(str(number))])
+    assert writer.drain()
+    reader = EventReader(session.data, session.address)
+    boundary = next(
+        one for page in reader.pages() for one in page if one.messages[0].message["content"] == [_text(260)]
+    )
+
+    def characters(events):
+        return sum(len(one.message["content"][0]["text"]) for one in in_order(events))
+
+    for enough, pages in (
+        (lambda events: len(in_order(events)) >= 120, 2),
+        (lambda events: characters(events) >= 290, 1),
+        (lambda events: events[-1].event_id <= boundary.event_id, 2),
+        (lambda events: False, 5),
+    ):
+        session.calls.clear()
+        events = reader.newest(enough)
+        assert session.calls["ListEvents"] == pages
+        assert in_order(events)[-1].message["content"] == [_text(449)]
+    assert len(reader.newest(lambda events: False, max_pages=3)) == 300
+
+
+def _text(number):
+    return {"text": str(number)}

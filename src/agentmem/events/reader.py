@@ -14,7 +14,7 @@ from agentmem.events.codec import DecodedEvent, LoggedMessage, decode_event
 from agentmem.events.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from agentmem.events.address import SessionAddress
 
@@ -93,6 +93,28 @@ class EventReader:
         answer = self._call("list_events", "events", maxResults=page_size, includePayloads=payloads, **more)
         events = tuple(self._decode(event) for event in answer["events"] if _on_main(event))
         return Page(events, answer.get("nextToken") or None)
+
+    def newest(
+        self, enough: Callable[[Sequence[DecodedEvent]], bool], *, max_pages: int | None = None
+    ) -> list[DecodedEvent]:
+        """Read back from the newest event until what was read is enough, such as for a budget or a number of turns.
+
+        Args:
+            enough: Asked after each page, with all events read so far, newest first.
+            max_pages: Pages of 100 events to read at most; None for no limit.
+
+        Returns:
+            The events, newest first; ``in_order`` makes a history of them.
+
+        Raises:
+            HistoryUnavailableError: The service did not answer; nothing is known of the history.
+        """
+        events: list[DecodedEvent] = []
+        for number, page in enumerate(self.pages(), start=1):
+            events += page
+            if number == max_pages or enough(events):
+                break
+        return events
 
     def get(self, event_id: str) -> DecodedEvent | None:
         """Return one event; of one that a redaction has replaced, what stands in its place.
