@@ -128,13 +128,28 @@ class MemorySession:
         return {"extractionConfig": {"namespaceVariables": dict(self.variables)}} if self.variables else {}
 
     def hook(self) -> MemoryHook:
-        """Make the hook for ``Agent(hooks=[...])``."""
+        """Make the hook for ``Agent(hooks=[...])``; nothing is called yet.
+
+        Returns:
+            A hook that serves this session, whatever ``agent.state`` says.
+
+        Raises:
+            ConfigurationError: The writes are to be made in the background, and this is AWS Lambda.
+        """
         from agentmem.hook import MemoryHook
 
         return MemoryHook(self.config, session=self)
 
     def session_manager(self) -> CompactingSessionManager:
-        """Make the session manager for ``Agent(session_manager=...)``; one for each agent."""
+        """Make the session manager for ``Agent(session_manager=...)``; nothing is called yet.
+
+        Returns:
+            A manager for one agent; a second agent, or the same one made anew, takes another.
+
+        Raises:
+            ConfigurationError: The outbox cannot be used, or the writes are to be made in the background, and this is
+                AWS Lambda.
+        """
         from agentmem.compaction.manager import CompactingSessionManager
 
         return CompactingSessionManager.for_session(self)
@@ -237,6 +252,7 @@ class MemorySession:
 
         Raises:
             MemoryWaitTimeout: The time was up, and `raise_on_timeout` was set.
+            ExtractionFailedError: An extraction job of this session failed for this namespace.
             ConfigurationError: An argument is malformed, or there is no namespace of that name.
             ClientError: The service refused a request.
         """
@@ -299,6 +315,7 @@ class MemorySession:
 
         Raises:
             MemoryWaitTimeout: The time was up, and `raise_on_timeout` was set.
+            ExtractionFailedError: An extraction job of this session failed for this namespace.
             ConfigurationError: An argument is malformed, or there is no namespace of that name.
             ClientError: The service refused a request.
         """
