@@ -44,7 +44,6 @@ from agentmem.compaction.truncation import TruncationSettings
 from agentmem.config import CompactionConfig, EventLogCheckpoints, WriteConfig
 from agentmem.errors import CheckpointConflictError, ConfigurationError
 from agentmem.events.fitting import as_json
-from agentmem.events.fitting import as_json
 from agentmem.events.outward import Outward
 from agentmem.events.unsent import finish_with, waiting_writer
 from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
