@@ -7,17 +7,19 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from agentmem.control import shortcomings
-from agentmem.errors import AgentMemError
-from agentmem.sections import DynamoDBCheckpoints
+from agentmem.errors import AgentMemError, CheckpointStoreError
+from agentmem.remedies import CREDENTIALS, DENIED, REJECTED, code_of, other_endpoints, remedy_of
+from agentmem.sections import DynamoDBCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from agentmem.config import MemoryConfig
 
@@ -29,8 +31,7 @@ NOBODY = "agentmem-doctor"
 """The actor and session that harmless calls are about; no event is ever written to them."""
 
 NO_EVENT = f"{0:019d}#00000000"
-_DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
-_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL")
+_UNREACHABLE = (BotoCoreError, ResponseParserError)
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,10 @@ def examine(config: MemoryConfig, *, actor_id: str | None = None, session_id: st
     yield from necessary
     if any(finding.status == "failed" for finding in necessary):
         return  # every call would fail for the same reason
-    yield from _memory(config)
-    yield from _table(config)
+    reached = yield from _memory(config)
+    if not reached:
+        return
+    yield from _checkpoints(config)
     yield from _permissions(config)
     yield from _formats(config, actor_id, session_id)
 
@@ -75,11 +78,9 @@ def _credentials(config: MemoryConfig) -> Finding:
     try:
         credentials = config.boto_session().get_credentials()
     except (BotoCoreError, AgentMemError) as error:
-        return Finding("credentials", "failed", f"{error}")
+        return Finding("credentials", "failed", f"{error}. {CREDENTIALS}")
     if credentials is None:
-        return Finding(
-            "credentials", "failed", "none were found. Sign in (`aws configure sso`, `aws login`) or set AWS_PROFILE."
-        )
+        return Finding("credentials", "failed", f"none were found. {CREDENTIALS}")
     return Finding("credentials", "ok", f"found by {credentials.method}")
 
 
@@ -89,48 +90,104 @@ def _place(config: MemoryConfig) -> Finding:
     region = config.region or config.boto_session().region_name
     if not region:
         return Finding("place", "failed", "there is no region. Give it in the file, or set AWS_REGION.")
-    elsewhere = [f"{name}={os.environ[name]}" for name in _ENDPOINTS if os.environ.get(name)]
-    if elsewhere:
+    if elsewhere := [f"{name}={value}" for name, value in other_endpoints().items()]:
         return Finding("place", "warning", f"{region}, but not AWS: {', '.join(elsewhere)}. Unset them to reach AWS.")
     return Finding("place", "ok", f"AWS region {region}")
 
 
-def _memory(config: MemoryConfig) -> Iterator[Finding]:
+def _memory(config: MemoryConfig) -> Generator[Finding, None, bool]:
+    """Look at the memory and its strategies; returns whether it makes sense to go on."""
     try:
         memory = config.control_plane().get_memory(memoryId=config.memory_id)["memory"]
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "ResourceNotFoundException":
-            yield Finding(
-                "memory",
-                "failed",
-                f"{config.memory_id!r} is not in region {config.region}. Correct the id or the region, or run "
-                "`agentmem init`.",
-            )
-        elif code in _DENIED:
-            # An agent does not call it: a policy without it is no mistake.
-            yield Finding("memory", "warning", f"{error}. Its status and strategies could not be compared.")
-        else:
-            yield Finding("memory", "failed", str(error))
-        return
-    except (BotoCoreError, ResponseParserError, AgentMemError, KeyError) as error:
-        yield Finding("memory", "failed", f"{type(error).__name__}: {error}")
-        return
-    status = memory["status"]
-    kept = f"{config.memory_id} is {status}, events are kept for {memory['eventExpiryDuration']} days"
-    yield Finding("memory", "ok" if status == "ACTIVE" else "failed", kept)
+        yield _no_memory(config, error)
+        return code_of(error) not in REJECTED
+    except (*_UNREACHABLE, AgentMemError, KeyError) as error:
+        yield Finding("memory", "failed", _told(error))
+        return False
+    yield _status(config, memory)
     problems = shortcomings(config, memory)
     for problem in problems:
         yield Finding("strategies", "failed", problem)
     if not problems:
         names = ", ".join(namespace.name for namespace in config.namespaces) or "none"
         yield Finding("strategies", "ok", f"as configured: {names}")
+    return True
 
 
-def _table(config: MemoryConfig) -> Iterator[Finding]:
-    location = config.checkpoints
-    if not isinstance(location, DynamoDBCheckpoints):
-        return
+def _no_memory(config: MemoryConfig, error: ClientError) -> Finding:
+    code = code_of(error)
+    if code in REJECTED:
+        return Finding("credentials", "failed", f"the service does not accept them ({error}). {CREDENTIALS}")
+    if code in DENIED:
+        # An agent does not call it: a policy without it is no mistake.
+        detail = (
+            f"{error}. Its status and strategies could not be compared; `agentmem iam-policy --operator` allows it."
+        )
+        return Finding("memory", "warning", detail)
+    if code == "ResourceNotFoundException":
+        return Finding(
+            "memory",
+            "failed",
+            f"{config.memory_id!r} is not in region {config.region}. Correct the id or the region, or run "
+            "`agentmem init`.",
+        )
+    return Finding("memory", "failed", _told(error))
+
+
+def _status(config: MemoryConfig, memory: Mapping[str, Any]) -> Finding:
+    status = memory["status"]
+    kept = f"{config.memory_id} is {status}, events are kept for {memory['eventExpiryDuration']} days"
+    if status == "ACTIVE":
+        return Finding("memory", "ok", kept)
+    if status == "FAILED":
+        reason = memory.get("failureReason", "no reason given")
+        return Finding("memory", "failed", f"{kept}: {reason.rstrip('.')}. Mend that, delete the memory and run `agentmem init`.")
+    return Finding("memory", "failed", f"{kept}. Wait until it is ACTIVE, or have `agentmem init` wait.")
+
+
+def _told(error: BaseException) -> str:
+    """Return what an error says, which error it is when that is no sentence of ours, and what to do."""
+    said = str(error) if isinstance(error, AgentMemError | ClientError) else f"{type(error).__name__}: {error}"
+    return " ".join(filter(None, (said if said.endswith(".") else f"{said}.", remedy_of(error))))
+
+
+def _checkpoints(config: MemoryConfig) -> Iterator[Finding]:
+    """Look at where checkpoints are kept; the event log needs no place of its own."""
+    match config.checkpoints:
+        case DynamoDBCheckpoints() as location:
+            yield from _table(config, location)
+        case SqliteCheckpoints(path=path):
+            yield _file(Path(path).expanduser())
+        case InMemoryCheckpoints():
+            yield Finding(
+                "checkpoints",
+                "warning",
+                "they live in the agent's process and are gone with it: sessions are folded anew after a restart. Use "
+                "another [checkpoints] kind than 'memory', or leave the section out.",
+            )
+
+
+def _file(path: Path) -> Finding:
+    from agentmem.compaction.stores.sqlite import SqliteCheckpointStore
+
+    if not path.exists():
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not os.access(folder, os.W_OK):
+            return Finding(
+                "checkpoints",
+                "failed",
+                f"{path} cannot be made in {folder}. Give [checkpoints] path a folder to write to.",
+            )
+        return Finding("checkpoints", "ok", f"{path} will be made by the first compaction")
+    try:
+        SqliteCheckpointStore(path).keys_of(NOBODY)
+    except CheckpointStoreError as error:
+        return Finding("checkpoints", "failed", str(error))
+    return Finding("checkpoints", "ok", f"in {path}")
+
+
+def _table(config: MemoryConfig, location: DynamoDBCheckpoints) -> Iterator[Finding]:
     from agentmem.compaction.stores import dynamodb_client
 
     remedy = "Run `agentmem checkpoints create-table`, which completes it."
@@ -139,10 +196,13 @@ def _table(config: MemoryConfig) -> Iterator[Finding]:
         table = client.describe_table(TableName=location.table)["Table"]
         keys = {entry["AttributeName"]: entry["KeyType"] for entry in table["KeySchema"]}
         if keys != {"pk": "HASH", "sk": "RANGE"}:
-            yield Finding("table", "failed", f"{location.table} has the keys {keys}: made for something else. Rename.")
+            told = f"{location.table} has the keys {keys}: it was made for something else. Give [checkpoints] another."
+            yield Finding("table", "failed", told)
             return
-        state: Status = "ok" if table["TableStatus"] == "ACTIVE" else "failed"
-        yield Finding("table", state, f"{location.table} is {table['TableStatus']}")
+        if table["TableStatus"] == "ACTIVE":
+            yield Finding("table", "ok", f"{location.table} is ACTIVE")
+        else:
+            yield Finding("table", "failed", f"{location.table} is {table['TableStatus']}. Wait until it is ACTIVE.")
         expiry = client.describe_time_to_live(TableName=location.table)["TimeToLiveDescription"]
         if expiry.get("AttributeName") == "expires_at" and expiry["TimeToLiveStatus"] in {"ENABLED", "ENABLING"}:
             yield Finding("table expiry", "ok", "on")
@@ -153,12 +213,12 @@ def _table(config: MemoryConfig) -> Iterator[Finding]:
         on = recovery == "ENABLED"
         yield Finding("table recovery", "ok" if on else "warning", "on" if on else f"off. {remedy}")
     except ClientError as error:
-        code = error.response["Error"]["Code"]
+        code = code_of(error)
         missing = code == "ResourceNotFoundException"
-        detail = f"there is no table {location.table}. {remedy}" if missing else str(error)
-        yield Finding("table", "warning" if code in _DENIED else "failed", detail)
+        detail = f"there is no table {location.table}. {remedy}" if missing else _told(error)
+        yield Finding("table", "warning" if code in DENIED else "failed", detail)
     except (BotoCoreError, AgentMemError) as error:
-        yield Finding("table", "failed", str(error))
+        yield Finding("table", "failed", _told(error))
 
 
 def _permissions(config: MemoryConfig) -> Iterator[Finding]:
@@ -167,15 +227,15 @@ def _permissions(config: MemoryConfig) -> Iterator[Finding]:
         try:
             call()
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in _DENIED:
+            code = code_of(error)
+            if code in DENIED:
                 yield Finding(name, "failed", f"{error}. `agentmem iam-policy` prints the policy that is needed.")
             elif code in {"ResourceNotFoundException", "ValidationException", "ConditionalCheckFailedException"}:
                 yield Finding(name, "ok", "allowed")  # it was looked at, which comes after the permission
             else:
                 yield Finding(name, "warning", f"{error}. Try again.")
         except Exception as error:  # noqa: BLE001 - whatever it is, the other checks go on
-            yield Finding(name, "failed", f"{type(error).__name__}: {error}")
+            yield Finding(name, "failed", _told(error))
         else:
             yield Finding(name, "ok", "allowed")
 
@@ -187,6 +247,7 @@ def _harmless(config: MemoryConfig) -> Iterator[tuple[str, Callable[[], object]]
     nobody = {**memory, "actorId": NOBODY, "sessionId": NOBODY}
     yield "ListEvents", lambda: client.list_events(**nobody, maxResults=1)
     yield "GetEvent", lambda: client.get_event(**nobody, eventId=NO_EVENT)
+    yield "DeleteEvent", lambda: client.delete_event(**nobody, eventId=NO_EVENT)
     # A branch of an event that is not there is refused, after the permission was looked at.
     yield (
         "CreateEvent",
@@ -257,13 +318,18 @@ def _formats(config: MemoryConfig, actor_id: str | None, session_id: str | None)
             memoryId=config.memory_id, actorId=actor_id, sessionId=session_id, maxResults=100
         )
         events = [decode_event(event) for event in answer["events"]]
-    except (ClientError, BotoCoreError, ResponseParserError, AgentMemError, KeyError) as error:
-        yield Finding("event formats", "failed", f"{type(error).__name__}: {error}")
+    except (ClientError, *_UNREACHABLE, AgentMemError, KeyError) as error:
+        yield Finding("event formats", "failed", _told(error))
         return
     origins: Counter[str] = Counter(logged.origin for event in events for logged in event.messages)
     yield _mixed(origins, len(events))
     if unknown := sum(event.unknown for event in events):
-        yield Finding("event formats", "warning", f"{unknown} items are in no known form and are passed over")
+        yield Finding(
+            "event formats",
+            "warning",
+            f"{unknown} items are in no known form and are passed "
+            "over. `agentmem events show` shows what they are; whoever wrote them reads them.",
+        )
 
 
 def _mixed(origins: Mapping[str, int], events: int) -> Finding:

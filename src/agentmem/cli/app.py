@@ -12,6 +12,7 @@ from agentmem.cli.checkpoints import checkpoints
 from agentmem.cli.context import compact, context
 from agentmem.cli.demo import demo
 from agentmem.cli.doctor import doctor
+from agentmem.cli.errors import explained
 from agentmem.cli.events import events
 from agentmem.cli.forget import forget
 from agentmem.cli.init import init
@@ -23,7 +24,7 @@ from agentmem.cli.sessions import sessions
 from agentmem.cli.transfer import export, import_
 from agentmem.cli.wait import wait
 
-__all__ = ["app", "explained", "run"]
+__all__ = ["app", "run"]
 
 app = typer.Typer(
     name="agentmem",
@@ -77,21 +78,3 @@ def run() -> None:
         if message is None:
             raise
         sys.exit(f"agentmem: {message}")
-
-
-def explained(error: BaseException) -> str | None:
-    """Return the message for an error the user can do something about; None for one of ours."""
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.parsers import ResponseParserError
-
-    from agentmem.errors import AgentMemError
-    from agentmem.local.errors import MissingExtraError
-
-    known = (AgentMemError, BotoCoreError, ClientError, ResponseParserError, MissingExtraError, BrokenPipeError)
-    cause: BaseException | None = error
-    while cause is not None:
-        # Strands wraps what happens inside its event loop.
-        if isinstance(cause, known):
-            return str(cause) or type(cause).__name__
-        cause = cause.__cause__
-    return None

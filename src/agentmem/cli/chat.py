@@ -58,9 +58,9 @@ def chat(  # noqa: PLR0917 - typer makes an option of each
 
     Example: agentmem chat --local ./.agentmem --actor ana --model ollama:llama3.2
     """
-    from agentmem.cli.app import explained
     from agentmem.cli.chat_view import JsonView, TextView
     from agentmem.cli.chatting import Chat
+    from agentmem.cli.errors import explained
 
     with progress("opening the session"):
         conversation = _opened(

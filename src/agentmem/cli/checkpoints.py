@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentmem.cli.configuration import Actor, Agent, AsJson, ConfigFile, Session, configured, find_configuration
-from agentmem.cli.output import print_facts, print_table
+from agentmem.cli.output import print_facts, print_table, progress
 
 if TYPE_CHECKING:
     from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
@@ -40,7 +40,8 @@ def list_checkpoints(  # noqa: PLR0917 - typer makes an option of each
     from agentmem.compaction.viewing import open_checkpoints
 
     store, key = open_checkpoints(config, actor, session, agent)
-    found = list(islice(store.history(key), limit))
+    with progress("reading the checkpoints"):
+        found = list(islice(store.history(key), limit))
     if as_json:
         print(json.dumps([_facts(checkpoint) for checkpoint in found]))
         return
@@ -77,7 +78,8 @@ def show_checkpoint(  # noqa: PLR0917 - typer makes an option of each
     from agentmem.compaction.viewing import open_checkpoints
 
     store, key = open_checkpoints(config, actor, session, agent)
-    found = next(store.history(key, before=None if version is None else version + 1), None)
+    with progress("reading the checkpoint"):
+        found = next(store.history(key, before=None if version is None else version + 1), None)
     if found is None or (version is not None and found.version != version):
         raise typer.BadParameter(_nothing(key, version), param_hint="--session")
     if as_json:
@@ -127,7 +129,8 @@ def create_checkpoint_table(
         boto_session=settings.boto_session() if settings and settings.local_path is None else None,
         region=settings.region if settings else None,
     )
-    created = create_table(client, name)
+    with progress(f"waiting for table {name}"):
+        created = create_table(client, name)
     if as_json:
         print(json.dumps({"table": name, "region": client.meta.region_name, "created": created}))
     else:

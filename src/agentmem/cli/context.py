@@ -8,7 +8,7 @@ import typer
 
 from agentmem.cli.configuration import Actor, Agent, AsJson, Session, configured
 from agentmem.cli.events import message_text
-from agentmem.cli.output import note, print_facts, print_json, print_table, shortened
+from agentmem.cli.output import note, print_facts, print_json, print_table, progress, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,8 @@ def compact(  # noqa: PLR0917 - typer makes an option of each
     view = _opened(config, actor, session, agent_id=agent, fixed_tokens=fixed_tokens, context_window=context_window)
     if view.unread and dry_run:
         note("Older events that no checkpoint describes are folded first; the figures are of what comes after them.")
-    done = view.plan() if dry_run else view.compact()
+    with progress("planning" if dry_run else "compacting"):
+        done = view.plan() if dry_run else view.compact()
     version = None if dry_run or view.checkpoint is None else view.checkpoint.version
     if as_json:
         print_json({"done": done is not None and not dry_run, "checkpoint_version": version, **_outcome(done)})
@@ -116,7 +117,8 @@ def _outcome(done: Compaction | None) -> dict[str, Any]:
 def _opened(config: MemoryConfig, actor: str, session: str, **settings: Any) -> SessionView:
     from agentmem.compaction.viewing import SessionView
 
-    view = SessionView(config, actor, session, **settings)
+    with progress("reading the session"):
+        view = SessionView(config, actor, session, **settings)
     if view.is_empty:
         raise typer.BadParameter(
             f"session {session!r} of actor {actor!r} has no events in memory {config.memory_id!r}",

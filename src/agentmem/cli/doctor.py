@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentmem.cli.configuration import AsJson, configured
-from agentmem.cli.output import print_json, print_table
+from agentmem.cli.output import print_json, print_table, progress
 
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
@@ -32,7 +32,11 @@ def doctor(
 
     from agentmem.diagnosis import examine
 
-    found = list(examine(config, actor_id=actor, session_id=session))
+    with progress("checking") as show:
+        found = []
+        for finding in examine(config, actor_id=actor, session_id=session):
+            found.append(finding)
+            show(len(found))
     if as_json:
         print_json([asdict(one) for one in found])
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agentmem.cli.configuration import Actor, AsJson, Session, configured
-from agentmem.cli.output import print_facts, print_json, print_table, shortened, when
+from agentmem.cli.output import print_facts, print_json, print_table, progress, shortened, when
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,8 @@ def list_events(  # noqa: PLR0917 - typer makes an option of each
     """
     from agentmem.inventory import Inventory
 
-    found = list(islice(Inventory(config).events(actor, session, branch=branch), limit))
+    with progress("reading the events"):
+        found = list(islice(Inventory(config).events(actor, session, branch=branch), limit))
     if as_json:
         print_json([_facts(event) for event in found])
         return
@@ -68,9 +69,10 @@ def show_event(
     """
     from agentmem.events.codec import decode_event
 
-    answer = config.data_plane().get_event(
-        memoryId=config.memory_id, actorId=actor, sessionId=session, eventId=event_id
-    )
+    with progress("reading the event"):
+        answer = config.data_plane().get_event(
+            memoryId=config.memory_id, actorId=actor, sessionId=session, eventId=event_id
+        )
     event = answer["event"]
     if as_json:
         print_json(event)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agentmem.cli.configuration import DEFAULT_FILE, LOCAL_NAME, AsJson, Local, Region, opening, read_values
-from agentmem.cli.output import print_facts, print_json
+from agentmem.cli.output import print_facts, print_json, progress, writable
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from agentmem.config import MemoryConfig
 
 __all__ = ["init"]
@@ -52,14 +49,15 @@ def init(  # noqa: PLR0917 - typer makes an option of each
         complete(
             text, config, {} if local is None else {"local_path": local}, checkpoints
         )  # what it would refuse is refused before anything is created
-    with _status(f"Waiting for the memory, at most {max_wait:g} s"):
+    with progress(f"waiting for the memory, at most {max_wait:g} s"):
         settings = _ensured(values, name, event_expiry_days, max_wait)
         created = _table(settings)
     place = _place(settings, values)
-    config.parent.mkdir(parents=True, exist_ok=True)
     written = new_file(settings, place) if text is None else complete(text, config, place, checkpoints)
     if written != text:
-        config.write_text(written, encoding="utf-8")
+        with writable(config):
+            config.parent.mkdir(parents=True, exist_ok=True)
+            config.write_text(written, encoding="utf-8")
     strategies = [namespace.name for namespace in settings.namespaces]
     facts = {
         "memory_id": settings.memory_id,
@@ -116,10 +114,3 @@ def _place(config: MemoryConfig, values: dict[str, Any]) -> dict[str, str]:
     # The embedded memory of the usual name is found without its id, and made again when its folder is gone.
     usual = config.memory_id.rpartition("-")[0] == LOCAL_NAME
     return {"local_path": str(values["local_path"]), **({} if usual else {"memory_id": config.memory_id})}
-
-
-def _status(text: str) -> AbstractContextManager[object]:
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    return console.status(text) if console.is_terminal else nullcontext()

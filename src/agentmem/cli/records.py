@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agentmem.cli.configuration import AsJson, configured
-from agentmem.cli.output import confirmed, note, print_facts, print_json, print_table, shortened, when
+from agentmem.cli.output import confirmed, note, print_facts, print_json, print_table, progress, shortened, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["print_records", "records"]
 
 records = typer.Typer(help="Look at long-term memory records, search them, or delete some.", no_args_is_help=True)
+
+SHORTEST_ID = 40
+"""Characters of a record's id, ``mem-`` and a UUID (botocore: `MemoryRecordId`)."""
 
 Name = Annotated[str | None, typer.Option(help="Only of the configured namespace of this name; needs --actor.")]
 Path = Annotated[str | None, typer.Option("--namespace", help="Of this namespace and everything below it instead.")]
@@ -52,8 +55,10 @@ def list_records(  # noqa: PLR0917 - typer makes an option of each
             memoryId=config.memory_id, **place, PaginationConfig={"PageSize": 100}
         )
         listed = (record for page in pages for record in page["memoryRecordSummaries"])
-        found += list(islice(listed, limit))
-        if next(listed, None) is not None:
+        with progress(f"reading {_shown(place)}"):
+            found += list(islice(listed, limit))
+            more = next(listed, None) is not None
+        if more:
             note(f"There are more than {limit} in {_shown(place)}; give a higher --limit.")
     print_records(_once(found), as_json=as_json)
 
@@ -80,12 +85,13 @@ def search_records(  # noqa: PLR0917 - typer makes an option of each
     found: list[dict[str, Any]] = []
     for place in _places(config, actor=actor, session=session, name=name, namespace=namespace, variables=variable):
         strategy = {"memoryStrategyId": place.pop("memoryStrategyId")} if "memoryStrategyId" in place else {}
-        answer = client.retrieve_memory_records(
-            memoryId=config.memory_id,
-            **place,
-            searchCriteria={"searchQuery": query, "topK": top_k, **strategy},
-            maxResults=top_k,
-        )
+        with progress(f"searching {_shown(place)}"):
+            answer = client.retrieve_memory_records(
+                memoryId=config.memory_id,
+                **place,
+                searchCriteria={"searchQuery": query, "topK": top_k, **strategy},
+                maxResults=top_k,
+            )
         found += answer["memoryRecordSummaries"]
     best = sorted(_once(found), key=lambda record: -record.get("score", 0.0))
     print_records([record for record in best if record.get("score", 0.0) >= min_score], as_json=as_json)
@@ -100,9 +106,10 @@ def show_record(
 ) -> None:
     """Show one record whole.
 
-    Example: agentmem records show mem-0f1e2d3c
+    Example: agentmem records show mem-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9
     """
-    record = _record(config, record_id)
+    with progress("reading the record"):
+        record = _record(config, record_id)
     if as_json:
         print_json(_facts(record))
         return
@@ -122,17 +129,20 @@ def delete_records(
 ) -> None:
     """Delete records for good, after showing them and asking.
 
-    Example: agentmem records delete mem-0f1e2d3c
+    Example: agentmem records delete mem-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9
     """
-    found = [_record(config, record_id) for record_id in dict.fromkeys(record_ids)]
+    with progress("reading the records"):
+        found = [_record(config, record_id) for record_id in dict.fromkeys(record_ids)]
     for record in found:
         note(f"{record['memoryRecordId']}  {shortened(record['content']['text'])}")
     if not confirmed(f"Delete {_counted(len(found))} for good?", yes=yes):
         note("Nothing was deleted.")
         raise typer.Exit(1)
     client = config.data_plane()
-    for record in found:
-        client.delete_memory_record(memoryId=config.memory_id, memoryRecordId=record["memoryRecordId"])
+    with progress("deleting", len(found)) as show:
+        for number, record in enumerate(found, 1):
+            client.delete_memory_record(memoryId=config.memory_id, memoryRecordId=record["memoryRecordId"])
+            show(number)
     print(f"deleted {_counted(len(found))}")
 
 
@@ -141,6 +151,10 @@ def _counted(count: int) -> str:
 
 
 def _record(config: MemoryConfig, record_id: str) -> dict[str, Any]:
+    if len(record_id) < SHORTEST_ID:
+        raise typer.BadParameter(
+            f"{record_id!r} is no whole id; `agentmem records list` shows them", param_hint="RECORD_ID"
+        )
     answer = config.data_plane().get_memory_record(memoryId=config.memory_id, memoryRecordId=record_id)
     record: dict[str, Any] = answer["memoryRecord"]
     return record

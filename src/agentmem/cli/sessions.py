@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentmem.cli.configuration import AsJson, configured
-from agentmem.cli.output import note, print_json, print_table, when
+from agentmem.cli.output import note, print_json, print_table, progress, when
 
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
@@ -32,8 +32,10 @@ def sessions(
     inventory = Inventory(config)
     actors = iter([actor]) if actor is not None else inventory.actors()
     everything = (one for name in actors for one in inventory.sessions(name))
-    found = list(islice(everything, limit))
-    if next(everything, None) is not None:
+    with progress("reading the sessions"):
+        found = list(islice(everything, limit))
+        more = next(everything, None) is not None
+    if more:
         note(f"There are more than {limit}; give a higher --limit, or an --actor.")
     if as_json:
         print_json(

@@ -29,10 +29,7 @@ def _with_status(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        from agentmem.errors import AgentMemError
-        from agentmem.local.errors import MissingExtraError
+        from agentmem.cli.errors import explained
 
         try:
             command(*arguments, **options)
@@ -40,10 +37,9 @@ def _with_status(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(INTERRUPTED) from None
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
-        except (AgentMemError, BotoCoreError, ClientError, MissingExtraError) as error:
-            _end(f"agentmem: {error}")
-        except Exception:  # noqa: BLE001 - Python would end with 1, which says that the time was up
-            _end(traceback.format_exc())
+        except Exception as error:  # noqa: BLE001 - Python would end with 1, which says that the time was up
+            message = explained(error)
+            _end(traceback.format_exc() if message is None else f"agentmem: {message}")
 
     return run
 

@@ -1,0 +1,48 @@
+"""Errors as a user of the command line is told them: what happened, and what to do; no traceback."""
+
+from __future__ import annotations
+
+__all__ = ["explained"]
+
+
+def explained(error: BaseException) -> str | None:
+    """Return the message for an error the user can do something about.
+
+    Args:
+        error: Anything that was raised.
+
+    Returns:
+        One line or a few; None for a mistake of ours, which is better shown with its traceback.
+    """
+    import sqlite3
+
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    from agentmem.errors import AgentMemError
+    from agentmem.local.errors import MissingExtraError
+    from agentmem.remedies import remedy_of
+
+    said: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        # Strands wraps what happens inside its event loop, and our errors what the clients raise.
+        if isinstance(cause, BotoCoreError | ClientError | ResponseParserError):
+            return " ".join(
+                filter(None, (*(said or [_sentence(str(cause) or type(cause).__name__)]), remedy_of(cause)))
+            )
+        if isinstance(cause, AgentMemError | MissingExtraError | BrokenPipeError):
+            said = said or [_sentence(str(cause) or type(cause).__name__)]
+        elif isinstance(cause, OSError) and cause.filename is not None:
+            said = said or [f"{cause.filename}: {cause.strerror}. Give a path that this user may use."]
+        elif isinstance(cause, sqlite3.Error):
+            said = said or [
+                f"a database file cannot be used ({cause}). Is its disk full, or is the file not agentmem's?"
+            ]
+        cause = cause.__cause__
+    return " ".join(said) or None
+
+
+def _sentence(text: str) -> str:
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
