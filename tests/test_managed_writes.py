@@ -460,6 +460,35 @@ def test_each_of_a_hook_and_our_manager_restores_what_any_other_wrote(shared, wr
     assert places == sorted(places)
 
 
+STEPS = st.tuples(st.sampled_from(["hook", "hook, each message", "sdk", "clean", "sdk, each message"]), st.booleans())
+
+
+@settings(max_examples=12)
+@given(steps=st.lists(STEPS, min_size=2, max_size=8))
+def test_living_agents_of_a_hook_and_of_our_manager_may_take_turns(shared, steps):
+    """Each goes on with what it knows, or is opened anew; the next one restores what all have written, in order."""
+    session = shared.bind("ann", f"living-{next(NUMBERS)}")
+    living, expected = {}, []
+    for number, (kind, anew) in enumerate(steps):
+        if anew or kind not in living:
+            form, _, flush = kind.partition(", ")
+            writes = WriteConfig(
+                event_format="clean" if form == "clean" else "sdk", flush="message" if flush else "turn"
+            )
+            bound = session.config.replace(writes=writes).bind("ann", session.session_id)
+            options = {"hooks": [bound.hook()]} if form == "hook" else {"session_manager": bound.session_manager()}
+            living[kind] = Agent(model=ScriptedModel(), callback_handler=None, **options)
+        asked, answered = f"Question {number}?", f"Answer {number}."
+        living[kind].model = ScriptedModel([answered])
+        living[kind](asked)
+        expected += [asked, answered]
+    managed = Agent(model=ScriptedModel(), session_manager=session.session_manager(), callback_handler=None)
+    assert texts(managed.messages) == expected
+    hooked = Agent(model=ScriptedModel(), hooks=[session.hook()], callback_handler=None)
+    places = [hooked.system_prompt.index(text) for text in expected]
+    assert places == sorted(places)
+
+
 def _manager(session, form):
     config = session.config.replace(writes=WriteConfig(event_format=form))
     return CompactingSessionManager.for_session(config.bind("ann", session.session_id))

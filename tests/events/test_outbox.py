@@ -210,6 +210,26 @@ def test_what_would_land_behind_the_newest_event_is_stamped_anew_and_brings_no_o
     assert [event.agent_state["state"] if event.agent_state else None for event in events] == [None, {"new": 2}]
 
 
+def test_what_is_sent_late_never_lands_behind_the_boundary(session, path):
+    one = writer(session, path)
+    one.submit([item("said before the process ended")])
+    with session.memory.faults.inject("server_error", "CreateEvent"):
+        one.drain()  # frozen, with a time of its own
+    orphan(path, one)
+    elsewhere = session.manager(token_threshold=3_000)  # on another machine, without that file
+    agent = session.agent(elsewhere)
+    for number in range(8):
+        agent.model = ScriptedModel([f"Reply {number}." + " word" * 400])
+        agent(f"Message {number}.")
+    assert elsewhere.checkpoint.folded_messages > 4
+    again = session.manager(token_threshold=3_000, writes=WriteConfig(outbox=path))
+    restored = session.agent(again)
+    assert again.checkpoint.version == elsewhere.checkpoint.version
+    assert restored.messages[-1]["content"] == [{"text": "said before the process ended"}]
+    assert texts(session).count("said before the process ended") == 1
+    assert rows(path) == []
+
+
 def test_a_take_over_while_the_service_is_down_loses_nothing(session, path):
     one = writer(session, path)
     one.submit([item("waits")])
