@@ -353,6 +353,18 @@ def test_a_dry_run_changes_nothing(session):
     assert json.dumps(agent.messages) == before
 
 
+def test_an_answer_without_content_does_not_keep_checkpoints_from_being_saved(session):
+    manager = session.manager(token_threshold=THRESHOLD)
+    agent = session.agent(manager)
+    for number in range(12):
+        agent.model = ScriptedModel([_turn(number)[0], Reply("")])
+        agent(f"What about item {number}?")
+    assert manager.last_compaction is not None
+    restored = session.agent(session.manager(token_threshold=THRESHOLD))
+    said = [(m["role"], m["content"]) for m in agent.messages if m["content"]]
+    assert [(m["role"], m["content"]) for m in restored.messages] == said
+
+
 def test_compacting_by_hand_saves_a_checkpoint(session):
     manager, agent, _ = _talk(session, 3)
     manager.compact(agent)

@@ -21,7 +21,7 @@ from agentmem.compaction.summarize import Summary
 from agentmem.compaction.terms import INDEX_TERMS, key_terms
 from agentmem.compaction.tokens import Calibration, TokenCounter, count_message, count_request
 from agentmem.compaction.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
-from agentmem.compaction.turns import is_own_message, without_recall
+from agentmem.compaction.turns import is_own_message, says_nothing, without_recall
 from agentmem.events.position import Position
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ class Compactor:
             tracking_id = message.get("tracking_id", "")
             if tracking_id in self._within_limit:
                 continue
-            cut = hard_cut(message, self._settings, handle=handle_of(tracking_id))
+            names = names_of_tools(messages[max(index - 1, 0) : index])  # what a tool result answers stands before it
+            cut = hard_cut(message, self._settings, handle=handle_of(tracking_id), tool_names=names)
             if cut is not message:
                 messages[index] = cut
             self._within_limit.add(tracking_id)
@@ -176,7 +177,7 @@ class Compactor:
             handle = handle_of(message["tracking_id"])
             whole = _is_before(one.position, checkpoint.shortened_before)
             cycles = _is_before(one.position, checkpoint.cycles_shortened_before) and may_shorten_cycle(message, names)
-            short = hard_cut(message, checkpoint.settings, handle=handle)
+            short = hard_cut(message, checkpoint.settings, handle=handle, tool_names=names)
             if whole or cycles:
                 short = shorten(message, checkpoint.settings, handle=handle, tool_names=names)
                 if removed(message, short):
@@ -203,6 +204,8 @@ class Compactor:
         Returns:
             The plan, in counted tokens, and the messages it is about: those shown now without the summary.
         """
+        # An empty answer is not in the log, so no checkpoint could name it; the model is not shown it either.
+        messages = [message for message in messages if not says_nothing(message)]
         plain = [without_summary(message) for message in messages]
         counted = fixed_tokens + self.count(messages)
         ratio = self.calibration.estimate(counted) / max(counted, 1)

@@ -1,8 +1,8 @@
 """Giving back, word for word, what was shortened or folded away.
 
 Recall sees one session of one actor: its checkpoints' indexes, its kept tail, and its events. By handle it costs one
-index look-up and one GetEvent. By words it ranks the indexes and fetches the best; where nobody has indexed a session's
-past, it looks further back a bounded step each time, and says how far it got.
+index look-up and one GetEvent. By words it ranks the indexes and fetches the best; when that does not answer every term
+of a question, it looks through the log itself, a bounded step each time, and says how far it got.
 """
 
 from __future__ import annotations
@@ -11,28 +11,27 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from agentmem import telemetry
 from agentmem.compaction.checkpoint import IndexEntry
-from agentmem.compaction.recalled import RecalledMessage, message_text, passage_of, recalled
+from agentmem.compaction.looking_back import PAGES_A_STEP, LookBack
+from agentmem.compaction.recalled import RecalledMessage, message_text, passage_of
 from agentmem.compaction.restore import read_session
-from agentmem.compaction.terms import covers, key_terms, rank
+from agentmem.compaction.terms import key_terms, rank, terms_of, wanted_terms
 from agentmem.compaction.tokens import count_text
-from agentmem.compaction.truncation import handle_of, names_of_tools
-from agentmem.compaction.turns import without_recall
-from agentmem.compaction.unread import UnreadPast
+from agentmem.compaction.truncation import handle_of, names_of_tools, numbered_blocks
+from agentmem.compaction.turns import turns_of, without_recall
 from agentmem.events.codec import LoggedMessage
 from agentmem.events.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from strands.types.content import Message
 
     from agentmem.compaction.checkpoint import CheckpointKey, CheckpointStore
     from agentmem.compaction.restore import RestoredSession
-    from agentmem.events.codec import DecodedEvent
     from agentmem.events.reader import EventReader
 
 __all__ = ["RecalledMessage", "SessionRecall", "message_text"]
@@ -63,6 +62,7 @@ class SessionRecall:
         key: CheckpointKey,
         *,
         unsent: Callable[[], Iterable[Message]] = tuple,
+        pages_a_step: int = PAGES_A_STEP,
     ) -> None:
         """Recall from a session.
 
@@ -71,13 +71,15 @@ class SessionRecall:
             store: Where its checkpoints are.
             key: Whose checkpoints.
             unsent: Messages of the turn in progress, which the log does not have yet.
+            pages_a_step: Pages of the log that one question may look through when no index answers it.
         """
         self._reader = reader
         self._store = store
         self._key = key
         self._unsent = unsent
+        self._pages_a_step = pages_a_step
         self._indexes: dict[int, tuple[IndexEntry, ...]] = {}
-        self._past = UnreadPast(reader)
+        self._looking: LookBack | None = None
         self.looked_back_to: datetime | None = None
 
     def by_handle(self, handle: str) -> RecalledMessage | None:
@@ -100,22 +102,25 @@ class SessionRecall:
         return found
 
     def _by_handle(self, handle: str) -> RecalledMessage | None:
-        name, _, block = handle.strip().strip("`\"'").partition(".")
-        number = int(block) if block.isdigit() else None
-        for message in self._unsent():
-            if handle_of(message["tracking_id"]) == name:
-                return recalled(message, "", datetime.now(UTC), number)
-        entry = self._store.find(self._key, name)
-        found = self._fetch(entry) if entry is not None else self._in_tail(name)
-        return None if found is None else recalled(found.message, found.position.event_id, found.at, number)
+        name, _, number = handle.strip().strip("`\"'").partition(".")
+        block = int(number) if number.isdigit() else None
+        waiting = _called(name, self._unwritten(), block)
+        if waiting is not None:
+            return _recalled(waiting)
+        looked_at = self._looking.entries if self._looking is not None else []
+        entry = self._store.find(self._key, name) or next((one for one in looked_at if one.handle == name), None)
+        found = self._fetch(entry, block) if entry is not None else _called(name, self._read().messages, block)
+        return None if found is None else _recalled(found)
 
-    def by_words(self, query: str, *, max_tokens: int = 2_000) -> list[RecalledMessage]:
+    def by_words(self, query: str, *, max_tokens: int = 2_000, asked: bool = False) -> list[RecalledMessage]:
         """Return the messages that answer a question best, best first.
 
         Args:
             query: A question or some words of the message.
             max_tokens: Tokens all results may have together. Of a first result larger than that the passage that
                 answers best is returned.
+            asked: The agent asks in the middle of its turn: the user's message of that turn, which it has before it
+                and which may well be the question, is no answer.
 
         Returns:
             Originals, each once; empty when nothing matches.
@@ -125,29 +130,47 @@ class SessionRecall:
             CheckpointStoreError: The indexes could not be read.
         """
         with telemetry.span("recall", by="words") as span:
-            found = self._by_words(query, max_tokens)
+            found = self._by_words(query, max_tokens, asked=asked)
             telemetry.describe(span, found=len(found), tokens=sum(count_text(one.text) for one in found))
         telemetry.count("recalls", by="words")
         return found
 
-    def _by_words(self, query: str, max_tokens: int) -> list[RecalledMessage]:
-        session = self._read()
-        tail = {handle_of(one.message["tracking_id"]): one for one in self._tail(session)}
-        entries = {entry.handle: entry for entry in self._indexed()}
-        oldest = min((entry.position for entry in entries.values()), default=None)
-        entries |= {handle: _entry(one) for handle, one in tail.items()}
-        best = _ranked(query, list(entries.values()))
+    def _by_words(self, query: str, max_tokens: int, *, asked: bool) -> list[RecalledMessage]:
+        wanted = wanted_terms(query)
+        tail = {handle_of(one.message["tracking_id"]): one for one in self._tail(asked=asked)}
+        entries = {entry.handle: entry for entry in self._indexed()} | {
+            handle: _entry(one) for handle, one in tail.items()
+        }
+        found = self._best(query, list(entries.values()), tail)
         self.looked_back_to = None
-        if self._past.is_there(session) and not (best and covers(query, best[0].terms)):
-            self.looked_back_to = self._past.look_further(session, older_than=oldest)
-            best = _ranked(query, [*self._past.entries, *entries.values()])
+        if not any(wanted <= set(terms_of(one.message)) for one in found):
+            # An index keeps only some terms of a long text, and none of a past that nobody read.
+            for entry in self._look_back(query):
+                known = entries.get(entry.handle, entry)
+                entries[entry.handle] = replace(known, terms=(*known.terms, *entry.terms))
+            found = self._best(query, list(entries.values()), tail)
+        return _within(found, query, max_tokens)
+
+    def _best(
+        self, query: str, entries: Sequence[IndexEntry], tail: Mapping[str, LoggedMessage]
+    ) -> list[LoggedMessage]:
+        """Return the originals that answer best, best first."""
+        best = [entries[at] for at in rank(query, [(entry.role, entry.terms) for entry in entries])]
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="agentmem-recall") as pool:
             found = list(pool.map(lambda entry: tail.get(entry.handle) or self._fetch(entry), best[:MOST_FETCHED]))
         originals = [one for one in found if one is not None]
-        wanted = " ".join(query.casefold().split())
+        words = " ".join(query.casefold().split())
         # Terms find the candidates; a message that has the very words comes before one that has only the terms.
-        originals.sort(key=lambda one: wanted not in " ".join(message_text(one.message).casefold().split()))
-        return _within(originals, query, max_tokens)
+        originals.sort(key=lambda one: words not in " ".join(message_text(one.message).casefold().split()))
+        return originals
+
+    def _look_back(self, query: str) -> list[IndexEntry]:
+        """Look through the log for what the indexes do not answer; the same question again looks further back."""
+        if self._looking is None or self._looking.query != query:
+            self._looking = LookBack(self._reader, query)
+        self._looking.step(self._pages_a_step)
+        self.looked_back_to = self._looking.oldest
+        return self._looking.entries
 
     def _indexed(self) -> list[IndexEntry]:
         """Return what every checkpoint indexed, oldest first; a version is read once, because it never changes."""
@@ -157,8 +180,12 @@ class SessionRecall:
             self._indexes[checkpoint.version] = checkpoint.index
         return [entry for version in sorted(self._indexes) for entry in self._indexes[version]]
 
-    def _tail(self, session: RestoredSession) -> list[LoggedMessage]:
-        return _without_recalls([*session.messages, *self._unwritten()])
+    def _tail(self, *, asked: bool) -> list[LoggedMessage]:
+        unwritten = self._unwritten()
+        turns = turns_of([one.message for one in unwritten]) if asked else []
+        if turns:
+            del unwritten[turns[-1].start : turns[-1].opening_end]
+        return _own_parts([*self._read().messages, *unwritten])
 
     def _read(self) -> RestoredSession:
         # A session nobody compacts has no boundary to stop at.
@@ -168,33 +195,33 @@ class SessionRecall:
         now = datetime.now(UTC)
         return [LoggedMessage(message, Position("", 0), now, "sdk") for message in self._unsent()]
 
-    def _in_tail(self, handle: str) -> LoggedMessage | None:
-        tail = self._tail(self._read())
-        return next((one for one in tail if handle_of(one.message["tracking_id"]) == handle), None)
-
-    def _fetch(self, entry: IndexEntry) -> LoggedMessage | None:
+    def _fetch(self, entry: IndexEntry, block: int | None = None) -> LoggedMessage | None:
         event = self._reader.get(entry.position.event_id)
         if event is None:
             _log.info("event_id=<%s> | recalled event is gone", entry.position.event_id)
             return None
-        return _message_at(event, entry)
+        by_handle = _called(entry.handle, event.messages, block)
+        by_item = [one for one in _own_parts(event.messages, block) if one.position.item == entry.position.item]
+        return by_handle or next(iter(by_item), None)
 
 
-def _ranked(query: str, entries: Sequence[IndexEntry]) -> list[IndexEntry]:
-    return [entries[at] for at in rank(query, [(entry.role, entry.terms) for entry in entries])]
+def _called(name: str, messages: Sequence[LoggedMessage], block: int | None) -> LoggedMessage | None:
+    """Return the message of a handle."""
+    own = _own_parts(messages, block)
+    return next((one for one in own if handle_of(one.message["tracking_id"]) == name), None)
 
 
-def _without_recalls(messages: Sequence[LoggedMessage]) -> list[LoggedMessage]:
+def _own_parts(messages: Sequence[LoggedMessage], block: int | None = None) -> list[LoggedMessage]:
+    """Return the messages, or of each the one block of that number where it has one, without recalls and answers."""
     names = names_of_tools(one.message for one in messages)
-    own = ((one, without_recall(one.message, names)) for one in messages)
-    return [one if message is one.message else replace(one, message=message) for one, message in own if message]
-
-
-def _message_at(event: DecodedEvent, entry: IndexEntry) -> LoggedMessage | None:
-    messages = _without_recalls(event.messages)
-    by_handle = [one for one in messages if handle_of(one.message["tracking_id"]) == entry.handle]
-    by_item = [one for one in messages if one.position.item == entry.position.item]
-    return next(iter(by_handle or by_item), None)
+    parts: list[LoggedMessage] = []
+    for one in messages:
+        chosen = None if block is None else dict(numbered_blocks(one.message)).get(block)
+        message = one.message if chosen is None else cast("Message", {**one.message, "content": [chosen]})
+        said = without_recall(message, names)
+        if said is not None:
+            parts.append(one if said is one.message else replace(one, message=said))
+    return parts
 
 
 def _entry(one: LoggedMessage) -> IndexEntry:
@@ -202,11 +229,18 @@ def _entry(one: LoggedMessage) -> IndexEntry:
     return IndexEntry(handle, one.position, one.message["role"], tuple(key_terms(one.message, _TAIL_TERMS)))
 
 
+def _recalled(one: LoggedMessage) -> RecalledMessage:
+    message = one.message
+    handle = handle_of(message["tracking_id"])
+    content = tuple(message["content"])
+    return RecalledMessage(message_text(message), message["role"], one.position.event_id, one.at, handle, content)
+
+
 def _within(originals: list[LoggedMessage], query: str, max_tokens: int) -> list[RecalledMessage]:
     results: list[RecalledMessage] = []
     left = max_tokens
     for one in originals:
-        result = recalled(one.message, one.position.event_id, one.at)
+        result = _recalled(one)
         tokens = count_text(result.text)
         if tokens > left and results:
             continue

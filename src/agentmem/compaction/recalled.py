@@ -10,7 +10,6 @@ from agentmem.compaction.cutting import MARKER_TOKENS, RECALL_TOOL
 from agentmem.compaction.summary.collect import text_of
 from agentmem.compaction.terms import matches
 from agentmem.compaction.tokens import count_text
-from agentmem.compaction.truncation import handle_of, numbered_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from strands.types.content import ContentBlock, Message
 
-__all__ = ["MEDIA", "RecalledMessage", "message_text", "passage_of", "recalled"]
+__all__ = ["MEDIA", "RecalledMessage", "message_text", "passage_of"]
 
 MEDIA = ("image", "document", "video", "audio")
 """Kinds of blocks that have no text of their own."""
@@ -45,23 +44,6 @@ class RecalledMessage:
     at: datetime
     handle: str = ""
     content: tuple[ContentBlock, ...] = field(default=(), repr=False, compare=False)
-
-
-def recalled(message: Message, event_id: str, at: datetime, block: int | None = None) -> RecalledMessage:
-    """Return a message of the log as a recalled one.
-
-    Args:
-        message: The original.
-        event_id: The event that holds it.
-        at: When it was written.
-        block: Number of the one block asked for (``truncation.numbered_blocks``); None for all of it.
-    """
-    numbered = dict(numbered_blocks(message))
-    content: tuple[ContentBlock, ...] = tuple(message["content"])
-    text = message_text(message)
-    if block is not None and block in numbered:
-        content, text = (numbered[block],), _block_text(numbered[block])
-    return RecalledMessage(text, message["role"], event_id, at, handle_of(message["tracking_id"]), content)
 
 
 def message_text(message: Message) -> str:

@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-__all__ = ["INDEX_TERMS", "covers", "key_terms", "matches", "rank"]
+__all__ = ["INDEX_TERMS", "key_terms", "matches", "rank", "terms_of", "wanted_terms"]
 
-INDEX_TERMS = 48
-"""Terms of a message that its index entry keeps: enough for a paragraph's names and numbers, some 300 bytes."""
+INDEX_TERMS = 96
+"""Terms of a message that its index entry keeps: all of a paragraph's, some 600 bytes. What a longer text says besides
+is found in the log itself (``looking_back``)."""
 
 
 # An identifier may have inner punctuation: A-17, user_id, 2024-05-20, a.b@c.org, /etc/hosts.
 _TOKEN = re.compile(r"[^\W_](?:[\w.@:/#+-]*[^\W_])?|[$€£]\d[\d.,]*\d|[^\w\s]{2,}")
 _PART = re.compile(r"[^\W\d_]+|\d+")
+# Between a word and the number that belongs to it: "turn 12", "turn #12", {"turn": 12}; not the next cell of a table.
+_OF_NOUN = re.compile(r"[ \"'`:=#(-]{1,4}")
 _WIDE = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LONGEST = 64
 _K1, _B = 1.2, 0.75
@@ -41,19 +44,35 @@ def key_terms(message: Message, limit: int) -> tuple[str, ...]:
 
     Args:
         message: A Strands message; its texts, tool names, tool inputs and tool results count.
-        limit: Most terms to return. Identifiers and numbers come first, then words in the order they are said.
+        limit: Most terms to return. Of a text with more, some of every sort and of every part stay.
 
     Returns:
-        Distinct terms, lower case. A message that says nothing but stop words is known by those.
+        Distinct terms, lower case, in the order they are said. A message that says nothing but stop words is known by
+        those.
     """
-    text = "\n".join(_texts(message["content"]))[:_LONG_TEXT]
-    found = list(dict.fromkeys(_terms(text)))
-    telling = [term for term in found if _is_telling(term)]
-    words = [term for term in found if not _is_telling(term)]
-    # Tool results are full of identifiers; words keep a third of the room, or what the identifiers leave.
-    room = max(limit - len(words), limit * 2 // 3)
-    chosen = telling[:room]
-    return tuple(chosen + words[: limit - len(chosen)])
+    found = terms_of(message)
+    if len(found) <= limit:
+        return tuple(found)
+    # Tables are full of numbers, and reports full of words; each sort gets its share, and what another leaves.
+    sorts: dict[str, list[str]] = {"words": [], "pairs": [], "names": [], "numbers": []}
+    for term in found:
+        sorts[_sort(term)].append(term)
+    chosen: set[str] = set()
+    room = limit
+    for left, terms in zip(range(len(sorts), 0, -1), sorted(sorts.values(), key=len), strict=True):
+        chosen.update(_spread(terms, room // left))
+        room = limit - len(chosen)
+    return tuple(term for term in found if term in chosen)
+
+
+def terms_of(message: Message) -> list[str]:
+    """Return every distinct term of a message, in the order they are said; of a long text, its first 20,000 letters."""
+    return list(dict.fromkeys(_terms("\n".join(_texts(message["content"]))[:_LONG_TEXT])))
+
+
+def wanted_terms(query: str) -> frozenset[str]:
+    """Return the terms a query asks for."""
+    return frozenset(_terms(query))
 
 
 def rank(query: str, entries: Sequence[tuple[str, Sequence[str]]]) -> list[int]:
@@ -82,23 +101,23 @@ def rank(query: str, entries: Sequence[tuple[str, Sequence[str]]]) -> list[int]:
     return [index for value, index in sorted(scored, reverse=True) if value > 0]
 
 
-def covers(query: str, terms: Sequence[str]) -> bool:
-    """Whether the terms of a message include every term of a query."""
-    return set(_terms(query)) <= set(terms)
-
-
 def matches(query: str, text: str) -> int:
     """Return how many of a query's terms a text has."""
-    return len(set(_terms(query)) & set(_terms(text)))
+    return len(wanted_terms(query) & set(_terms(text)))
 
 
 def _terms(text: str) -> list[str]:
-    tokens = [match[0].casefold()[:_LONGEST] for match in _TOKEN.finditer(text)]
+    tokens: list[str] = []
     terms: list[str] = []
-    for before, token in zip(["", *tokens], tokens, strict=False):
+    noun, noun_end = "", 0
+    for match in _TOKEN.finditer(text):
+        token = match[0].casefold()[:_LONGEST]
+        tokens.append(token)
         terms.extend(_forms(token))
-        if token.isdigit() and before.isalpha():
-            terms.append(f"{stem(before)} {token}")
+        if noun and token.isdigit() and _OF_NOUN.fullmatch(text, noun_end, match.start()):
+            terms.append(f"{noun} {token}")
+        if any(letter.isalnum() for letter in token):
+            noun, noun_end = stem(token) if token.isalpha() else "", match.end()
     said = [term for term in terms if term not in STOPWORDS]
     return said or tokens
 
@@ -110,11 +129,22 @@ def _forms(token: str) -> Iterator[str]:
         return
     yield stem(token) if token.isalpha() and token not in STOPWORDS else token
     if not token.isalnum():
-        yield from (part for part in _PART.findall(token) if len(part) > 1 and part not in STOPWORDS)
+        parts = (part for part in _PART.findall(token) if len(part) > 1 and part not in STOPWORDS)
+        yield from (stem(part) if part.isalpha() else part for part in parts)
 
 
-def _is_telling(term: str) -> bool:
-    return not term.isalpha()
+def _sort(term: str) -> str:
+    if term.isalpha():
+        return "words"
+    if " " in term:
+        return "pairs"
+    return "names" if any(letter.isalpha() for letter in term) else "numbers"
+
+
+def _spread(terms: Sequence[str], most: int) -> list[str]:
+    """Choose terms from all over a text."""
+    step = max(len(terms) / max(most, 1), 1.0)
+    return [terms[int(at * step)] for at in range(min(most, len(terms)))]
 
 
 def _texts(content: Sequence[Mapping[str, Any]]) -> Iterator[str]:

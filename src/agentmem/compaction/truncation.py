@@ -189,20 +189,23 @@ def shorten(
             )
         return block if settings.keep_media else _without_media(block, name)
 
-    message = hard_cut(message, settings, handle=handle)
+    message = hard_cut(message, settings, handle=handle, tool_names=tool_names)
     content = [block for block in _treated(message, handle, treat) if not _is_kind(block, "reasoningContent")]
     if all(_is_kind(block, "cachePoint") for block in content):
         return message  # nothing but reasoning, which is better than nothing at all
     return _with_content(message, content)
 
 
-def hard_cut(message: Message, settings: TruncationSettings, *, handle: str) -> Message:
+def hard_cut(
+    message: Message, settings: TruncationSettings, *, handle: str, tool_names: Mapping[str, str] | None = None
+) -> Message:
     """Cut any single text or JSON block over `hard_tool_content_length` characters, in protected turns too.
 
     Args:
         message: The message; never changed.
         settings: The limits; `exclude_tools` does not apply.
         handle: The message's handle (`handle_of`).
+        tool_names: Tool use id to tool name, to tell a recall's result, which no handle leads to.
 
     Returns:
         A new message that shares unchanged blocks, or the same object when every block is within the limit.
@@ -213,7 +216,8 @@ def hard_cut(message: Message, settings: TruncationSettings, *, handle: str) -> 
         if _is_kind(block, "toolUse"):
             return _cut_tool_use(block, limit, name)
         if _is_kind(block, "toolResult"):
-            return _cut_tool_result(block, limit, name, keep_media=True)
+            recalled = (tool_names or {}).get(str(block["toolResult"].get("toolUseId"))) == RECALL_TOOL
+            return _cut_tool_result(block, limit, name, keep_media=True, recalled=recalled)
         if isinstance(block, dict) and isinstance(block.get("text"), str):
             text = cut_text(block["text"], limit, name)
             return block if text is block["text"] else {**block, "text": text}
@@ -302,30 +306,31 @@ def _cut_tool_use(block: Any, limit: int, name: str) -> Any:
     before = _json_text(given)
     if len(before) <= limit:
         return block
-    cut = _cut_leaves(given, limit, name)
+    recalled = use.get("name") == RECALL_TOOL
+    cut = _cut_leaves(given, lambda text: cut_text(text, limit, name, recalled=recalled))
     if len(_json_text(cut)) > 4 * limit + 400:
-        cut = _first_values(cut, 2 * limit + 100, name, len(before))
+        cut = _first_values(cut, 2 * limit + 100, None if recalled else name, len(before))
     if cut is given or len(_json_text(cut)) >= len(before):
         return block
     return {**block, "toolUse": {**use, "input": cut}}
 
 
-def _cut_leaves(value: Any, limit: int, name: str, depth: int = 0) -> Any:
+def _cut_leaves(value: Any, cut: Callable[[str], str], depth: int = 0) -> Any:
     # No tool's schema nests this deep; what does is passed through rather than risking the stack.
     if depth > 50:
         return value
     if isinstance(value, str):
-        return cut_text(value, limit, name)
+        return cut(value)
     if isinstance(value, dict):
-        changed = {key: _cut_leaves(item, limit, name, depth + 1) for key, item in value.items()}
+        changed = {key: _cut_leaves(item, cut, depth + 1) for key, item in value.items()}
         return value if all(changed[key] is value[key] for key in value) else changed
     if isinstance(value, list):
-        items = [_cut_leaves(item, limit, name, depth + 1) for item in value]
+        items = [_cut_leaves(item, cut, depth + 1) for item in value]
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
     return value
 
 
-def _first_values(given: dict[str, Any], room: int, name: str, total: int) -> dict[str, Any]:
+def _first_values(given: dict[str, Any], room: int, name: str | None, total: int) -> dict[str, Any]:
     """Keep the values of an input that fit the room, in order, and say how much the rest was."""
     kept: dict[str, Any] = {}
     gone: dict[str, Any] = {}

@@ -26,6 +26,7 @@ __all__ = [
     "has_tool_use",
     "is_own_message",
     "is_tool_traffic",
+    "says_nothing",
     "turns_of",
     "without_recall",
 ]
@@ -61,6 +62,11 @@ def has_tool_use(message: Message) -> bool:
 def is_tool_traffic(message: Message) -> bool:
     """Whether a message asks for tools or carries their results."""
     return any("toolUse" in block or "toolResult" in block for block in message["content"])
+
+
+def says_nothing(message: Message) -> bool:
+    """Whether a message has no content, or nothing but blank texts: some models end a turn so."""
+    return all("text" in block and not block["text"].strip() for block in message["content"])
 
 
 def has_reasoning(message: Message) -> bool:
