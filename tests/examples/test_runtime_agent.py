@@ -21,6 +21,7 @@ from strands import Agent
 
 from agentmem import CompactionConfig, LocalMemory, MemoryConfig, SessionAgents, actor_id_for
 from agentmem.testing import Reply, ScriptedModel, ToolCall
+from providers import Provider
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SESSION, OTHER_SESSION = "chat-" + "1" * 33, "chat-" + "2" * 33
@@ -143,6 +144,26 @@ def test_what_is_still_on_its_way_is_saved_when_the_container_is_told_to_stop(tm
         agent = Agent(model=ScriptedModel(), session_manager=manager, callback_handler=None)
         texts = [block["text"] for message in agent.messages for block in message["content"]]
         assert "Please remind me to buy the ticket for Lisbon." in texts
+
+
+@pytest.mark.slow
+def test_with_a_model_on_aws_code_runs_in_a_sandbox_that_is_stopped_with_the_container(tmp_path):
+    script = [("run_python", {"code": "print(6 * 7)"}), "<thinking>Easy.</thinking>It is 42.", "Gladly."]
+    with serve("42") as (sandbox, called), Provider(script).running() as bedrock:
+        environment = {
+            "BEDROCK_MODEL_ID": "amazon.tiny-v1:0",
+            "AWS_REGION": "us-west-2",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url,
+            "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE": sandbox,
+        }
+        with container(tmp_path, **environment) as running:
+            assert running.ask("What is 6 times 7?") == "It is 42."
+            assert running.ask("Thank you.", session=OTHER_SESSION) == "Gladly."
+            assert called == ["start", "print(6 * 7)"]
+            running.stop()
+        assert called == ["start", "print(6 * 7)", "stop"]
+    assert "run_python" in json.dumps(bedrock.requests[0]["toolConfig"])
+    assert '"text": "42"' in json.dumps(bedrock.requests[1]["messages"])
 
 
 @pytest.fixture

@@ -116,10 +116,17 @@ def _ollama(wanted):
 
 def _bedrock(wanted):
     yield _frame("messageStart", {"role": "assistant"})
-    for piece in _pieces(wanted):
-        yield _frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}})
+    if isinstance(wanted, tuple):
+        name, arguments = wanted
+        start = {"toolUse": {"toolUseId": f"call-{time.monotonic_ns()}", "name": name}}
+        yield _frame("contentBlockStart", {"contentBlockIndex": 0, "start": start})
+        deltas = [{"toolUse": {"input": json.dumps(arguments)}}]
+    else:
+        deltas = ({"text": piece} for piece in _pieces(wanted))
+    for delta in deltas:
+        yield _frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": delta})
     yield _frame("contentBlockStop", {"contentBlockIndex": 0})
-    yield _frame("messageStop", {"stopReason": "end_turn"})
+    yield _frame("messageStop", {"stopReason": "tool_use" if isinstance(wanted, tuple) else "end_turn"})
     prompt, answer = USAGE
     usage = {"inputTokens": prompt, "outputTokens": answer, "totalTokens": prompt + answer}
     yield _frame("metadata", {"usage": usage, "metrics": {"latencyMs": 1}})
