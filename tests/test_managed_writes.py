@@ -315,9 +315,14 @@ def test_a_backlog_is_not_sent_on_the_user_s_time(session):
     assert len(texts(session.agent().messages)) == 62
 
 
-async def test_the_event_loop_never_waits_for_the_service(session, tmp_path):
-    manager = session.manager(writes=WriteConfig(outbox=tmp_path / "box.db"))
-    agent = session.agent(manager, [ToolCall("look", {"query": "x"}), "Yes.", "Yes."])
+WAYS = [{}, {"flush": "message"}, {"flush": "background"}, {"flush_interval_seconds": 0.001}]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+async def test_the_event_loop_never_waits_for_the_service(session, tmp_path, way):
+    manager = session.manager(writes=WriteConfig(outbox=tmp_path / "box.db", **way))
+    script = ["Yes.", ToolCall("look", {"query": "x"}), "Yes."]
+    agent = session.agent(manager, script)
     await agent.invoke_async("Warm.")
     lags = []
 
@@ -330,6 +335,8 @@ async def test_the_event_loop_never_waits_for_the_service(session, tmp_path):
     with session.memory.faults.inject("latency", "*", seconds=0.2) as fault:
         watcher = asyncio.create_task(watch())
         await agent.invoke_async("Hi")
+        if way.get("flush") == "background":
+            await asyncio.to_thread(manager.close)
         watcher.cancel()
     assert fault.fired >= 1
     assert len(lags) >= 10

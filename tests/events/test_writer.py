@@ -8,6 +8,7 @@ import pytest
 
 from agentmem.config import WriteConfig
 from agentmem.errors import HistoryUnavailableError, UnsentMessagesError
+from agentmem.events.breaker import CircuitBreaker
 from agentmem.events.codec import encode_message
 from agentmem.events.reader import EventReader, in_order
 from agentmem.events.writer import MAX_ITEMS, EventWriter, OutgoingItem
@@ -139,6 +140,27 @@ def test_an_open_breaker_asks_nothing_of_the_service(session):
     assert not writer.drain()
     assert session.calls["CreateEvent"] == before
     assert writer.status.pending == 2
+
+
+def test_five_failures_stop_it_for_a_minute_then_one_attempt_tells(session):
+    settings = WriteConfig()
+    now = [0.0]
+    breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_reset_seconds, lambda: now[0])
+    writer = EventWriter(session.data, session.address, settings, breaker=breaker)
+    attempts = []
+    with session.memory.faults.inject("server_error", "CreateEvent"):
+        for seconds in (0, 1, 2, 3, 4, 5, 30, 64, 65, 66, 124):
+            now[0] = seconds
+            before = session.calls["CreateEvent"]
+            writer.submit([_item(str(seconds))])
+            assert not writer.drain()
+            attempts.append(session.calls["CreateEvent"] - before)
+    assert attempts == [1, 1, 1, 1, 1, 0, 0, 1, 0, 0, 1]
+    assert writer.status.breaker == "open"
+    now[0] = 184
+    assert writer.drain()
+    assert writer.status.breaker == "closed"
+    assert len(_texts(session)) == 11
 
 
 def test_closing_tries_although_the_breaker_is_open(session):
