@@ -33,14 +33,18 @@ from agentmem.compaction.first_opening import FirstOpening
 from agentmem.compaction.ownership import take_over
 from agentmem.compaction.recall import SessionRecall
 from agentmem.compaction.recall_tool import register_recall_tool
-from agentmem.compaction.restore import read_session
+from agentmem.compaction.restore import more_than, read_session
 from agentmem.compaction.sdk_base import SdkSessionManager, conversation_state
-from agentmem.compaction.sdk_settings import compaction_settings, without_tool_traffic, write_settings
+from agentmem.compaction.sdk_settings import (
+    compaction_settings,
+    truncation_settings,
+    without_tool_traffic,
+    write_settings,
+)
 from agentmem.compaction.session_log import SessionLog
 from agentmem.compaction.stores import open_store
 from agentmem.compaction.summary.choice import summarizer_for
 from agentmem.compaction.thresholds import Thresholds
-from agentmem.compaction.truncation import TruncationSettings
 from agentmem.config import CompactionConfig, EventLogCheckpoints, WriteConfig
 from agentmem.errors import CheckpointConflictError, ConfigurationError
 from agentmem.events.fitting import as_json
@@ -50,7 +54,7 @@ from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
 from agentmem.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import boto3
     from botocore.config import Config
@@ -63,7 +67,6 @@ if TYPE_CHECKING:
     from agentmem.compaction.restore import RestoredSession
     from agentmem.compaction.summarize import Summarizer
     from agentmem.config import CheckpointLocation
-    from agentmem.events.codec import DecodedEvent
     from agentmem.session import MemorySession
 
 __all__ = ["CompactingSessionManager"]
@@ -223,8 +226,8 @@ class CompactingSessionManager(SdkSessionManager):
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
         """Subscribe to the agent's life; Strands calls this."""
-        registry.add_callback(AgentInitializedEvent, self._on_initialized)
-        registry.add_callback(MultiAgentInitializedEvent, self._on_multi_agent)
+        registry.add_callback(AgentInitializedEvent, lambda event: self.initialize(event.agent))
+        registry.add_callback(MultiAgentInitializedEvent, lambda event: self.initialize_multi_agent(event.source))
         # Last: an invocation that another hook's error ends before it began has no end that we are told of.
         registry.add_callback(BeforeInvocationEvent, self._on_invocation, order=HookOrder.SDK_LAST)
         registry.add_callback(MessageAddedEvent, self._on_message)
@@ -251,12 +254,7 @@ class CompactingSessionManager(SdkSessionManager):
         self._agent_id = agent.agent_id
         self._stateful = agent.model.stateful
         key = CheckpointKey(self._address.memory_id, self._address.actor_id, self._address.session_id, agent.agent_id)
-        self._settings = TruncationSettings(
-            max_tool_content_length=self._compaction.max_tool_content_length,
-            keep_media=self._compaction.keep_media,
-            exclude_tools=frozenset(self._compaction.exclude_tools),
-            hard_tool_content_length=self._compaction.hard_tool_content_length,
-        )
+        self._settings = truncation_settings(self._compaction)
         self._recall = SessionRecall(self._reader, self._store, key, unsent=self._unsent)
         has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
         self._summarizer = summarizer_for(self._compaction.summarizer, agent)
@@ -328,12 +326,6 @@ class CompactingSessionManager(SdkSessionManager):
             _log.exception("session=<%s> | messages unsent while another error was raised", self._address)
 
     # ---- inside
-
-    def _on_initialized(self, event: AgentInitializedEvent) -> None:
-        self.initialize(event.agent)
-
-    def _on_multi_agent(self, event: MultiAgentInitializedEvent) -> None:
-        self.initialize_multi_agent(event.source)
 
     def _on_invocation(self, event: BeforeInvocationEvent) -> None:
         del event
@@ -426,12 +418,9 @@ class CompactingSessionManager(SdkSessionManager):
     def _read(self, agent: Agent, key: CheckpointKey) -> RestoredSession:
         """Read the session; the past of a long one that nobody compacted is folded first."""
         limits = self._budget.limits(agent)
-
-        def enough(events: Sequence[DecodedEvent]) -> bool:
-            counted = self._compactor.count([one.message for event in events for one in event.messages])
-            return counted >= limits.threshold
-
-        restored = read_session(self._reader, self._store, key, enough=enough)
+        restored = read_session(
+            self._reader, self._store, key, enough=more_than(limits.threshold, self._compactor.count)
+        )
         if restored.unread is None or self._stateful or self.persistence_mode is PersistenceMode.NONE:
             return restored
         opening = FirstOpening(self._reader, self._store, key, self._settings, self._summarizer, limits.summary_tokens)

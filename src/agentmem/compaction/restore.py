@@ -14,11 +14,13 @@ from agentmem.events.reader import in_order
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from strands.types.content import Message
+
     from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
     from agentmem.events.codec import DecodedEvent, LoggedMessage
     from agentmem.events.reader import EventReader
 
-__all__ = ["RestoredSession", "read_session"]
+__all__ = ["RestoredSession", "more_than", "read_session"]
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,20 @@ def read_session(
         newest_event_id=tail.events[0].event_id if tail.events else None,
         unread=tail.token if checkpoint is None else None,
     )
+
+
+def more_than(tokens: int, count: Callable[[Sequence[Message]], int]) -> Callable[[Sequence[DecodedEvent]], bool]:
+    """Return whether events hold as many tokens as can be shown, for ``read_session``.
+
+    Args:
+        tokens: So many.
+        count: Tokens of messages.
+    """
+
+    def enough(events: Sequence[DecodedEvent]) -> bool:
+        return count([one.message for event in events for one in event.messages]) >= tokens
+
+    return enough
 
 
 def _from_boundary(messages: list[LoggedMessage], checkpoint: Checkpoint, reader: EventReader) -> list[LoggedMessage]:

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
 
+from agentmem.compaction.truncation import TruncationSettings
 from agentmem.config import CompactionConfig, WriteConfig
 from agentmem.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from strands.types.content import Message
 
-__all__ = ["compaction_settings", "without_tool_traffic", "write_settings"]
+__all__ = ["compaction_settings", "truncation_settings", "without_tool_traffic", "write_settings"]
 
 
 def compaction_settings(compaction: CompactionConfig | None, **loose: Any) -> CompactionConfig:
@@ -46,6 +47,16 @@ def compaction_settings(compaction: CompactionConfig | None, **loose: Any) -> Co
             "CompactionConfig, or leave compaction= out"
         )
     return compaction
+
+
+def truncation_settings(compaction: CompactionConfig) -> TruncationSettings:
+    """Return how tool content is shortened, from the settings of compaction."""
+    return TruncationSettings(
+        max_tool_content_length=compaction.max_tool_content_length,
+        keep_media=compaction.keep_media,
+        exclude_tools=frozenset(compaction.exclude_tools),
+        hard_tool_content_length=compaction.hard_tool_content_length,
+    )
 
 
 def write_settings(config: AgentCoreMemoryConfig, writes: WriteConfig | None) -> WriteConfig:

@@ -14,12 +14,12 @@ from agentmem.compaction.checkpoint import CheckpointKey
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.fence import without_summary
 from agentmem.compaction.first_opening import FirstOpening
-from agentmem.compaction.restore import read_session
+from agentmem.compaction.restore import more_than, read_session
+from agentmem.compaction.sdk_settings import truncation_settings
 from agentmem.compaction.stores import open_store
 from agentmem.compaction.summarize import ExtractiveSummarizer
 from agentmem.compaction.summary.choice import summarizer_for
 from agentmem.compaction.thresholds import Thresholds
-from agentmem.compaction.truncation import TruncationSettings
 from agentmem.compaction.turns import turns_of
 from agentmem.errors import CheckpointConflictError, ConfigurationError
 from agentmem.events.address import SessionAddress
@@ -28,8 +28,6 @@ from agentmem.identity import validate_actor_id, validate_session_id
 from agentmem.sections import EventLogCheckpoints, InMemoryCheckpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from strands.types.content import Message
 
     from agentmem.compaction.checkpoint import Checkpoint, CheckpointStore
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from agentmem.compaction.restore import RestoredSession
     from agentmem.compaction.summarize import Summarizer
     from agentmem.config import MemoryConfig
-    from agentmem.events.codec import DecodedEvent
 
 DEFAULT_AGENT = "default"
 """The id Strands gives an agent that is given none."""
@@ -108,12 +105,7 @@ class SessionView:
         self._store, self._key = open_checkpoints(config, actor_id, session_id, agent_id)
         self._reader = EventReader(config.data_plane(), SessionAddress(config.memory_id, actor_id, session_id))
         self._protected = settings.protected_turns
-        self._settings = TruncationSettings(
-            max_tool_content_length=settings.max_tool_content_length,
-            keep_media=settings.keep_media,
-            exclude_tools=frozenset(settings.exclude_tools),
-            hard_tool_content_length=settings.hard_tool_content_length,
-        )
+        self._settings = truncation_settings(settings)
         # Without an agent there is no model of its own to narrate.
         self._summarizer: Summarizer = (
             ExtractiveSummarizer() if settings.summarizer == "model" else summarizer_for(settings.summarizer, None)
@@ -212,10 +204,7 @@ class SessionView:
         return done
 
     def _read(self) -> None:
-        def enough(events: Sequence[DecodedEvent]) -> bool:
-            counted = self._compactor.count([one.message for event in events for one in event.messages])
-            return counted >= self.limits.threshold
-
+        enough = more_than(self.limits.threshold, self._compactor.count)
         self._restored = read_session(self._reader, self._store, self._key, enough=enough)
         self.messages = self._compactor.show(self._restored)
 
