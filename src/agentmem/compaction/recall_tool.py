@@ -50,7 +50,7 @@ def recall_tool(recall: SessionRecall) -> AgentTool:
                 found = await asyncio.to_thread(recall.by_handle, handle)
                 return _page(found, handle, page)
             if query:
-                found_by_words = await asyncio.to_thread(recall.by_words, query, max_tokens=_WORDS_TOKENS)
+                found_by_words = await asyncio.to_thread(recall.by_words, query, max_tokens=_WORDS_TOKENS, asked=True)
                 return _listed(found_by_words, query, recall.looked_back_to)
         except AgentMemError as error:
             _log.warning("error=<%s> | recall failed", error)

@@ -1,0 +1,232 @@
+"""Opening a session: what it costs, what happens at the same time, and what happens when events are gone."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections import Counter
+
+import pytest
+
+from agentmem import MemoryConfig
+from agentmem.compaction.stores.in_memory import InMemoryCheckpointStore
+from agentmem.config import DynamoDBCheckpoints, InMemoryCheckpoints
+from agentmem.events.codec import encode_message
+from agentmem.local import LocalMemory
+from agentmem.testing import Reply, ScriptedModel, ToolCall
+from converse import validate_request
+from growth import Growth
+from sessions import Session
+
+THRESHOLD = 4_000
+
+
+def _fill(growth, turns, first=0):
+    for number in range(first, first + turns):
+        growth.script(Reply(tool_calls=[ToolCall("look", {"query": f"item {number}"})]), f"Item {number} is blue.")
+        growth.agent(f"What about item {number}?")
+
+
+# ---- what it costs
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The boto3 clients that were made, by service."""
+    import boto3
+
+    made = Counter()
+    make = boto3.Session.client
+
+    def count(self, service_name, *args, **kwargs):
+        made[service_name] += 1
+        return make(self, service_name, *args, **kwargs)
+
+    monkeypatch.setattr(boto3.Session, "client", count)
+    return made
+
+
+def test_a_second_manager_of_the_same_configuration_makes_no_client(made, dynamodb_endpoint, checkpoint_table):
+    config = MemoryConfig.local(
+        LocalMemory(),
+        namespaces=(),
+        checkpoints=DynamoDBCheckpoints(table=checkpoint_table, endpoint_url=dynamodb_endpoint, region="us-west-2"),
+    )
+    session = Session()
+    made.clear()
+    for number in range(3):
+        manager = config.bind("ann", f"s-{number}").session_manager()
+        session.agent(manager, ["hello"])("hi")
+        manager.recall.by_words("hello")
+        if number == 0:
+            first = made.copy()
+    assert first["bedrock-agentcore"] == 1
+    assert first["dynamodb"] == 1
+    assert made == first
+
+
+def test_restoring_makes_no_more_clients_than_writing(made):
+    session = Session()
+    made.clear()
+    session.agent(script=["hello"])("hi")
+    before = made.copy()
+    session.agent(script=["hello"])("hi")
+    assert made == before
+
+
+class MeetingStore(InMemoryCheckpointStore):
+    """A store whose reading waits for the reading of the events."""
+
+    def __init__(self, together):
+        super().__init__(uuid.uuid4().hex)
+        self.together = together
+
+    def load(self, key):
+        self.together.wait()
+        return super().load(key)
+
+
+def test_the_events_and_the_checkpoint_are_read_at_the_same_time():
+    together = threading.Barrier(2, timeout=0.9)
+    session = Session()
+    session.boto.events.register("before-send.bedrock-agentcore.ListEvents", lambda **_: together.wait() and None)
+    manager = session.manager(checkpoints=MeetingStore(together))
+    agent = session.agent(manager, ["hello"])
+    assert agent.messages == []
+    assert not together.broken
+
+
+# ---- events that are gone
+
+
+@pytest.mark.parametrize("checkpoints", [None, InMemoryCheckpoints()], ids=["event log", "a store"])
+def test_a_boundary_event_that_has_expired_still_restores(checkpoints):
+    growth = Growth(checkpoints=checkpoints)
+    growth.open()
+    _fill(growth, 9)
+    boundary = growth.manager.checkpoint.boundary
+    events = _events(growth)
+    gone = [one["eventId"] for one in events if one["eventId"] <= boundary.event_id]
+    left = [name for name, message in growth.said.items()]
+    _expire(growth, gone)
+    agent = growth.open(["It was blue."])
+    shown = [message["tracking_id"] for message in agent.messages]
+    assert boundary.event_id in gone
+    assert shown == left[-len(shown) :]
+    assert 0 < len(shown) < 12
+    assert agent.messages[0]["content"][0]["text"].startswith("<conversation_summary")
+    agent("What was item 1?")
+    validate_request(agent.model.requests[-1].messages)
+    _fill(growth, 6, first=20)
+    growth.check_requests()
+    assert growth.manager.checkpoint.folded_messages > 12
+
+
+def test_a_session_whose_every_event_before_the_newest_turn_has_expired_goes_on():
+    growth = Growth()
+    growth.open()
+    _fill(growth, 9)
+    _expire(growth, [one["eventId"] for one in _events(growth)[1:]])
+    agent = growth.open(["It was blue."])
+    assert len(agent.messages) == 4
+    agent("What was it?")
+    growth.check_requests()
+
+
+def test_the_originals_of_a_partly_folded_turn_may_have_expired():
+    """The user's own message of a long turn stands before the boundary; without its event the rest is shown."""
+    from agentmem.config import WriteConfig
+
+    growth = Growth(writes=WriteConfig(flush="message"))
+    agent = growth.open([Reply(tool_calls=[ToolCall("look", {"query": f"item {n}"})]) for n in range(20)] + ["done"])
+    agent("Look at all items.")
+    head = growth.manager.checkpoint.head
+    assert len(head) == 1
+    _expire(growth, [one["eventId"] for one in _events(growth) if one["eventId"] <= head[0].event_id])
+    agent = growth.open(["It was blue."])
+    agent("What was it?")
+    growth.check_requests()
+
+
+def _events(growth):
+    found = []
+    more = {}
+    while True:
+        page = growth.session.data.list_events(**growth.session.address.parameters(), maxResults=100, **more)
+        found += page["events"]
+        if not page.get("nextToken"):
+            return found
+        more = {"nextToken": page["nextToken"]}
+
+
+def _expire(growth, event_ids):
+    for event_id in event_ids:
+        growth.session.data.delete_event(**growth.session.address.parameters(), eventId=event_id)
+
+
+# ---- the first opening of a session that nobody compacted
+
+
+EVENTS = 5_600
+
+
+@pytest.fixture(scope="module")
+def long_session():
+    """A session longer than what the first opening reads, as a plain session manager leaves it."""
+    session = Session(session="very-long")
+    for number in range(EVENTS):
+        text = "Noted." if number % 2 else f"Locker {number} has the code Z{number * 37 % 1000:03d}."
+        message = {
+            "role": "assistant" if number % 2 else "user",
+            "content": [{"text": text}],
+            "tracking_id": str(uuid.uuid4()),
+        }
+        session.data.create_event(
+            **session.address.parameters(),
+            eventTimestamp=1_700_000_000 + number,
+            payload=[encode_message(message)],
+            extractionMode="SKIP",
+        )
+    return session
+
+
+def test_a_first_opening_reads_five_thousand_events_and_says_so(long_session):
+    manager = long_session.manager(token_threshold=THRESHOLD)
+    before = long_session.calls["ListEvents"]
+    agent = long_session.agent(manager, ["Yes."])
+    checkpoint = manager.checkpoint
+    assert 4_900 <= checkpoint.folded_messages <= 5_100
+    # Each page is looked at once for where it is and read once to be folded.
+    assert long_session.calls["ListEvents"] - before < 120
+    assert "The oldest part of this conversation was not read" in agent.messages[0]["content"][0]["text"]
+    assert agent.messages[-2]["content"][-1]["text"].startswith(f"Locker {EVENTS - 2} ")
+    agent("Are you there?")
+    validate_request(agent.model.requests[0].messages)
+    assert agent.model.requests[0].tokens <= THRESHOLD * 1.1
+    before = long_session.calls.copy()
+    long_session.agent(long_session.manager(token_threshold=THRESHOLD))
+    assert (long_session.calls - before).total() <= 3
+
+
+def test_what_lies_before_is_recalled_by_its_words_in_bounded_steps(long_session):
+    manager = long_session.manager(token_threshold=THRESHOLD)
+    agent = long_session.agent(manager)
+    wanted = "Locker 4 has the code Z148."
+    query = "What is the code of locker 4?"
+    steps = []
+    for _ in range(4):
+        before = long_session.calls["ListEvents"]
+        found = [one for one in manager.recall.by_words(query, max_tokens=300) if one.text == wanted]
+        steps.append((long_session.calls["ListEvents"] - before, manager.recall.looked_back_to))
+        if found:
+            break
+    assert found
+    assert len(steps) > 1
+    assert all(calls <= 60 for calls, _ in steps)
+    assert all(stopped is not None for _, stopped in steps[:-1])
+    assert manager.recall.by_handle(found[0].handle).text == wanted
+    agent.model = ScriptedModel([ToolCall("recall_session", {"query": "the code of locker 6"}), "I do not know yet."])
+    agent("What is the code of locker 6?")
+    said = json.dumps(agent.model.requests[-1].tool_results())
+    assert "asking again looks further back" in said or "Locker 6 has the code Z222." in said
