@@ -22,6 +22,7 @@ from agentmem.importing import Import
 from agentmem.local import LocalMemory
 from agentmem.testing import ScriptedModel
 from agentmem.transfer import TransferError, export_lines
+from memories import refusal
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 COMPACTION = CompactionConfig(token_threshold=1_000, target_ratio=0.3, protected_turns=1)
@@ -356,6 +357,40 @@ def test_one_actor_alone_is_exported(tmp_path):
     assert {line["actor"] for line in lines if "actor" in line} == {"ann"}
     assert {name.split("/")[2] for line in lines for name in line.get("namespaces", ())} == {"ann"}
     assert "bob" not in json.dumps(lines)
+
+
+def by_hand(config, namespace):
+    """Put a record into a namespace."""
+    record = {"namespaces": [namespace], "content": {"text": f"In {namespace}."}, "timestamp": START}
+    answer = config.data_plane().batch_create_memory_records(
+        memoryId=config.memory_id, records=[{"requestIdentifier": "0", **record}]
+    )
+    assert not answer["failedRecords"]
+
+
+def test_records_that_no_strategy_would_file_there_are_exported_too(tmp_path):
+    config = MemoryConfig.local(tmp_path / "memory")
+    for namespace in ("/company/policies/", "/users/ann/facts/"):
+        by_hand(config, namespace)
+    texts = [json.loads(line).get("text") for line in lines_of(config)]
+    assert {"In /company/policies/.", "In /users/ann/facts/."} <= set(texts)
+
+
+def test_a_service_that_does_not_list_the_root_costs_no_more_than_what_is_elsewhere(tmp_path, caplog):
+    config = MemoryConfig.local(tmp_path / "memory")
+    for namespace in ("/company/policies/", "/users/ann/facts/"):
+        by_hand(config, namespace)
+    refused = refusal(400, "ValidationException")
+
+    def meet(request, event_name, **_):
+        root = event_name.endswith("ListMemoryRecords") and json.loads(request.body)["namespacePath"] == "/"
+        return refused(request) if root else None
+
+    config.data_plane().meta.events.register_first("before-send.bedrock-agentcore.*", meet)
+    texts = [json.loads(line).get("text") for line in lines_of(config)]
+    assert "In /users/ann/facts/." in texts
+    assert "In /company/policies/." not in texts
+    assert "not listed" in caplog.text
 
 
 def test_the_ids_of_strategies_in_namespaces_are_those_of_the_copy(tmp_path):

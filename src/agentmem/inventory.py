@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
 
 from agentmem.errors import ConfigurationError
 from agentmem.events.reader import check_answer
@@ -16,6 +19,12 @@ if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
 
 __all__ = ["Inventory"]
+
+ROOT = "/"
+"""Above every namespace that begins with a slash; whether AWS lists it is not documented."""
+
+_REFUSED = frozenset({"ValidationException", "InvalidInputException"})
+_log = logging.getLogger(__name__)
 
 
 class Inventory:
@@ -78,9 +87,12 @@ class Inventory:
         )
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """Yield the records of every namespace template, each once."""
+        """Yield the records of the memory, each once: below the root, and below what is above a namespace template.
+
+        The second is for templates without a slash in front, and for a service that does not list the root.
+        """
         owned, shared = self.templates()
-        yield from self._records_below({_above_placeholders(template) for template in (*owned, *shared)})
+        yield from self._records_below({ROOT, *(_above_placeholders(template) for template in (*owned, *shared))})
 
     def records_of(self, actor_id: str) -> Iterator[dict[str, Any]]:
         """Yield the records in an actor's own namespaces, each once, and nobody else's."""
@@ -118,10 +130,15 @@ class Inventory:
     def _records_below(self, paths: Iterable[str]) -> Iterator[dict[str, Any]]:
         seen: set[str] = set()
         for path in sorted(paths):
-            for record in self._pages("list_memory_records", "memoryRecordSummaries", namespacePath=path):
-                if record["memoryRecordId"] not in seen:
-                    seen.add(record["memoryRecordId"])
-                    yield record
+            try:
+                for record in self._pages("list_memory_records", "memoryRecordSummaries", namespacePath=path):
+                    if record["memoryRecordId"] not in seen:
+                        seen.add(record["memoryRecordId"])
+                        yield record
+            except ClientError as error:
+                if path != ROOT or error.response["Error"]["Code"] not in _REFUSED:
+                    raise
+                _log.warning("error=<%s> | records outside the configured namespaces are not listed", error)
 
     def _pages(self, operation: str, member: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         for page in self.client.get_paginator(operation).paginate(

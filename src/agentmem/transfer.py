@@ -2,8 +2,7 @@
 
 The first line describes the memory and the last one counts what is in between, so that a file that was cut off is
 noticed. Every other line is a session, an event, a record or a checkpoint, in the order they are to be written in.
-Records are found by the namespace templates of the memory's strategies; one that was put elsewhere by hand is not
-found.
+Records are found below the root and by the namespace templates of the memory's strategies.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ strategies: list[dict[str, Any]] = config.strategies()
 client: MemoryClient = config.memory_client()
 session: boto3.Session = config.boto_session()
 config = ensure_memory(config, name="support_bot", description="Support.", event_expiry_days=30)
-policy: dict[str, Any] = iam_policy(config, account_id="123456789012", setup=True)
+policy: dict[str, Any] = iam_policy(config, account_id="123456789012", setup=True, operate=True)
 
 # Sessions ------------------------------------------------------------------------------------------------------------
 

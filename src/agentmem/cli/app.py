@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from inspect import cleandoc
 from typing import Annotated
 
 import typer
@@ -50,6 +51,17 @@ app.command("forget")(forget)
 app.command("export")(export)
 app.command("import")(import_)
 app.add_typer(checkpoints, name="checkpoints")
+
+
+def _unwrap_help() -> None:
+    """Let the terminal's width decide where a paragraph of help breaks, not the source's."""
+    groups = [app, *(group.typer_instance for group in app.registered_groups if group.typer_instance is not None)]
+    for command in (command for group in groups for command in group.registered_commands):
+        paragraphs = cleandoc(getattr(command.callback, "__doc__", None) or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(paragraph.splitlines()) for paragraph in paragraphs)
+
+
+_unwrap_help()
 
 
 def _version(asked: bool) -> None:

@@ -25,7 +25,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace the file when it is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write sessions, events, records and checkpoints to a file, one JSON object a line.
+    """Write sessions, events, records and checkpoints to a file, one JSON object a line. Interrupted, run it again.
 
     Let extraction come to its end before: what is under way is in no record yet, and an import extracts nothing. Stop
     the agents, or what they write meanwhile may be missing.
