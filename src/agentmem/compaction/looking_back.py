@@ -12,16 +12,33 @@ from agentmem.compaction.turns import without_recall
 from agentmem.events.reader import in_order
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
+
+    from strands.types.content import Message
 
     from agentmem.events.reader import EventReader, Page
 
-__all__ = ["PAGES_A_STEP", "LookBack"]
+__all__ = ["PAGES_A_STEP", "LookBack", "answers"]
 
 PAGES_A_STEP = 20
 """Pages of 100 events that one question reads at the most; the next one like it goes on from there."""
 
 _log = logging.getLogger(__name__)
+
+
+def answers(message: Message, wanted: AbstractSet[str]) -> bool:
+    """Whether a message has every term of a question, and is not the question itself, asked once before.
+
+    Args:
+        message: A message.
+        wanted: The terms (``terms.wanted_terms``).
+    """
+    terms = set(terms_of(message))
+    if not wanted <= terms:
+        return False
+    texts = [str(block["text"]) for block in message["content"] if "text" in block]
+    return terms != wanted or not texts or not texts[-1].rstrip().endswith(("?", "\uff1f"))
 
 
 class LookBack:
@@ -77,5 +94,5 @@ class LookBack:
             if shared:
                 handle = handle_of(one.message["tracking_id"])
                 self.entries.append(IndexEntry(handle, one.position, one.message["role"], tuple(sorted(shared))))
-                answered = answered or shared == self._wanted
+                answered = answered or (said is not None and answers(said, self._wanted))
         return answered

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, cast
 
 from agentmem import telemetry
 from agentmem.compaction.checkpoint import IndexEntry
-from agentmem.compaction.looking_back import PAGES_A_STEP, LookBack
+from agentmem.compaction.looking_back import PAGES_A_STEP, LookBack, answers
 from agentmem.compaction.recalled import RecalledMessage, message_text, passage_of
 from agentmem.compaction.restore import read_session
-from agentmem.compaction.terms import key_terms, rank, terms_of, wanted_terms
+from agentmem.compaction.terms import key_terms, rank, wanted_terms
 from agentmem.compaction.tokens import count_text
 from agentmem.compaction.truncation import handle_of, names_of_tools, numbered_blocks
 from agentmem.compaction.turns import turns_of, without_recall
@@ -95,7 +95,7 @@ class SessionRecall:
             HistoryUnavailableError: The events could not be read.
             CheckpointStoreError: The index could not be read.
         """
-        with telemetry.span("recall", by="handle") as span:
+        with telemetry.timed("recall.duration", by="handle"), telemetry.span("recall", by="handle") as span:
             found = self._by_handle(handle)
             telemetry.describe(span, found=int(found is not None), tokens=count_text(found.text) if found else 0)
         telemetry.count("recalls", by="handle")
@@ -129,7 +129,7 @@ class SessionRecall:
             HistoryUnavailableError: The events could not be read.
             CheckpointStoreError: The indexes could not be read.
         """
-        with telemetry.span("recall", by="words") as span:
+        with telemetry.timed("recall.duration", by="words"), telemetry.span("recall", by="words") as span:
             found = self._by_words(query, max_tokens, asked=asked)
             telemetry.describe(span, found=len(found), tokens=sum(count_text(one.text) for one in found))
         telemetry.count("recalls", by="words")
@@ -143,7 +143,7 @@ class SessionRecall:
         }
         found = self._best(query, list(entries.values()), tail)
         self.looked_back_to = None
-        if not any(wanted <= set(terms_of(one.message)) for one in found):
+        if not any(answers(one.message, wanted) for one in found):
             # An index keeps only some terms of a long text, and none of a past that nobody read.
             for entry in self._look_back(query):
                 known = entries.get(entry.handle, entry)
