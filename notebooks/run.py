@@ -83,8 +83,8 @@ def execute(path: Path) -> NotebookNode:
             cell.outputs, cell.execution_count = [], None
     with tempfile.TemporaryDirectory() as temporary:
         home, work = Path(temporary, "home"), Path(temporary, "work")
-        home.mkdir()
-        work.mkdir()
+        for folder in (home, work, home / "tmp"):
+            folder.mkdir()
         shutil.copy(FOLDER / "pictures.py", work)
         invented = Path(temporary, "tests", "data")
         invented.mkdir(parents=True)
@@ -159,6 +159,7 @@ def _environment(home: Path, name: str) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "IPYTHONDIR": str(home / "ipython"),
         "PYTHONPATH": os.pathsep.join(paths),
+        "TMPDIR": str(home / "tmp"),
         # The programs that a notebook starts are this environment's.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
