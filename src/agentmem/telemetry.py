@@ -6,15 +6,16 @@ export anything. No span or metric carries message text or an actor's id.
 | span | attributes |
 |---|---|
 | ``agentmem.compact`` | ``agentmem.trigger``, the fields of ``Compaction`` (``agentmem.tokens_before`` and so on) |
-| ``agentmem.summarize`` | ``agentmem.folded`` |
-| ``agentmem.restore`` | ``agentmem.messages``, ``.has_checkpoint`` |
-| ``agentmem.recall`` | ``agentmem.by`` (``handle`` or ``words``), ``.found`` |
+| ``agentmem.summarize`` | ``agentmem.folded``; ``.tokens_before`` of all that is summarized, ``.tokens_after`` |
+| ``agentmem.restore`` | ``agentmem.messages``, ``.has_checkpoint``; its ``.tokens_before``, ``.tokens_after`` |
+| ``agentmem.recall`` | ``agentmem.by`` (``handle`` or ``words``), ``.found``, ``.tokens`` of what was found |
 
 | metric | unit | what |
 |---|---|---|
 | ``agentmem.compactions`` | ``{compaction}`` | counter, by ``agentmem.trigger`` |
-| ``agentmem.compaction.tokens_removed`` | ``{token}`` | histogram, as estimated |
-| ``agentmem.restore.duration`` | ``s`` | histogram |
+| ``agentmem.compaction.tokens_before``, ``.tokens_after``, ``.tokens_removed`` | ``{token}`` | histograms, estimated |
+| ``agentmem.restore.duration``, ``agentmem.summarize.duration`` | ``s`` | histograms |
+| ``agentmem.recall.duration`` | ``s`` | histogram, by ``agentmem.by`` |
 | ``agentmem.recalls`` | ``{recall}`` | counter, by ``agentmem.by`` |
 | ``agentmem.messages.saved``, ``.dropped`` | ``{message}`` | counters |
 | ``agentmem.events.failed`` | ``{attempt}`` | counter of attempts to write that the service did not take |
@@ -54,8 +55,12 @@ _COUNTERS = {
 _HISTOGRAMS = {
     name: _meter.create_histogram(name, unit=unit, description=description)
     for name, unit, description in (
+        ("agentmem.compaction.tokens_before", "{token}", "Tokens of the request before a compaction, as estimated"),
+        ("agentmem.compaction.tokens_after", "{token}", "Tokens of the request after it, as estimated"),
         ("agentmem.compaction.tokens_removed", "{token}", "Tokens a compaction took off the request, as estimated"),
         ("agentmem.restore.duration", "s", "Time to read a session back"),
+        ("agentmem.summarize.duration", "s", "Time to summarize what was folded, a model's narrative included"),
+        ("agentmem.recall.duration", "s", "Time to find folded messages again"),
     )
 }
 
@@ -88,13 +93,13 @@ def record(name: str, value: float, **attributes: str | float | bool) -> None:
 
 
 @contextlib.contextmanager
-def timed(name: str) -> Iterator[None]:
+def timed(name: str, **attributes: str | float | bool) -> Iterator[None]:
     """Record how many seconds a block takes."""
     began = time.monotonic()
     try:
         yield
     finally:
-        record(name, time.monotonic() - began)
+        record(name, time.monotonic() - began, **attributes)
 
 
 def _named(attributes: dict[str, Any]) -> dict[str, Any]:
