@@ -13,6 +13,8 @@ from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemory
 from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
 from pydantic import BaseModel
 from strands import Agent, tool
+from strands.memory import MemoryManager
+from strands.session.file_session_manager import FileSessionManager
 
 from agentmem import HookConfig, MemoryConfig, Namespace, WriteConfig
 from agentmem.errors import ConfigurationError, HistoryUnavailableError, IdentityError, UnsentMessagesError
@@ -430,6 +432,44 @@ def test_the_identity_is_frozen_when_the_agent_is_made(setup):
     assert setup.events("bob", "s9") == []
 
 
+def test_what_a_tool_wrote_into_a_stored_state_makes_nobody_else_of_the_agent(setup, tmp_path):
+    """A session manager of any kind restores the state; it is the state the agent is made with that counts."""
+    setup.learn("Bob's favourite drink is cocoa.", "bob")
+
+    def opened():
+        files = FileSessionManager("files", storage_dir=str(tmp_path))
+        return setup.agent(script=ScriptedModel(default="Yes."), session_manager=files)
+
+    agent = opened()
+    agent("Hi")
+    agent.state.set("user_id", "bob")
+    agent("Store that.")
+    again = opened()
+    assert again.state.get("user_id") == "bob"
+    again("What is my favourite drink?")
+    assert "cocoa" not in str(again.model.requests[-1].messages)
+    assert setup.events("bob") == []
+    assert setup.saved()[-1][0] == ("USER", "What is my favourite drink?")
+
+
+@pytest.mark.parametrize("make", ["ours", "sdk"])
+def test_beside_a_session_manager_it_is_the_manager_s_session(setup, make):
+    setup.learn("Ann's favourite drink is oolong tea.")
+    session = setup.config.bind("ann", "s1")
+
+    def manager():
+        if make == "ours":
+            return session.session_manager()
+        ids = AgentCoreMemoryConfig(memory_id=setup.config.memory_id, actor_id="ann", session_id="s1")
+        return AgentCoreMemorySessionManager(ids, boto_session=setup.config.boto_session())
+
+    agent = setup.agent(user=None, session=None, session_manager=manager())
+    agent("What is my favourite drink?")
+    assert "oolong" in str(agent.model.requests[0].messages)
+    with pytest.raises(IdentityError, match="bound to 'ann'"):
+        setup.agent(user="bob", session=None, session_manager=manager())
+
+
 def test_a_bound_hook_needs_no_state_and_does_not_look_at_it(setup):
     session = setup.config.bind("carl", "s3")
     agent = setup.agent(session.hook(), user="bob")
@@ -487,6 +527,28 @@ def test_beside_our_session_manager_the_hook_only_retrieves(setup):
     again = setup.agent(session_manager=session.session_manager())
     assert "oolong" not in str(again.messages)
     assert len(again.messages) == 3
+
+
+@pytest.mark.parametrize("by", ["hook", "manager"])
+def test_the_sdk_s_stores_beside_us_only_recall(setup, by):
+    setup.learn("Ann's favourite drink is oolong tea.")
+    session = setup.config.bind("ann", "s1")
+    options = {"hooks": [session.hook()]} if by == "hook" else {"session_manager": session.session_manager()}
+    stores = session.stores()
+    agent = Agent(
+        model=ScriptedModel([ToolCall("search_memory", {"query": "favourite drink"}), "Oolong."]),
+        memory_manager=MemoryManager(stores=stores),
+        callback_handler=None,
+        **options,
+    )
+    before = len(setup.events())
+    agent("What is my favourite drink?")
+    agent.shutdown()
+    assert len(setup.events()) == before + 1
+    assert not any(store.writable for store in stores)
+    assert "oolong tea" in str(agent.model.requests[-1].messages)
+    again = setup.agent(session_manager=session.session_manager())
+    assert [message["role"] for message in again.messages][-1] == "assistant"
 
 
 def test_beside_the_sdk_s_session_manager_the_hook_does_not_destroy_its_history(setup):

@@ -85,7 +85,7 @@ def test_after_an_outage_of_three_turns_the_log_holds_everything_once_and_in_ord
     hook = MemoryHook(setup.config)
     agent = setup.agent(hook)
     agent("Turn 0.")
-    with setup.service.faults.inject(kind, "CreateEvent"):
+    with setup.service.faults.inject(kind, "*"):
         for number in range(1, 4):
             assert str(agent(f"Turn {number}.")) == "Yes.\n"
         status = hook.status

@@ -6,12 +6,12 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
+from agentmem.agent_identity import session_manager_of
 from agentmem.errors import ConfigurationError, UnsentMessagesError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
     from strands import Agent
 
     from agentmem.compaction.manager import CompactingSessionManager
@@ -33,7 +33,7 @@ def drain(agent: Agent) -> None:
     from agentmem.compaction.manager import CompactingSessionManager
 
     steps: list[Callable[[], object]] = []
-    manager = _session_manager(agent)
+    manager = session_manager_of(agent)
     if isinstance(manager, CompactingSessionManager):
         steps.append(partial(_drain_session, manager, agent))
     elif manager is not None:
@@ -67,7 +67,7 @@ def check_owner(agent: Agent, actor_id: str, session_id: str) -> None:
         ConfigurationError: It is bound to another actor or session.
     """
     found: list[tuple[str, str]] = []
-    manager = _session_manager(agent)
+    manager = session_manager_of(agent)
     if manager is not None:
         found.append((manager.config.actor_id, manager.config.session_id))
     for hook in _hooks(agent):
@@ -89,7 +89,7 @@ def unsent_messages(agents: Iterable[Agent]) -> int:
 
     memories: dict[int, CompactingSessionManager | MemoryHook] = {}
     for agent in agents:
-        manager = _session_manager(agent)
+        manager = session_manager_of(agent)
         if isinstance(manager, CompactingSessionManager):
             memories[id(manager)] = manager
         memories |= {id(hook): hook for hook in _hooks(agent)}
@@ -107,13 +107,6 @@ def _drain_session(manager: CompactingSessionManager, agent: Agent) -> None:
         "still queued in this process.",
         status.pending,
     )
-
-
-def _session_manager(agent: Agent) -> AgentCoreMemorySessionManager | None:
-    from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
-
-    manager = agent._session_manager  # noqa: SLF001 - Strands has no public way to ask
-    return manager if isinstance(manager, AgentCoreMemorySessionManager) else None
 
 
 def _hooks(agent: Agent) -> list[MemoryHook]:

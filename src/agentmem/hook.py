@@ -15,6 +15,7 @@ from strands.hooks import (
     AgentInitializedEvent,
     BeforeInvocationEvent,
     BeforeModelCallEvent,
+    HookOrder,
     HookProvider,
     MessageAddedEvent,
 )
@@ -23,10 +24,11 @@ from strands.middleware import InvokeModelStage
 from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
 
 from agentmem import telemetry
+from agentmem.agent_identity import session_manager_of, session_of
 from agentmem.compaction.converse import for_model
 from agentmem.compaction.turns import is_own_message
 from agentmem.config import MemoryConfig
-from agentmem.errors import ConfigurationError, HistoryUnavailableError, IdentityError
+from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.address import SessionAddress
 from agentmem.events.reader import EventReader
 from agentmem.events.unsent import finish_with
@@ -47,9 +49,6 @@ if TYPE_CHECKING:
     from agentmem.session import MemorySession
 
 __all__ = ["HookStatus", "MemoryHook"]
-
-USER_ID, SESSION_ID = "user_id", "session_id"
-"""The keys of ``agent.state`` that say whose memory it is."""
 
 _log = logging.getLogger(__name__)
 
@@ -77,9 +76,10 @@ class MemoryHook(HookProvider):
     searched and shown to the model for that turn only; it never becomes part of ``agent.messages`` or of the log. At
     the end of each invocation the texts of the turn are saved as one event.
 
-    Whose memory it is, is read once when the agent is made and not again: tools can write ``agent.state``. One hook
-    may serve any number of agents, in any number of threads. Beside a session manager that keeps the session in
-    AgentCore Memory the hook only retrieves.
+    Whose memory it is, is read once when the agent is made and not again: from the state it is made with, not from what
+    a session manager restores, for tools can write ``agent.state``. One hook may serve any number of agents, in any
+    number of threads. Beside a session manager that keeps the session in AgentCore Memory the hook only retrieves, for
+    that manager's actor and session.
     """
 
     def __init__(
@@ -177,6 +177,8 @@ class MemoryHook(HookProvider):
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
         """Subscribe to the agent's life; Strands calls this."""
+        # Before a session manager restores the state, which tools may have written.
+        registry.add_callback(AgentInitializedEvent, self._identify, order=HookOrder.SDK_FIRST)
         registry.add_callback(AgentInitializedEvent, self._on_initialized)
         registry.add_callback(BeforeInvocationEvent, self._before_invocation)
         registry.add_callback(MessageAddedEvent, self._on_message)
@@ -185,15 +187,22 @@ class MemoryHook(HookProvider):
         registry.add_callback(AfterModelCallEvent, self._after_model)
         registry.add_callback(AfterInvocationEvent, self._after_invocation)
 
+    def _identify(self, event: AgentInitializedEvent) -> None:
+        self._adopt(event.agent)
+
     def _on_initialized(self, event: AgentInitializedEvent) -> None:
         agent = event.agent
-        memory = self._adopt(agent)
+        memory = self._memory_of(agent)
+        agent.add_middleware(InvokeModelStage.Input, self._to_model)
         if not memory.restored and not _in_event_loop():
             self._restore(agent, memory)  # inside an event loop it waits for the first invocation, not to block it
 
     async def _before_invocation(self, event: BeforeInvocationEvent) -> None:
         agent = event.agent
-        memory = self._agents.get(agent) or self._adopt(agent)  # unknown when the hook was added to a finished agent
+        memory = self._agents.get(agent)
+        if memory is None:  # the hook was added to a finished agent
+            memory = self._adopt(agent)
+            agent.add_middleware(InvokeModelStage.Input, self._to_model)
         if not memory.restored:
             await asyncio.to_thread(self._restore, agent, memory)
         memory.invoking, memory.called_model = True, False
@@ -283,14 +292,13 @@ class MemoryHook(HookProvider):
     # ---- inside
 
     def _adopt(self, agent: Agent) -> _AgentMemory:
-        """Find out once and for all whose memory an agent has, and show it to the agent's model from now on."""
-        session = self._session if self._session is not None else self._session_from_state(agent)
+        """Find out once and for all whose memory an agent has."""
+        session = self._session if self._session is not None else session_of(agent, self._config)
         saves = not _has_session_in_memory(agent)
         restored = not saves or self._settings.restore == "off"
         memory = _AgentMemory(session, self._saver.adopt(session), saves, restored)
         with self._lock:
             self._agents[agent] = memory
-        agent.add_middleware(InvokeModelStage.Input, self._to_model)
         return memory
 
     def _fail(self, what: str, error: Exception) -> None:
@@ -309,28 +317,15 @@ class MemoryHook(HookProvider):
             )
         return memory
 
-    def _session_from_state(self, agent: Agent) -> MemorySession:
-        found = {name: agent.state.get(name) for name in (USER_ID, SESSION_ID)}
-        for name, value in found.items():
-            if not value:
-                raise IdentityError(
-                    f"agent.state[{name!r}] is missing, so it is not known whose memory this is. Make the agent with "
-                    f"Agent(state={{{USER_ID!r}: ..., {SESSION_ID!r}: ...}}), or bind the hook: "
-                    "config.bind(actor_id, session_id).hook()."
-                )
-        return self._config.bind(found[USER_ID], found[SESSION_ID])
-
 
 def _has_session_in_memory(agent: Agent) -> bool:
     """Whether a session manager keeps this agent's session in AgentCore Memory already."""
-    from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
-
     from agentmem.compaction.manager import CompactingSessionManager
 
-    manager = agent._session_manager  # noqa: SLF001 - Strands has no public way to ask
-    if isinstance(manager, AgentCoreMemorySessionManager) and not isinstance(manager, CompactingSessionManager):
+    manager = session_manager_of(agent)
+    if manager is not None and not isinstance(manager, CompactingSessionManager):
         _log.warning("the hook only retrieves: plain text beside the SDK's session manager would empty its history")
-    return isinstance(manager, AgentCoreMemorySessionManager)
+    return manager is not None
 
 
 def _in_event_loop() -> bool:
