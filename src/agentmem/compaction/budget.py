@@ -7,11 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from agentmem import telemetry
-from agentmem.compaction.compactor import fixed_tokens, largest_blocks
-from agentmem.compaction.tokens import prompt_tokens
+from agentmem.compaction.tokens import count_message, count_request, prompt_tokens
+from agentmem.compaction.truncation import handle_of
 from agentmem.errors import CompactionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from strands.agent.agent import Agent
     from strands.types.content import Message
 
@@ -109,7 +111,7 @@ class Budget:
         if self._retries <= MAX_RETRIES and self.compact(agent, "overflow", limits=limits, force=True):
             return
         self._retries = 0
-        largest = largest_blocks(agent.messages)
+        largest = _largest_blocks(agent.messages)
         raise CompactionError(
             f"the model refuses the context of {self._address} as too long, and what is left of it cannot be made "
             f"smaller: about {estimate:,} tokens, the largest being {'; '.join(largest)}. Shorten those, or use a "
@@ -125,5 +127,16 @@ class Budget:
         system = agent.system_prompt_content
         state = (str(system), *agent.tool_registry.registry, *agent.tool_registry.dynamic_tools)
         if self._fixed[0] != state:
-            self._fixed = (state, fixed_tokens(system, agent.tool_registry.get_all_tool_specs()))
+            self._fixed = (state, count_request((), system, agent.tool_registry.get_all_tool_specs()))
         return self._fixed[1]
+
+
+def _largest_blocks(messages: Sequence[Message], most: int = 3) -> list[str]:
+    """Describe the largest messages, for an error that must say what is too big."""
+    sized = sorted(((count_message(message), message) for message in messages), key=lambda pair: -pair[0])
+    return [
+        f"{tokens:,} tokens in a message of role {message['role']} with "
+        f"{', '.join(sorted({next(iter(block), 'nothing') for block in message['content']}))} "
+        f"(handle {handle_of(message.get('tracking_id', ''))})"
+        for tokens, message in sized[:most]
+    ]

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 from agentmem import telemetry
+from agentmem.compaction.account import Account
 from agentmem.compaction.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.compaction.cutting import RECALL_TOOL
+from agentmem.compaction.draft import NOWHERE, Draft, entry_of
 from agentmem.compaction.fence import FENCE_TOKENS, count_in_fence, summary_block, with_summary, without_summary
-from agentmem.compaction.policy import History, Limits, Plan, may_shorten_cycle, plan
+from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
 from agentmem.compaction.summarize import Summary
-from agentmem.compaction.terms import INDEX_TERMS, key_terms
-from agentmem.compaction.tokens import Calibration, TokenCounter, count_message, count_request
+from agentmem.compaction.tokens import Calibration, TokenCounter
 from agentmem.compaction.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
 from agentmem.compaction.turns import is_own_message, says_nothing, without_recall
-from agentmem.events.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from agentmem.compaction.restore import RestoredSession
     from agentmem.compaction.summarize import Summarizer
+    from agentmem.events.position import Position
 
-__all__ = ["Compaction", "Compactor", "Draft"]
+__all__ = ["Compaction", "Compactor"]
 
-_NOWHERE = Position("", 0)
 _log = logging.getLogger(__name__)
 
 
@@ -57,42 +57,6 @@ class Compaction:
     folded: int
     shortened: int
     fits: bool
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A checkpoint that names messages by tracking id, until the log has acknowledged them all."""
-
-    boundary: str
-    head: tuple[str, ...]
-    shortened_before: str | None
-    cycles_shortened_before: str | None
-    entries: Mapping[str, IndexEntry]
-    checkpoint: Checkpoint
-
-    def placed(self, positions: Mapping[str, Position]) -> Checkpoint | None:
-        """Return the checkpoint with positions, or None while a message it names is not in the log yet."""
-        named = [self.boundary, *self.head, self.shortened_before, self.cycles_shortened_before]
-        if any(name is not None and name not in positions for name in named):
-            return None
-        if any(tracking_id not in positions for tracking_id in self.entries):
-            return None
-        return replace(
-            self.checkpoint,
-            boundary=positions[self.boundary],
-            head=tuple(positions[name] for name in self.head),
-            shortened_before=positions[self.shortened_before] if self.shortened_before else None,
-            cycles_shortened_before=positions[self.cycles_shortened_before] if self.cycles_shortened_before else None,
-            index=tuple(replace(entry, position=positions[name]) for name, entry in self.entries.items()),
-        )
-
-
-@dataclass
-class _Account:
-    head: frozenset[str] = frozenset()
-    shortened_before: str | None = None
-    cycles_shortened_before: str | None = None
-    indexed: set[str] = field(default_factory=set)
 
 
 class Compactor:
@@ -127,7 +91,7 @@ class Compactor:
         self._settings = settings
         self._summarizer = summarizer
         self._recall_tool = RECALL_TOOL if recall_tool else None
-        self._account = _Account()
+        self._account = Account()
         self._counter = TokenCounter()
         self._within_limit: set[str] = set()
         self._summary_tokens = 0
@@ -163,17 +127,17 @@ class Compactor:
 
         A message that was shortened is shortened to the same bytes again.
         """
-        logged = restored.messages
-        messages = [_without_usage(one.message) for one in logged]
+        messages = [_without_usage(one.message) for one in restored.messages]
         checkpoint = restored.checkpoint
         self.checkpoint, self.draft = checkpoint, None
-        self._account = _Account()
+        self._account = Account()
         if checkpoint is None:
             return messages
         self.calibration = Calibration(checkpoint.token_ratio)
         names = names_of_tools(messages)
         shown: list[Message] = []
-        for one, message in zip(logged, messages, strict=True):
+        shortened: set[str] = set()
+        for one, message in zip(restored.messages, messages, strict=True):
             handle = handle_of(message["tracking_id"])
             whole = _is_before(one.position, checkpoint.shortened_before)
             cycles = _is_before(one.position, checkpoint.cycles_shortened_before) and may_shorten_cycle(message, names)
@@ -181,13 +145,9 @@ class Compactor:
             if whole or cycles:
                 short = shorten(message, checkpoint.settings, handle=handle, tool_names=names)
                 if removed(message, short):
-                    self._account.indexed.add(message["tracking_id"])
+                    shortened.add(message["tracking_id"])
             shown.append(short)
-        self._account.head = frozenset(
-            one.message["tracking_id"] for one in logged if one.position < checkpoint.boundary
-        )
-        self._account.shortened_before = _first_from(restored, checkpoint.shortened_before)
-        self._account.cycles_shortened_before = _first_from(restored, checkpoint.cycles_shortened_before)
+        self._account = Account.restored(restored, frozenset(shortened))
         return self._fenced(shown, checkpoint)
 
     def plan(
@@ -209,13 +169,8 @@ class Compactor:
         plain = [without_summary(message) for message in messages]
         counted = fixed_tokens + self.count(messages)
         ratio = self.calibration.estimate(counted) / max(counted, 1)
-        history = History(
-            messages=plain,
-            fixed_tokens=fixed_tokens,
-            summary_tokens=self.count(messages) - self.count(plain),
-            head=sum(1 for message in plain if message.get("tracking_id") in self._account.head),
-            shortened=_index_of(plain, self._account.shortened_before),
-            cycles_shortened=_index_of(plain, self._account.cycles_shortened_before),
+        history = self._account.history(
+            plain, fixed_tokens=fixed_tokens, summary_tokens=self.count(messages) - self.count(plain)
         )
         scaled = replace(
             limits,
@@ -278,16 +233,14 @@ class Compactor:
             elif self.draft is not None:
                 # Another compaction came while this one was being saved: it is the next version, and its index needs
                 # only what is not in this one's.
-                entries = {name: entry for name, entry in self.draft.entries.items() if name not in draft.entries}
-                following = replace(self.draft.checkpoint, version=checkpoint.version + 1)
-                self.draft = replace(self.draft, entries=entries, checkpoint=following)
+                self.draft = self.draft.without(draft.entries).after(checkpoint)
 
     def redacted(self, message: Message) -> None:
         """Take a message's redaction over into the checkpoint that is still to be saved."""
         name = message["tracking_id"]
         with self._lock:
             if self.draft is not None and name in self.draft.entries:
-                entries = {**self.draft.entries, name: _entry(self._outward(message))}
+                entries = {**self.draft.entries, name: entry_of(self._outward(message))}
                 self.draft = replace(self.draft, entries=entries)
 
     def with_summary_again(self, messages: Sequence[Message]) -> list[Message]:
@@ -310,33 +263,28 @@ class Compactor:
         """
         with self._lock:
             names = names_of_tools([*folded, *shortened])
-            new = [said for message in (*folded, *shortened) if (said := without_recall(message, names)) is not None]
-            included = replace(
-                draft,
-                entries={
-                    **draft.entries,
-                    **{message["tracking_id"]: _entry(self._outward(message)) for message in new},
-                },
-                checkpoint=self._including(draft.checkpoint, folded),
-            )
+            said = (without_recall(message, names) for message in (*folded, *shortened))
+            new = {message["tracking_id"]: entry_of(self._outward(message)) for message in said if message is not None}
+            included = self._including(draft, folded, new)
             if self.draft is draft:
                 self.draft = included
             elif self.draft is not None:
                 # A compaction came in between; what it summarized began from the summary before this.
-                self.draft = replace(self.draft, checkpoint=self._including(self.draft.checkpoint, folded))
+                self.draft = self._including(self.draft, folded, new)
             return included
 
-    def _including(self, checkpoint: Checkpoint, folded: Sequence[Message]) -> Checkpoint:
-        if not folded:
-            return checkpoint
-        said = [self._outward(message) for message in folded]
-        return replace(
-            checkpoint,
-            summary=self._summarizer.summarize(
-                checkpoint.summary, said, max_tokens=self._summary_tokens, count=count_in_fence
-            ),
-            folded_messages=checkpoint.folded_messages + len(folded),
-        )
+    def _including(self, draft: Draft, folded: Sequence[Message], entries: Mapping[str, IndexEntry]) -> Draft:
+        checkpoint = draft.checkpoint
+        if folded:
+            said = [self._outward(message) for message in folded]
+            checkpoint = replace(
+                checkpoint,
+                summary=self._summarizer.summarize(
+                    checkpoint.summary, said, max_tokens=self._summary_tokens, count=count_in_fence
+                ),
+                folded_messages=checkpoint.folded_messages + len(folded),
+            )
+        return replace(draft, entries={**draft.entries, **entries}, checkpoint=checkpoint)
 
     def yield_to(self, winner: Checkpoint | None) -> None:
         """Continue behind what another writer saved first, or from the start when there is nothing any more.
@@ -350,8 +298,7 @@ class Compactor:
         with self._lock:
             self.checkpoint = None if winner is None else winner.without_index()
             if self.draft is not None:
-                version = 1 if winner is None else winner.version + 1
-                self.draft = replace(self.draft, checkpoint=replace(self.draft.checkpoint, version=version))
+                self.draft = self.draft.after(winner)
 
     def _summary(self, folded: Sequence[Message], limits: Limits) -> Summary:
         previous = None if self.current is None else self.current.summary
@@ -376,23 +323,18 @@ class Compactor:
         for message in [*shortened, *folded]:
             name, said = message["tracking_id"], without_recall(message, names)
             if name not in self._account.indexed and name not in entries and said is not None:
-                entries[name] = _entry(self._outward(said))
-        self._account.indexed |= {message["tracking_id"] for message in shortened}
-        self._account.indexed &= {ids[index] for index in planned.kept}
-        self._account.head = frozenset(ids[index] for index in planned.head)
-        self._account.shortened_before = _first_kept(ids, planned.kept, planned.shortened)
-        self._account.cycles_shortened_before = _first_kept(ids, planned.kept, planned.cycles_shortened)
+                entries[name] = entry_of(self._outward(said))
+        self._account = self._account.following(planned, plain, shortened)
         base = self.current
-        version = 1 if self.checkpoint is None else self.checkpoint.version + 1
-        self.draft = Draft(
+        draft = Draft(
             boundary=ids[planned.boundary] if planned.boundary < len(ids) else ids[planned.kept[-1]],
             head=tuple(ids[index] for index in planned.head),
             shortened_before=self._account.shortened_before,
             cycles_shortened_before=self._account.cycles_shortened_before,
             entries=entries,
             checkpoint=Checkpoint(
-                version=version,
-                boundary=_NOWHERE,
+                version=0,
+                boundary=NOWHERE,
                 settings=self._settings,
                 summary=summary,
                 folded_messages=(0 if base is None else base.folded_messages) + len(folded),
@@ -401,6 +343,7 @@ class Compactor:
                 extra={} if self.checkpoint is None else self.checkpoint.extra,
             ),
         )
+        self.draft = draft.after(self.checkpoint)
 
     def _fenced(self, messages: list[Message], checkpoint: Checkpoint) -> list[Message]:
         if not checkpoint.folded_messages:
@@ -415,50 +358,12 @@ class Compactor:
         return messages
 
 
-def fixed_tokens(system: str | Sequence[Mapping[str, Any]] | None, tools: Sequence[Mapping[str, Any]]) -> int:
-    """Count the part of a request that is not the conversation."""
-    return count_request((), system, tools)
-
-
-def largest_blocks(messages: Sequence[Message], most: int = 3) -> list[str]:
-    """Describe the largest messages, for an error that must say what is too big."""
-    sized = sorted(((count_message(message), message) for message in messages), key=lambda pair: -pair[0])
-    return [
-        f"{tokens:,} tokens in a message of role {message['role']} with "
-        f"{', '.join(sorted({next(iter(block), 'nothing') for block in message['content']}))} "
-        f"(handle {handle_of(message.get('tracking_id', ''))})"
-        for tokens, message in sized[:most]
-    ]
-
-
-def _entry(message: Message) -> IndexEntry:
-    return IndexEntry(
-        handle_of(message["tracking_id"]), _NOWHERE, message["role"], tuple(key_terms(message, INDEX_TERMS))
-    )
-
-
 def _without_usage(message: Message) -> Message:
     """Drop the reported usage: of a message before a compaction it misleads Strands' own projection (FACTS.md)."""
     metadata = message.get("metadata")
     if not metadata or "usage" not in metadata:
         return message
     return cast("Message", {**message, "metadata": {key: metadata[key] for key in metadata if key != "usage"}})  # type: ignore[literal-required]
-
-
-def _index_of(messages: Sequence[Message], tracking_id: str | None) -> int:
-    if tracking_id is None:
-        return 0
-    return next((at for at, message in enumerate(messages) if message.get("tracking_id") == tracking_id), 0)
-
-
-def _first_kept(ids: Sequence[str], kept: Sequence[int], start: int) -> str | None:
-    return next((ids[index] for index in kept if index >= start), None) if start else None
-
-
-def _first_from(restored: RestoredSession, position: Position | None) -> str | None:
-    if position is None:
-        return None
-    return next((one.message["tracking_id"] for one in restored.messages if position <= one.position), None)
 
 
 def _is_before(position: Position, limit: Position | None) -> bool:

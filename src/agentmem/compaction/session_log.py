@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, CheckpointStore, IndexEntry
-    from agentmem.compaction.compactor import Compactor, Draft
+    from agentmem.compaction.compactor import Compactor
+    from agentmem.compaction.draft import Draft
     from agentmem.compaction.restore import RestoredSession
     from agentmem.events.codec import LoggedMessage
     from agentmem.events.outward import Outward
