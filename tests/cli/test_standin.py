@@ -103,6 +103,15 @@ def test_it_recalls_only_when_the_request_does_not_answer():
     assert len(calls) == 1
 
 
+def test_a_search_that_found_nothing_is_no_answer():
+    @tool
+    def recall_session(query: str = "") -> str:
+        """Read earlier messages."""
+        return f"Nothing in the earlier part of this conversation matches {query!r}."
+
+    assert ask(agent_with(recall_session), "Where do I live?") == DOES_NOT_KNOW
+
+
 def test_a_result_that_was_cut_is_still_read():
     rows = json.dumps([{"hotel": "Casa Azul", "key": "with the baker"}, {"hotel": "Casa Verde", "key": "in the box"}])
     agent = agent_with(system_prompt=f"Found: {rows[:-20]} ...")

@@ -219,7 +219,9 @@ def _situation(messages: Messages, system_prompt: str | None) -> _Situation:
         for text in _texts(message["content"]):
             if text == question or text in {DOES_NOT_KNOW, NOTED, DONE}:
                 continue
-            (found if index > turn else known).extend(_sentences(text))
+            # What repeats the question, as a search that found nothing does, answers nothing.
+            sentences = [one for one in _sentences(text) if not (question.endswith("?") and question in one)]
+            (found if index > turn else known).extend(sentences)
     return _Situation(question, known, found, called)
 
 
