@@ -60,14 +60,52 @@ def test_each_kind_of_work_has_its_span(talked, name):
     assert f"agentmem.{name}" in {span.name for span in talked[0]}
 
 
-def test_metrics_are_counted(talked):
-    _, named = talked
-    assert {
-        "agentmem.compactions",
-        "agentmem.recalls",
-        "agentmem.compaction.tokens_removed",
-        "agentmem.restore.duration",
-    } <= named.keys()
+def _named(spans, name):
+    return [span for span in spans if span.name == f"agentmem.{name}"]
+
+
+def test_a_summary_and_a_restore_tell_tokens_before_and_after(talked):
+    spans, _ = talked
+    made = _named(spans, "summarize")[-1].attributes
+    assert made["agentmem.folded"] > 0
+    assert made["agentmem.tokens_before"] > made["agentmem.tokens_after"] > 0
+    restored = _named(spans, "restore")[-1].attributes
+    assert restored["agentmem.has_checkpoint"]
+    assert restored["agentmem.tokens_before"] > restored["agentmem.tokens_after"] > 0
+    assert restored["agentmem.messages"] > 0
+
+
+def test_a_recall_tells_how_much_it_gave_back(talked):
+    recall = _named(talked[0], "recall")[-1].attributes
+    assert recall["agentmem.by"] == "words"
+    assert recall["agentmem.found"] > 0
+    assert 0 < recall["agentmem.tokens"] <= 2_000
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes"),
+    [
+        ("compactions", {"agentmem.trigger": "threshold"}),
+        ("recalls", {"agentmem.by": "words"}),
+        ("recall.duration", {"agentmem.by": "words"}),
+        ("compaction.tokens_before", {}),
+        ("compaction.tokens_after", {}),
+        ("compaction.tokens_removed", {}),
+        ("restore.duration", {}),
+        ("summarize.duration", {}),
+    ],
+)
+def test_metrics_are_counted(talked, name, attributes):
+    points = talked[1][f"agentmem.{name}"].data.data_points
+    [point] = [point for point in points if dict(point.attributes) == attributes]
+    assert (point.value if hasattr(point, "value") else point.count) >= 1
+
+
+def test_tokens_before_and_after_a_compaction_are_measured(talked):
+    before, after, removed = (
+        talked[1][f"agentmem.compaction.tokens_{name}"].data.data_points[0] for name in ("before", "after", "removed")
+    )
+    assert before.sum - after.sum == removed.sum > 0
 
 
 def test_no_span_carries_text_or_the_actor(talked):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from agentmem import telemetry
+from agentmem.compaction.thresholds import model_name
 from agentmem.compaction.tokens import count_message, count_request, prompt_tokens
 from agentmem.compaction.truncation import handle_of
 from agentmem.errors import CompactionError
@@ -50,6 +51,7 @@ class Budget:
 
     def plan(self, agent: Agent) -> Plan:
         """Return what a compaction would do now; token counts are uncalibrated."""
+        self._compactor.calibration.use(model_name(agent.model))
         planned, _ = self._compactor.plan(
             agent.messages, self.limits(agent), fixed_tokens=self._fixed_tokens(agent), force=True
         )
@@ -57,6 +59,7 @@ class Budget:
 
     def is_due(self, agent: Agent) -> bool:
         """Whether the coming request reaches the threshold; blocks over the hard limit are cut on the way."""
+        self._compactor.calibration.use(model_name(agent.model))
         self._compactor.cut_oversized(agent.messages)
         self._counted = self._count(agent)
         return self._compactor.calibration.estimate(self._counted) >= self.limits(agent).threshold
@@ -88,6 +91,8 @@ class Budget:
         agent.messages[:] = shown
         self._counted = self._count(agent)
         telemetry.count("compactions", trigger=trigger)
+        telemetry.record("compaction.tokens_before", done.tokens_before)
+        telemetry.record("compaction.tokens_after", done.tokens_after)
         telemetry.record("compaction.tokens_removed", max(done.tokens_before - done.tokens_after, 0))
         _log.info("session=<%s>, compaction=<%s> | context compacted", self._address, done)
         return True
@@ -106,7 +111,7 @@ class Budget:
         """
         self._retries += 1
         estimate = self._compactor.calibration.estimate(self._count(agent))
-        self._thresholds.overflowed(estimate)
+        self._thresholds.overflowed(agent.model, estimate)
         limits = self._thresholds.scaled(int(estimate * _HARDER**self._retries))
         if self._retries <= MAX_RETRIES and self.compact(agent, "overflow", limits=limits, force=True):
             return

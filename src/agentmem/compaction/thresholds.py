@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agentmem.compaction.policy import Limits
@@ -10,7 +11,7 @@ from agentmem.compaction.policy import Limits
 if TYPE_CHECKING:
     from agentmem.config import CompactionConfig
 
-__all__ = ["Thresholds"]
+__all__ = ["Thresholds", "model_name"]
 
 AUTO_RATIO = 0.7
 """Share of the model's window at which ``token_threshold="auto"`` compacts; Strands' own proactive default."""
@@ -26,18 +27,26 @@ _SUMMARY_SHARE = 5
 _log = logging.getLogger(__name__)
 
 
+def model_name(model: Any) -> str:
+    """Return a name that tells a model from another: its class and its model id, where it has one."""
+    config = model.get_config() if hasattr(model, "get_config") else None
+    model_id = config.get("model_id", "") if isinstance(config, Mapping) else ""
+    return f"{type(model).__name__}/{model_id}"
+
+
 class Thresholds:
     """Turns the configured threshold into limits for the model in use."""
 
     def __init__(self, config: CompactionConfig) -> None:
         """Start from the configuration."""
         self._config = config
-        self._overflowed_at: int | None = None
+        self._overflowed_at: dict[str, int] = {}
         self._told = False
 
-    def overflowed(self, tokens: int) -> None:
-        """Remember that the model refused a request of this estimated size, so that none gets as large again."""
-        self._overflowed_at = min(tokens, self._overflowed_at or tokens)
+    def overflowed(self, model: Any, tokens: int) -> None:
+        """Remember that a model refused a request of this estimated size, so that it gets none as large again."""
+        name = model_name(model)
+        self._overflowed_at[name] = min(tokens, self._overflowed_at.get(name, tokens))
 
     def limits(self, model: Any) -> Limits:
         """Return the limits for a model, in the model's own tokens."""
@@ -56,8 +65,9 @@ class Thresholds:
             threshold = self._config.token_threshold
         if window:
             threshold = min(threshold, int(window * HIGHEST_RATIO))
-        if self._overflowed_at is not None:
-            threshold = min(threshold, int(self._overflowed_at * _AFTER_OVERFLOW))
+        refused = self._overflowed_at.get(model_name(model))
+        if refused is not None:
+            threshold = min(threshold, int(refused * _AFTER_OVERFLOW))
         return self.scaled(threshold)
 
     def scaled(self, threshold: int) -> Limits:

@@ -158,7 +158,7 @@ class TokenCounter:
 
 
 class Calibration:
-    """The running ratio between the tokens a model reports and the tokens counted here."""
+    """The running ratio between the tokens a model reports and the tokens counted here, for each model in use."""
 
     LOWEST, HIGHEST = 0.5, 3.0
     """Bounds on the ratio: cl100k_base against today's tokenizers lies well inside (0.8 to 1.7); beyond them a
@@ -169,8 +169,22 @@ class Calibration:
     def __init__(self, ratio: float = 1.0) -> None:
         """Start from a known ratio, for example that of the last checkpoint."""
         self.ratio = min(max(ratio, self.LOWEST), self.HIGHEST)
+        self._model = ""
+        self._learned: dict[str, float] = {}
         self._reported: int | None = None
         self._counted = 0
+
+    def use(self, model: str) -> None:
+        """Go on with a model: with the ratio learned from it, or, as a first guess, with the one before.
+
+        Args:
+            model: A name for the model; what another one reported last says nothing of this one's next request.
+        """
+        if model == self._model:
+            return
+        self._model = model
+        self.ratio = self._learned.get(model, self.ratio)
+        self._reported = None
 
     def observe(self, *, counted: int, reported: int) -> None:
         """Take in what a model reported for a request that was counted.
@@ -183,8 +197,9 @@ class Calibration:
             return
         if counted >= self._LEAST_TOKENS:
             seen = min(max(reported / counted, self.LOWEST), self.HIGHEST)
-            first = self._reported is None
-            self.ratio = seen if first else self.ratio + self._WEIGHT * (seen - self.ratio)
+            known = self._learned.get(self._model)
+            self.ratio = seen if known is None else known + self._WEIGHT * (seen - known)
+            self._learned[self._model] = self.ratio
         self._reported, self._counted = reported, counted
 
     def estimate(self, counted: int) -> int:

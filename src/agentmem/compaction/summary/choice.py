@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import logging
+from typing import TYPE_CHECKING, Any
 
-from agentmem.compaction.summarize import ExtractiveSummarizer
+from agentmem.compaction.summarize import ExtractiveSummarizer, Summary
+from agentmem.compaction.summary.selection import fit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from strands.types.content import Message
+
     from agentmem.compaction.summarize import Summarizer
 
 __all__ = ["summarizer_for"]
+
+_log = logging.getLogger(__name__)
 
 
 def summarizer_for(setting: Any, agent: Any) -> Summarizer:
@@ -25,4 +33,33 @@ def summarizer_for(setting: Any, agent: Any) -> Summarizer:
         from agentmem.compaction.summary.model import ModelSummarizer
 
         return ModelSummarizer((agent.aux_model or agent.model) if setting == "model" else setting)
-    return cast("Summarizer", setting)
+    return _Careful(setting)
+
+
+class _Careful:
+    """A user's own summarizer, whose failure must not keep a context from shrinking."""
+
+    def __init__(self, own: Summarizer) -> None:
+        self._own = own
+        self._extractive = ExtractiveSummarizer()
+
+    def summarize(
+        self,
+        previous: Summary | None,
+        folded: Sequence[Message],
+        *,
+        max_tokens: int,
+        count: Callable[[str], int],
+    ) -> Summary:
+        try:
+            summary: object = self._own.summarize(previous, folded, max_tokens=max_tokens, count=count)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the context must shrink
+            reason = type(error).__name__  # what it says may quote the conversation, which no log record does
+        else:
+            if isinstance(summary, Summary):
+                # Room was made for max_tokens and no more.
+                return summary if count(summary.render()) <= max_tokens else fit(summary, max_tokens, count)
+            reason = f"it returned {type(summary).__name__}, not Summary"
+        name = type(self._own).__name__
+        _log.warning("summarizer=<%s>, reason=<%s> | failed, the summary is extractive instead", name, reason)
+        return self._extractive.summarize(previous, folded, max_tokens=max_tokens, count=count)

@@ -136,8 +136,8 @@ def frame_of(text: str, values: Sequence[Value] | None = None) -> Frame:
     if dwells and any(v.kind == NAME for v in found):
         verb = dwells["verb"].split()[0]
         concepts = {c: s for c, s in concepts.items() if s not in (stem(verb.lower()), verb)} | {"~home": "home"}
-    keys, stated = _keys_and_values(core, found)
     forbids = _FORBIDS.search(text) is not None
+    keys, stated = _keys_and_values(core, found, forbids=forbids)
     return Frame(
         concepts=concepts,
         pairs=pairs,
@@ -160,7 +160,7 @@ def _core(text: str, values: list[Value]) -> tuple[str, list[Value]]:
     return core, find_values(core)
 
 
-def _keys_and_values(text: str, values: list[Value]) -> tuple[list[Value], list[Value]]:
+def _keys_and_values(text: str, values: list[Value], *, forbids: bool) -> tuple[list[Value], list[Value]]:
     """Part the values a sentence states from those that only say which thing it is about."""
     if not values:
         return [], []
@@ -179,9 +179,11 @@ def _keys_and_values(text: str, values: list[Value]) -> tuple[list[Value], list[
             return [], keys
         if rest and concepts_of(text[keys[0].end :])[0].keys() & {"~owner", "~oncall"}:
             return [], keys
-    # "Turn 12: the code is X" and "for turn 12 the code is X": a small plain number right behind a noun is a key.
+    # "Turn 12: the code is X" and "for turn 12 the code is X": a small plain number right behind a noun is a key. So
+    # it is in a prohibition: "never open gate 4" leaves gate 3 shut.
+    several = len(stated) > 1 or (forbids and verb is None)
     for value in list(stated):
-        if value.kind == NUMBER and len(stated) > 1 and value.text.isdigit() and _behind_a_noun(text, value):
+        if value.kind == NUMBER and several and value.text.isdigit() and _behind_a_noun(text, value):
             stated.remove(value)
             keys.append(value)
     return keys, stated
