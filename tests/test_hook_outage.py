@@ -16,8 +16,10 @@ from agentmem import HookConfig, MemoryConfig, Namespace, WriteConfig
 from agentmem.errors import UnsentMessagesError
 from agentmem.events import unsent
 from agentmem.events.address import SessionAddress
+from agentmem.events.batch import OutgoingItem
 from agentmem.events.codec import encode_text
 from agentmem.events.outbox import Outbox
+from agentmem.events.writer import EventWriter
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.testing import Reply, ScriptedModel, ToolCall
@@ -261,6 +263,23 @@ def test_fifty_agents_in_eight_threads_share_one_hook_and_no_memory(flush):
     assert not [one for one in unsent.waiting() if one.serves(setup.config.data_plane(), one._address, one._settings)]
     left = [one.name for one in set(threading.enumerate()) - others if one.name.startswith("agentmem-")]
     assert left == []
+
+
+@pytest.mark.parametrize("may_list", [True, False])
+def test_a_hook_that_restores_nothing_still_writes_behind_what_is_there(may_list):
+    """As when another process, whose clock is ahead, has held the session until now."""
+    setup = Setup(hook=HookConfig(restore="off", retrieve=False))
+    address = SessionAddress(setup.config.memory_id, "ann", "s1")
+    ahead = EventWriter(setup.config.data_plane(), address, WriteConfig(), now=lambda: time.time() + 3_600)
+    ahead.submit([OutgoingItem("t", encode_text("Before.", "user"))])
+    assert ahead.drain()
+    faults = [] if may_list else [setup.service.faults.inject("access_denied", "ListEvents")]
+    setup.agent(MemoryHook(setup.config))("After.")
+    for fault in faults:
+        assert fault.fired == 1
+        fault.remove()
+    texts = setup.texts()
+    assert texts == ["Before.", "After.", "Yes."] if may_list else sorted(texts) == ["After.", "Before.", "Yes."]
 
 
 def test_agents_of_one_session_in_several_threads_lose_nothing():

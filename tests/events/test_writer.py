@@ -8,6 +8,7 @@ import pytest
 
 from agentmem.config import WriteConfig
 from agentmem.errors import HistoryUnavailableError, UnsentMessagesError
+from agentmem.events.backlog import REMEMBERED
 from agentmem.events.breaker import CircuitBreaker
 from agentmem.events.codec import encode_message
 from agentmem.events.reader import EventReader, in_order
@@ -191,6 +192,19 @@ def test_a_full_queue_drops_the_oldest_turn_and_says_so(session, caplog):
     assert writer.drain()
     assert _texts(session) == ["1", "2"]
     assert "oldest turns dropped" in caplog.text
+
+
+def test_of_what_was_given_up_or_stored_only_the_newest_is_remembered(session):
+    writer = _writer(session, queue_limit=1)
+    for _ in range(120):
+        writer.submit([_item("x") for _ in range(96)])
+    assert writer.status.dropped == 119 * 96
+    assert len(writer._backlog._given_up) == REMEMBERED
+    assert writer.drain()
+    for _ in range(110):
+        writer.submit([_item("x") for _ in range(96)])
+        assert writer.drain()
+    assert len(writer.positions) == REMEMBERED
 
 
 def test_events_without_conversation_are_not_extracted_from(session):

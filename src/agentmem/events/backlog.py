@@ -137,8 +137,7 @@ class Backlog:
             turn.positions.update(places)
             turn.last_event_id = event_id
             self._positions.update(places)
-            for name in list(self._positions)[: len(self._positions) - REMEMBERED]:
-                del self._positions[name]
+            _keep_newest(self._positions)
             self._saved += len(event.places)
             for job in self._jobs:
                 if isinstance(job, QueuedRedaction) and job.at is None:
@@ -189,6 +188,10 @@ class Backlog:
         names = [name for event in events for name in event.places]
         self._dropped += len(names)
         self._given_up.update(dict.fromkeys(names))
-        for name in list(self._given_up)[: len(self._given_up) - REMEMBERED]:
-            del self._given_up[name]
+        _keep_newest(self._given_up)
         telemetry.count("messages.dropped", len(names))
+
+
+def _keep_newest(remembered: dict[str, Any]) -> None:
+    while len(remembered) > REMEMBERED:
+        del remembered[next(iter(remembered))]
