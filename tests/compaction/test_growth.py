@@ -278,3 +278,33 @@ def test_messages_put_behind_the_last_answer_are_written_with_their_turn(growth)
     assert growth.logged()[-1]["content"] == [{"text": "Another one."}]
     growth.check_requests()
     growth.check_restart()
+
+
+def test_a_history_somebody_empties_goes_on_and_its_past_is_recalled_by_words(growth):
+    agent = growth.open([answer for number in range(12) for answer in _looking(number)])
+    for number in range(3):
+        agent(f"What about {number}? My code is K-{number}.")
+    agent.messages.clear()
+    for number in range(3, 12):
+        agent(f"What about {number}? My code is K-{number}.")
+    assert growth.folded
+    growth.check_requests()
+    growth.check_log()
+    for number in (0, 2, 5, 11):
+        found = growth.manager.recall.by_words(f"Which code did I say with {number}: K-{number}?")
+        assert f"What about {number}? My code is K-{number}." in [one.text for one in found]
+
+
+def test_two_invocations_at_once(growth):
+    """Strands allows it when asked to, at the risk of the one who asks: its requests may end in an answer."""
+    replies = [Reply(tool_calls=[ToolCall("look", {"query": f"item {number}"})]) for number in range(12)]
+    agent = growth.open([*replies, "It is blue.", "So it is."], concurrent_invocation_mode="unsafe_reentrant")
+
+    async def both():
+        await asyncio.gather(agent.invoke_async("Look at some items."), agent.invoke_async("Look at the others."))
+
+    asyncio.run(both())
+    names = [message["tracking_id"] for message in growth.logged()]
+    assert sorted(names) == sorted(growth.said)
+    assert all(request.tokens <= growth.threshold * 1.1 for request in growth.requests)
+    growth.check_recall()
