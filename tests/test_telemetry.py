@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
@@ -9,7 +11,9 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from strands import Agent
 
+from agentmem import MemoryConfig, WriteConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from sessions import Session
 
@@ -113,3 +117,42 @@ def test_no_span_carries_text_or_the_actor(talked):
     everything = str([dict(span.attributes) for span in spans]) + str(named)
     assert "secret" not in everything
     assert "somebody-private" not in everything
+
+
+def test_an_outage_is_counted_by_what_it_cost(exported):
+    session = Session(actor="somebody-private")
+    config = MemoryConfig(
+        memory_id=session.memory_id,
+        region="us-west-2",
+        namespaces=(),
+        boto_session=session.boto,
+        writes=WriteConfig(queue_limit=1),
+    )
+    before = _totals(exported)
+    with session.memory.faults.inject("access_denied", "*"):
+        hook = config.bind("somebody-private", "s-1").hook()
+        agent = Agent(model=ScriptedModel(default="Yes."), hooks=[hook], callback_handler=None)
+        agent("secret 1")
+        agent("secret 2")
+    agent("secret 3")
+    assert (hook.status.saved, hook.status.dropped) == (2, 4)
+    assert _totals(exported) - before == {
+        "agentmem.messages.saved": 2,
+        "agentmem.messages.dropped": 4,
+        "agentmem.events.failed": 2,
+        "agentmem.degraded, restore": 1,
+    }
+
+
+def _totals(exported):
+    """Every counter by its name and attribute."""
+    data = exported[1].get_metrics_data()
+    metrics_ = [one for resource in data.resource_metrics for scope in resource.scope_metrics for one in scope.metrics]
+    return Counter(
+        {
+            ", ".join([one.name, *point.attributes.values()]): point.value
+            for one in metrics_
+            for point in one.data.data_points
+            if hasattr(point, "value") and one.name.startswith("agentmem.")
+        }
+    )
