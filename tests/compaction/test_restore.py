@@ -10,9 +10,15 @@ from collections import Counter
 import pytest
 
 from agentmem import MemoryConfig
+from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
+from agentmem.compaction.restore import read_session
 from agentmem.compaction.stores.in_memory import InMemoryCheckpointStore
+from agentmem.compaction.summarize import Summary
+from agentmem.compaction.truncation import TruncationSettings
 from agentmem.config import DynamoDBCheckpoints, InMemoryCheckpoints
 from agentmem.events.codec import encode_message
+from agentmem.events.position import Position
+from agentmem.events.reader import EventReader
 from agentmem.local import LocalMemory
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from converse import validate_request
@@ -95,6 +101,28 @@ def test_the_events_and_the_checkpoint_are_read_at_the_same_time():
     agent = session.agent(manager, ["hello"])
     assert agent.messages == []
     assert not together.broken
+
+
+def test_what_is_kept_from_before_the_boundary_is_read_at_the_same_time():
+    """The user's messages of a long turn that is partly folded lie further back than the pages that are read."""
+    session = Session()
+    positions = []
+    for number in range(230):
+        message = {"role": "user", "content": [{"text": f"message {number}"}], "tracking_id": str(uuid.uuid4())}
+        made = session.data.create_event(
+            **session.address.parameters(), eventTimestamp=1_700_000_000 + number, payload=[encode_message(message)]
+        )
+        positions.append(Position(made["event"]["eventId"], 0))
+    store = InMemoryCheckpointStore(uuid.uuid4().hex)
+    key = CheckpointKey(session.memory_id, "ann", "s-1", "default")
+    settings = TruncationSettings()
+    store.save(key, Checkpoint(1, positions[200], settings, Summary(), head=tuple(positions[:2]), folded_messages=198))
+    together = threading.Barrier(2, timeout=0.9)
+    session.boto.events.register("before-send.bedrock-agentcore.GetEvent", lambda **_: together.wait() and None)
+    restored = read_session(EventReader(session.data, session.address), store, key)
+    texts = [one.message["content"][0]["text"] for one in restored.messages]
+    assert texts == ["message 0", "message 1", *(f"message {number}" for number in range(200, 230))]
+    assert (session.calls["ListEvents"], session.calls["GetEvent"]) == (1, 2)
 
 
 # ---- events that are gone

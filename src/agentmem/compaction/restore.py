@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["RestoredSession", "more_than", "read_session"]
 
 
+_PARALLEL = 4
+
+
 @dataclass(frozen=True)
 class RestoredSession:
     """What was read.
@@ -142,17 +145,17 @@ def _from_boundary(messages: list[LoggedMessage], checkpoint: Checkpoint, reader
     """Return the head and everything from the boundary on; an expired boundary event leaves what came after it."""
     tail = [logged for logged in messages if checkpoint.boundary <= logged.position]
     at = {logged.position: logged for logged in messages}
-    head: list[LoggedMessage] = []
-    fetched: dict[str, DecodedEvent | None] = {}
-    for position in checkpoint.head:
-        if position not in at:
-            if position.event_id not in fetched:
-                fetched[position.event_id] = reader.get(position.event_id)
-            event = fetched[position.event_id]
-            at.update({logged.position: logged for logged in event.messages} if event is not None else {})
-        if position in at:
-            head.append(at[position])
-    return [*head, *tail]
+    missing = sorted({position.event_id for position in checkpoint.head if position not in at})
+    for event in _fetched(missing, reader):
+        at.update({logged.position: logged for logged in event.messages} if event is not None else {})
+    return [*(at[position] for position in checkpoint.head if position in at), *tail]
+
+
+def _fetched(event_ids: Sequence[str], reader: EventReader) -> list[DecodedEvent | None]:
+    if len(event_ids) <= 1:
+        return [reader.get(event_id) for event_id in event_ids]
+    with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="agentmem-restore") as pool:
+        return list(pool.map(reader.get, event_ids))
 
 
 def _refuse_other_agents(events: list[DecodedEvent], key: CheckpointKey) -> None:
