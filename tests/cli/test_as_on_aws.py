@@ -53,9 +53,13 @@ def over_http(filled_folder, tmp_path_factory):
 )
 def test_what_is_shown_is_the_same_as_of_the_folder(look, over_http, command):
     assert over_http.json(*command) == look.json(*command)
-    shown = [side(*command) for side in (look, over_http)]
-    assert shown[0].stdout == shown[1].stdout
-    assert [side.exit_code for side in shown] == [0, 0]
+
+
+def test_tables_are_the_same_as_of_the_folder(look, over_http):
+    for command in (["sessions"], ["events", "list", *ANN], ["context", *ANN]):
+        shown = [side(*command) for side in (look, over_http)]
+        assert shown[0].stdout == shown[1].stdout
+        assert [side.exit_code for side in shown] == [0, 0]
 
 
 def test_one_event_and_one_record_are_the_same_as_of_the_folder(look, over_http):

@@ -12,7 +12,6 @@ import time
 
 import pytest
 from filled import refused
-from providers import USAGE, Endless, Provider
 from typer.testing import CliRunner
 
 from agentmem import MemoryConfig, UnsentMessagesError
@@ -21,6 +20,7 @@ from agentmem.cli.chatting import Chat
 from agentmem.cli.conversation import Conversation
 from agentmem.cli.standin import DOES_NOT_KNOW, StandInModel
 from agentmem.local import LocalMemory
+from providers import USAGE, Endless, Provider
 
 STORY = "A long report about the harbour of Bergen, number {}: " + "ships come and ships go. " * 40
 
@@ -41,26 +41,25 @@ def answers(lines):
     return [turn["answer"] for turn in of("turn", lines)]
 
 
-def process(folder, *arguments, **options):
+def process(*arguments, **options):
     code = "from agentmem.cli import main; main()"
     return subprocess.Popen(
-        [sys.executable, "-c", code, "chat", "--local", folder, *map(str, arguments)],
+        [sys.executable, "-c", code, "chat", *map(str, arguments)],
         stdout=subprocess.PIPE, text=True, env={**os.environ, "OPENAI_API_KEY": "none", "TERM": "dumb"}, **options,
     )  # fmt: skip
 
 
-def test_another_process_goes_on_with_the_session_and_a_new_session_knows_what_was_learnt(tmp_path):
-    first = process(tmp_path, "--actor", "ana", "--session", "s-1", stdin=subprocess.PIPE)
-    said, _ = first.communicate("I live in Porto.\n\nMy locker code is 4711.\n")
-    assert first.returncode == 0
+def test_what_one_process_was_told_another_goes_on_with_and_a_new_session_has_learnt(tmp_path):
+    other = process("--local", tmp_path, "--actor", "ana", "--session", "s-1", stdin=subprocess.PIPE)
+    said, _ = other.communicate("I live in Porto.\n\nMy locker code is 4711.\n")
+    assert other.returncode == 0
     assert said.count("agent: Noted.") == 2
     assert "4 messages saved, 0 pending" in said
     assert "--actor ana --session s-1]" in said
 
-    second = process(tmp_path, "--actor", "ana", "--session", "s-1", stdin=subprocess.PIPE)
-    said, _ = second.communicate("What is my locker code?\n")
-    assert "restored: 4 messages in view" in said
-    assert "4711" in said.rpartition("agent: ")[2]
+    lines = chat(tmp_path, "What is my locker code?", options=("--actor", "ana", "--session", "s-1"))
+    assert of("opened", lines)[0]["messages"] == 4
+    assert "4711" in answers(lines)[0]
 
     lines = chat(tmp_path, "Where do I live?", options=("--actor", "ana"))
     assert answers(lines) == ["The user lives in Porto."]
@@ -255,10 +254,12 @@ def test_what_cannot_be_saved_ends_it_with_an_error_that_counts():
 
 
 def listening(folder, provider):
-    """Start a conversation on a terminal of its own."""
+    """Start a conversation on a terminal of its own, without long-term memory."""
     terminal, its_end = pty.openpty()
+    file = folder / "agentmem.toml"
+    file.write_text(f"local_path = '{folder}'\nnamespaces = []\n")
     options = ("--session", "s-1", "--model", "openai:tiny", "--base-url", f"{provider.url}/v1")
-    started = process(folder, *options, stdin=its_end, preexec_fn=os.setsid)
+    started = process("--config", file, *options, stdin=its_end, preexec_fn=os.setsid)
     os.close(its_end)
     return started, terminal
 

@@ -127,19 +127,19 @@ def test_the_table_is_looked_at(memory, dynamodb, dynamodb_endpoint, checkpoint_
     assert "there is no table absent-table" in failed(absent)["table"]
 
 
-@pytest.mark.parametrize("action", ["GetItem", "Query", "BatchGetItem", "PutItem", "UpdateItem", "BatchWriteItem"])
-def test_an_action_on_the_table_that_is_denied_is_named(memory, dynamodb_endpoint, checkpoint_table, action):
+def test_an_action_on_the_table_that_is_denied_is_named(memory, dynamodb_endpoint, checkpoint_table):
     location = DynamoDBCheckpoints(table=checkpoint_table, region="us-west-2", endpoint_url=dynamodb_endpoint)
     config = MemoryConfig.local(memory, checkpoints=location)
-    denied = answer({"__type": "AccessDeniedException", "message": f"not authorized: {action}"}, 400)
+    denied = answer({"__type": "AccessDeniedException", "message": "not authorized"}, 400)
     events = dynamodb_client(location).meta.events
-    events.register_first(f"before-send.dynamodb.{action}", meet := lambda request, **_: denied(request))
-    try:
-        found = failed(config)
-    finally:
-        events.unregister(f"before-send.dynamodb.{action}", meet)
-    assert list(found) == [f"permission dynamodb:{action}"]
-    assert "iam-policy" in found[f"permission dynamodb:{action}"]
+    for action in ("GetItem", "Query", "BatchGetItem", "PutItem", "UpdateItem", "BatchWriteItem"):
+        events.register_first(f"before-send.dynamodb.{action}", meet := lambda request, **_: denied(request))
+        try:
+            found = failed(config)
+        finally:
+            events.unregister(f"before-send.dynamodb.{action}", meet)
+        assert list(found) == [f"permission dynamodb:{action}"]
+        assert "iam-policy" in found[f"permission dynamodb:{action}"]
 
 
 def test_a_table_made_for_something_else_or_not_backed_up_is_told(memory, dynamodb, dynamodb_endpoint):

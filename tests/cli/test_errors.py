@@ -25,8 +25,6 @@ NEED_A_MEMORY = {
 """The commands that are about a memory, with arguments that are fine."""
 
 ABSENT = "support_bot-a1b2c3d4e5"
-NO_CALL = {"chat", "doctor"}
-"""`doctor` prints findings instead (test_doctor.py), and `chat` answers before it knows (test_chat.py)."""
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +64,9 @@ def test_a_malformed_memory_id_is_told(command, monkeypatch, capsys):
     assert "memory_id = 'no such id'" in told(monkeypatch, capsys, command, "--memory-id", "no such id")
 
 
-@pytest.mark.parametrize("command", sorted(set(NEED_A_MEMORY) - NO_CALL))
+@pytest.mark.parametrize(
+    "command", ["checkpoints list", "context", "export", "forget", "import", "records search", "sessions", "wait"]
+)
 def test_without_a_region_or_credentials_it_is_said_what_to_do(command, monkeypatch, capsys):
     assert "region is missing" in told(monkeypatch, capsys, command, "--memory-id", ABSENT)
     monkeypatch.setenv("AWS_REGION", "us-west-2")
@@ -127,19 +127,23 @@ def test_what_a_user_can_mend_is_explained_and_a_mistake_of_ours_is_not():
         (["checkpoints", "list", *ANN], "reading the checkpoints"),
         (["doctor"], "checking: 1"),
         (["forget", "--actor", "ann", "--dry-run"], "counting"),
-        (["export", "out.jsonl", "--force"], "exporting"),
+        (["export", "out.jsonl"], "exporting"),
         (["wait", "/users/ann/facts/"], "waiting for"),
         (["chat", "--json"], "opening the session"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
-def test_what_may_take_long_shows_on_a_terminal_and_only_there(change, arguments, label, monkeypatch, capsys):
-    assert label not in change(*arguments).stderr
+def test_what_may_take_long_shows_on_a_terminal(change, arguments, label, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
     done = change(*arguments)
     assert done.exit_code == 0
     assert label in done.stderr
     assert label not in done.stdout
+
+
+def test_what_is_no_terminal_is_not_told_how_far_it_is(look):
+    for arguments in (["sessions"], ["doctor"], ["export", "out.jsonl"]):
+        assert look(*arguments).stderr == ""
 
 
 def test_a_terminal_is_told_what_is_deleted_and_imported(change, tmp_path, monkeypatch):
