@@ -129,7 +129,8 @@ class SessionLog:
 
     def adopt(self, messages: Sequence[Message]) -> None:
         """Take in messages that got into ``agent.messages`` without an event, each before what follows it there."""
-        if all(self._knows(message) for message in messages):
+        unknown = {message["tracking_id"] for message in messages}.difference(self.positions, self._pending)
+        if all(self._writer.has_taken(name) for name in unknown):
             return
         following = dict(self._pending)
         ordered: dict[str, Message] = {}
