@@ -38,8 +38,9 @@ format: $(READY)
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format .
 
+# Not --quiet: mkdocs would not count warnings then.
 docs: $(READY)
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "site/index.html; its search works when it is served: python -m http.server -d site"
 
 # The build backend is pinned too: pip reads one of the two variables, by its version.

@@ -102,3 +102,40 @@ def test_every_block_is_of_a_known_kind():
         or (block.title == BEFORE and block.language != "python")
     ]
     assert odd == []
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("pip install 'agentmem[all,nothing]'", "no extra 'nothing'"),
+        ("pip install '.[local]'", None),
+        ("make nonsense", "no target 'nonsense'"),
+        ("make test PYTHON=python3", None),
+        ("aws iam put-role --role-name x", "no operation 'put-role'"),
+        ("aws iam put-role-policy --role-name x --policy-name y --document z", "no option --document"),
+        ("aws iam put-role-policy --role-name x --policy-name y", "--policy-document is missing"),
+        ("aws iam put-role-policy --role-name x --policy-name y --policy-document '{\"a b\": 1}'", None),
+    ],
+)
+def test_commands_that_are_not_run_are_held_against_what_there_is(code, said, page):
+    page.run(*blocks_of(f"```sh\n{code}\n```"))
+    refused = "\n".join(page.refused())
+    assert said in refused if said else refused == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```sh\nfalse\n```",
+        '```sh\necho one\n```\n\n```text title="output"\ntwo\n```',
+        "```python\nprint('one')\n```\n\n```text title=\"output\"\none …two\n```",
+        '```python title="before"\nimport (\n```',
+        "```sh\nagentmem sessions --no-such-option\n```",
+    ],
+)
+def test_a_block_that_does_not_do_what_it_says_is_an_error(text, page):
+    *before, wrong = blocks_of(text)
+    for block in before:
+        page.run(block)
+    with pytest.raises((AssertionError, SyntaxError)):
+        page.run(wrong)
