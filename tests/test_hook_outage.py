@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -237,6 +238,62 @@ async def test_the_event_loop_never_waits_for_the_service(flush, tmp_path):
     assert len(lags) >= 20
     assert max(lags) < 0.15
     assert setup.texts() == ["Hi", "Yes."]
+
+
+@pytest.mark.parametrize("flush", ["turn", "message", "background"])
+@pytest.mark.parametrize("who", ["hook", "manager"])
+async def test_the_event_loop_does_not_wait_for_the_outbox_either(who, flush, tmp_path):
+    """Another process holds the file for a while."""
+    box = tmp_path / "box.db"
+    setup = Setup(writes=WriteConfig(flush=flush, outbox=box, flush_interval_seconds=0.001))
+    session = setup.config.bind("ann", "s1")
+    holder = session.hook() if who == "hook" else session.session_manager()
+    options = {"hooks": [holder]} if who == "hook" else {"session_manager": holder}
+    script = ["Warm.", Reply("One.", [ToolCall("missing")]), "Two."]
+    agent = Agent(model=ScriptedModel(script), callback_handler=None, **options)
+    await agent.invoke_async("Warm.")
+    await asyncio.to_thread(holder.close)
+    other = sqlite3.connect(box, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    lags = []
+
+    async def watch() -> None:
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(0.01)
+            lags.append(time.perf_counter() - began - 0.01)
+
+    watcher = asyncio.create_task(watch())
+    release = threading.Timer(0.4, other.close)
+    release.start()
+    await agent.invoke_async("Hi")
+    watcher.cancel()
+    await asyncio.to_thread(holder.close)
+    release.join()
+    assert max(lags) < 0.2
+    assert holder.status.pending == 0
+
+
+async def test_a_probe_that_is_cancelled_does_not_silence_retrieval_for_ever():
+    setup = Setup(
+        hook=HookConfig(restore="off", retrieve_timeout=5),
+        writes=WriteConfig(breaker_failures=1, breaker_reset_seconds=0.05),
+    )
+    hook = MemoryHook(setup.config)
+    agent = setup.agent(hook)
+    with setup.service.faults.inject("server_error", "RetrieveMemoryRecords"):
+        await agent.invoke_async("Opens it.")
+    await asyncio.sleep(0.06)
+    with setup.service.faults.inject("latency", "RetrieveMemoryRecords", seconds=0.5) as fault:
+        task = asyncio.create_task(agent.invoke_async("Cancelled."))
+        await asyncio.sleep(0.2)
+        assert fault.fired == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    await asyncio.sleep(0.06)
+    await setup.agent(hook).invoke_async("Again.")
+    assert hook.status.breaker == "closed"
 
 
 @pytest.mark.parametrize("flush", ["turn", "message", "background"])
