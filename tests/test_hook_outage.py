@@ -230,6 +230,7 @@ async def test_the_event_loop_never_waits_for_the_service(flush, tmp_path):
 
     with setup.service.faults.inject("latency", "*", seconds=0.2) as fault:
         watcher = asyncio.create_task(watch())
+        await asyncio.sleep(0.02)
         agent = setup.agent(hook)
         await agent.invoke_async("Hi")
         watcher.cancel()
@@ -264,6 +265,7 @@ async def test_the_event_loop_does_not_wait_for_the_outbox_either(who, flush, tm
             lags.append(time.perf_counter() - began - 0.01)
 
     watcher = asyncio.create_task(watch())
+    await asyncio.sleep(0.02)
     release = threading.Timer(0.4, other.close)
     release.start()
     await agent.invoke_async("Hi")

@@ -334,6 +334,7 @@ async def test_the_event_loop_never_waits_for_the_service(session, tmp_path, way
 
     with session.memory.faults.inject("latency", "*", seconds=0.2) as fault:
         watcher = asyncio.create_task(watch())
+        await asyncio.sleep(0.02)
         await agent.invoke_async("Hi")
         if way.get("flush") == "background":
             await asyncio.to_thread(manager.close)
