@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 from itertools import islice
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 from strands import Agent
 
-from agentmem import LocalMemory, MemoryConfig
+from agentmem import LocalMemory, MemoryConfig, telemetry
 from agentmem.cli.standin import StandInModel
 from docs_blocks import BEFORE, ON_AWS, OUTPUT, ROOT, RUN, Page, blocks_of
 
@@ -139,3 +141,13 @@ def test_a_block_that_does_not_do_what_it_says_is_an_error(text, page):
         page.run(block)
     with pytest.raises((AssertionError, SyntaxError)):
         page.run(wrong)
+
+
+def test_alarms_and_dashboard_are_about_metrics_there_are():
+    page = blocks_of((ROOT / "docs" / "how-to" / "operate.md").read_text(encoding="utf-8"))
+    [dashboard] = [json.loads(block.code) for block in page if block.title == "dashboard.json"]
+    plotted = [metric for widget in dashboard["widgets"] for metric in widget["properties"]["metrics"]]
+    watched = [name for block in page for name in re.findall(r"--metric-name (\S+)", block.code)]
+    assert len(watched) == 3
+    known = telemetry._COUNTERS.keys() | telemetry._HISTOGRAMS.keys()
+    assert {*watched, *(metric[1] for metric in plotted)} <= known
