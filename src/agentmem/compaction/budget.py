@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ class Budget:
         self._thresholds = thresholds
         self._address = address
         self._counted = 0
+        self._lock = threading.Lock()
         self._retries = 0
         self._fixed: tuple[tuple[str, ...], int] = ((), 0)
 
@@ -76,9 +78,14 @@ class Budget:
         Returns:
             Whether anything could be made smaller.
         """
+        with self._lock:
+            return self._compact(agent, trigger, limits, force=force)
+
+    def _compact(self, agent: Agent, trigger: Trigger, limits: Limits | None, *, force: bool) -> bool:
         with telemetry.span("compact", trigger=trigger) as span:
+            before = list(agent.messages)
             shown = self._compactor.compact(
-                agent.messages,
+                before,
                 self.limits(agent) if limits is None else limits,
                 fixed_tokens=self._fixed_tokens(agent),
                 trigger=trigger,
@@ -88,7 +95,8 @@ class Budget:
             if shown is None or done is None:
                 return False
             telemetry.describe(span, **asdict(done))
-        agent.messages[:] = shown
+        # What came in the meantime, from a second invocation or a narrative's own hooks, stays behind it.
+        agent.messages[:] = [*shown, *agent.messages[len(before) :]]
         self._counted = self._count(agent)
         telemetry.count("compactions", trigger=trigger)
         telemetry.record("compaction.tokens_before", done.tokens_before)

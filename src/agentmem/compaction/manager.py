@@ -375,6 +375,7 @@ class CompactingSessionManager(SdkSessionManager):
         messages, agent = context.messages, cast("Agent", context.agent)
         if self._arrivals.grew(agent.messages):
             # Something was added behind the hook that compacts, such as the results of background tasks.
+            self._log.adopt(agent.messages)
             before = list(agent.messages)
             await self._fit(agent)
             messages = as_sent(messages, before, agent.messages)
@@ -387,6 +388,9 @@ class CompactingSessionManager(SdkSessionManager):
         with telemetry.timed("restore.duration"), telemetry.span("restore") as span:
             restored = self._read(agent, key)
             telemetry.describe(span, messages=len(restored.messages), has_checkpoint=restored.checkpoint is not None)
+            if restored.checkpoint is not None:
+                sizes = restored.checkpoint.tokens_before, restored.checkpoint.tokens_after
+                telemetry.describe(span, tokens_before=sizes[0], tokens_after=sizes[1])
         waiting = self._writer.waiting()
         if restored.newest_event_id is None and not waiting:
             identify(agent.messages)
@@ -435,7 +439,6 @@ class CompactingSessionManager(SdkSessionManager):
         return [*self._writer.waiting(), *self._log.unsent]
 
     def _close_turn(self, agent: Agent) -> None:
-        identify(agent.messages)
         self._log.adopt(agent.messages)
         if self.persistence_mode is PersistenceMode.NONE:
             return

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from strands.types.session import Session, SessionType
 
 from agentmem.clock import monotonic
+from agentmem.compaction.arriving import identify
 from agentmem.compaction.first_opening import index_entry
 from agentmem.compaction.others import OtherWriters
 from agentmem.compaction.stores.event_log import EventLogCheckpointStore
@@ -129,6 +130,7 @@ class SessionLog:
 
     def adopt(self, messages: Sequence[Message]) -> None:
         """Take in messages that got into ``agent.messages`` without an event, each before what follows it there."""
+        identify(messages)
         unknown = {message["tracking_id"] for message in messages}.difference(self.positions, self._pending)
         if all(self._writer.has_taken(name) for name in unknown):
             return
