@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 from strands import Agent
 
 from agentmem import CompactionConfig, DynamoDBCheckpoints, EventLogCheckpoints, MemoryConfig, SqliteCheckpoints
@@ -28,10 +31,10 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 COMPACTION = CompactionConfig(token_threshold=1_000, target_ratio=0.3, protected_turns=1)
 
 
-def say(config, session, milliseconds, *items, **more):
+def say(config, session, milliseconds, *items, actor="ann", **more):
     return config.data_plane().create_event(
         memoryId=config.memory_id,
-        actorId="ann",
+        actorId=actor,
         sessionId=session,
         eventTimestamp=START + timedelta(milliseconds=milliseconds),
         payload=list(items),
@@ -127,7 +130,7 @@ def comparable(config):
     places: dict[str, str] = {}
     for line in lines:
         if line["kind"] == "event":
-            places[line["id"]] = f"<{line['session']} {len(places)}>"
+            places[line["id"]] = f"<{line['actor']} {line['session']} {len(places)}>"
     found = []
     for line in lines[1:]:
         left = {name: value for name, value in line.items() if name not in ("created_at", "id", "expires_at")}
@@ -216,6 +219,58 @@ def test_branches_are_read_the_same(source, tmp_path, kind):
 
     assert len(branch(source)) == 4
     assert branch(target) == branch(source)
+
+
+@pytest.fixture(scope="module")
+def two_services():
+    """Two services, and a number of memories in each so far."""
+    return MemoryConfig.local(":memory:"), MemoryConfig.local(":memory:"), itertools.count()
+
+
+ITEMS = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=20).map(text),
+    st.lists(st.none() | st.booleans() | st.integers(-9, 9), max_size=3).map(lambda value: {"blob": value}),
+    st.builds(lambda value: {"json": {"content": {"value": value}}}, st.integers(-9, 9)),
+)
+SAID = st.fixed_dictionaries(
+    {
+        "actor": st.sampled_from(["ann", "ann/bob", "anna"]),
+        "session": st.sampled_from(["s-1", "s-2"]),
+        "milliseconds": st.integers(0, 3),
+        "items": st.lists(ITEMS, min_size=1, max_size=3),
+        "metadata": st.dictionaries(st.sampled_from(["k", "team:a"]), st.sampled_from(["v 1", "x=y"]), max_size=2),
+        "branch": st.none() | st.sampled_from(["b", "c"]),
+    }
+)
+FILED = st.tuples(st.sampled_from(["/users/ann/facts/", "/elsewhere/", "/users/anna/preferences/"]), st.integers(0, 5))
+
+
+@settings(max_examples=30, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(said=st.lists(SAID, max_size=12), filed=st.lists(FILED, max_size=5))
+def test_whatever_a_memory_holds_comes_out_of_the_copy(two_services, said, filed):
+    *services, numbers = two_services
+    number = next(numbers)
+    source, target = (
+        config.replace(
+            memory_id=config.control_plane().create_memory(
+                name=f"memory{number * 2 + at}", eventExpiryDuration=30, memoryStrategies=config.strategies()
+            )["memory"]["id"]
+        )
+        for at, config in enumerate(services)
+    )
+    roots = {}
+    for one in said:
+        place = {"actor": one["actor"], "session": one["session"]}
+        whose = (one["actor"], one["session"])
+        more = {"metadata": {key: {"stringValue": value} for key, value in one["metadata"].items()}}
+        if one["branch"] and whose in roots:
+            more["branch"] = {"name": one["branch"], "rootEventId": roots[whose]}
+        event_id = say(source, one["session"], one["milliseconds"], *one["items"], actor=place["actor"], **more)
+        roots.setdefault(whose, event_id)
+    for namespace, day in filed:
+        by_hand(source, namespace, START + timedelta(days=day))
+    imported(target, lines_of(source))
+    assert comparable(target) == comparable(source)
 
 
 @pytest.mark.parametrize("stop", [2, 9, 17])
@@ -359,9 +414,9 @@ def test_one_actor_alone_is_exported(tmp_path):
     assert "bob" not in json.dumps(lines)
 
 
-def by_hand(config, namespace):
+def by_hand(config, namespace, at=START):
     """Put a record into a namespace."""
-    record = {"namespaces": [namespace], "content": {"text": f"In {namespace}."}, "timestamp": START}
+    record = {"namespaces": [namespace], "content": {"text": f"In {namespace}."}, "timestamp": at}
     answer = config.data_plane().batch_create_memory_records(
         memoryId=config.memory_id, records=[{"requestIdentifier": "0", **record}]
     )
@@ -409,6 +464,22 @@ def test_the_ids_of_strategies_in_namespaces_are_those_of_the_copy(tmp_path):
     assert [line["namespaces"] for line in found if line["kind"] == "record"] == [
         [f"/strategies/{strategy_id}/actors/ann/"]
     ]
+
+
+def test_an_event_of_a_branch_that_is_dated_before_its_root_is_copied_too(tmp_path):
+    source, target = MemoryConfig.local(tmp_path / "source"), MemoryConfig.local(tmp_path / "target")
+    root = say(source, "s-1", 5, text("Root"))
+    twig = say(source, "s-1", 2, text("Dated back"), branch={"name": "b", "rootEventId": root})
+    say(source, "s-1", 1, text("Further back"), branch={"name": "c", "rootEventId": twig})
+    _, left_out, _ = imported(target, lines_of(source))
+    assert not left_out
+    assert sorted(comparable(target)) == sorted(comparable(source))
+    listed = [
+        [event["payload"] for event in config.data_plane().list_events(**whose)["events"]]
+        for config in (source, target)
+        for whose in [{"memoryId": config.memory_id, "actorId": "ann", "sessionId": "s-1"}]
+    ]
+    assert listed[0] == listed[1]
 
 
 def test_what_cannot_be_written_is_counted(tmp_path):

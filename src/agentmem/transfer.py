@@ -18,7 +18,7 @@ from agentmem.errors import AgentMemError
 from agentmem.inventory import Inventory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from agentmem.config import MemoryConfig
 
@@ -73,7 +73,7 @@ def _contents(inventory: Inventory, actor_id: str | None) -> Iterator[dict[str, 
         for session in reversed(list(inventory.sessions(actor))):
             whose = {"actor": actor, "session": session["sessionId"]}
             yield {"kind": "session", **whose, "created_at": session["createdAt"].astimezone(UTC).isoformat()}
-            for event in reversed(list(inventory.events(actor, session["sessionId"]))):
+            for event in _roots_first(list(inventory.events(actor, session["sessionId"]))[::-1]):
                 yield {"kind": "event", **whose, **_event_line(event)}
     records = inventory.records() if actor_id is None else inventory.records_of(actor_id)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="agentmem-export") as pool:
@@ -85,6 +85,24 @@ def _contents(inventory: Inventory, actor_id: str | None) -> Iterator[dict[str, 
         for checkpoint in reversed(list(store.history(key))):
             whose = {"actor": key.actor_id, "session": key.session_id, "agent": key.agent_id}
             yield {"kind": "checkpoint", **whose, "checkpoint": checkpoint.to_dict()}
+
+
+def _roots_first(events: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield a session's events, oldest first, but none before the root of its branch: events may be dated back."""
+    listed = {event["eventId"] for event in events}
+    waiting: dict[str, list[Mapping[str, Any]]] = {}
+    done: set[str] = set()
+    for event in events:
+        ready = [event]
+        while ready:
+            one = ready.pop(0)
+            root = one.get("branch", {}).get("rootEventId")
+            if root in listed and root not in done and root != one["eventId"]:
+                waiting.setdefault(root, []).append(one)
+                continue
+            yield one
+            done.add(one["eventId"])
+            ready += waiting.pop(one["eventId"], ())
 
 
 def _whole(inventory: Inventory, listed: Mapping[str, Any]) -> Mapping[str, Any] | None:
