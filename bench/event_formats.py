@@ -5,7 +5,8 @@
 
 The same conversations, tool traffic included, are held by agents that write with the SDK's own session manager, with
 ours in both formats, and with the hook. Counted is what an extraction is given (the text of the conversational items),
-how much of it anybody said, and how many of the planted facts a search finds among the records made by rule.
+how much of it anybody said, and how many of the planted facts a search finds among the records made by rule: once as
+the embedded service reads it, which unwraps the SDK's JSON, and once with every item taken as it stands.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from agentmem.local import LocalMemory
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 
 FIGURES = Path(__file__).parent.parent / "docs" / "figures" / "event-formats.md"
+FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/", top_k=3, relevance_score=0.2)
 PLANTED = [
     ("I am allergic to peanuts.", "What is the user allergic to?", "peanuts"),
     ("My daughter Mia was born in 2014.", "When was the daughter born?", "2014"),
@@ -64,8 +66,7 @@ WRITERS = {
 
 def measure(form: str, make: Any) -> list[str]:
     """Hold the conversation and count."""
-    namespace = Namespace.semantic("facts", "/users/{actorId}/facts/", top_k=3, relevance_score=0.2)
-    config = MemoryConfig.local(LocalMemory(), namespaces=(namespace,)).replace(
+    config = MemoryConfig.local(LocalMemory(), namespaces=(FACTS,)).replace(
         hook=HookConfig(retrieve=False, restore="off"), writes=WriteConfig(event_format=form)
     )
     session = config.bind("ann", "s1")
@@ -90,21 +91,47 @@ def measure(form: str, make: Any) -> list[str]:
         len("I will look.") + len(f"Noted, thank you ({number}).") for number in range(len(PLANTED))
     )
     given = sum(map(len, read))
-    records = session.client.list_memory_records(
-        memoryId=session.memory_id, namespace=session.namespace("facts"), maxResults=100
-    )["memoryRecordSummaries"]
-    found = sum(
-        any(word in record.text for record in session.search("facts", question)) for _, question, word in PLANTED
-    )
     return [
         f"{len(events['events'])}",
         f"{given:,}",
         f"{100 * said / given:.0f} %",
         f"{sum('toolUse' in text or 'toolResult' in text for text in read)}",
         f"{sum('thinking' in text for text in read)}",
-        f"{len(records)}",
-        f"{found} of {len(PLANTED)}",
+        *found_in(session),
+        *found_in(as_it_stands(events["events"])),
     ]
+
+
+def found_in(session: Any) -> list[str]:
+    """Return how many of the facts a search finds among the records, and how many characters a record has."""
+    pages = session.client.get_paginator("list_memory_records").paginate(
+        memoryId=session.memory_id, namespace=session.namespace("facts")
+    )
+    records = [record for page in pages for record in page["memoryRecordSummaries"]]
+    found = sum(
+        any(word in record.text for record in session.search("facts", question)) for _, question, word in PLANTED
+    )
+    characters = sum(len(record["content"]["text"]) for record in records) / max(len(records), 1)
+    return [f"{found} of {len(PLANTED)}", f"{characters:.0f}"]
+
+
+def as_it_stands(events: list[dict[str, Any]]) -> Any:
+    """Write the conversational items of events to another memory, so that none is taken for JSON."""
+    session = MemoryConfig.local(LocalMemory(), namespaces=(FACTS,)).bind("ann", "s1")
+    for event in reversed(events):
+        items = [item["conversational"] for item in event["payload"] if "conversational" in item]
+        if items:
+            session.client.create_event(
+                memoryId=session.memory_id,
+                actorId="ann",
+                sessionId="s1",
+                eventTimestamp=event["eventTimestamp"],
+                payload=[
+                    {"conversational": {"role": item["role"], "content": {"text": " " + item["content"]["text"]}}}
+                    for item in items
+                ],
+            )
+    return session
 
 
 def main() -> None:
@@ -118,8 +145,10 @@ def main() -> None:
         "of it said",
         "tool items",
         "thinking items",
-        "records",
         "found",
+        "characters a record",
+        "found, as it stands",
+        "characters a record, as it stands",
     ]
     rows = [heads, ["---"] * len(heads)] + [[name, *measure(*how)] for name, how in WRITERS.items()]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -128,9 +157,10 @@ def main() -> None:
         FIGURES.parent.mkdir(parents=True, exist_ok=True)
         FIGURES.write_text(
             "# What each way of writing hands to extraction\n\n"
-            "Eight turns with a tool call each, on the embedded service with extraction by rule, which unwraps the "
-            "SDK's JSON\nbefore it reads: so the records are the same, and what differs is what there is to read. "
-            "Made by\n`python bench/event_formats.py --write`.\n\n" + table + "\n"
+            "Eight turns with a tool call each, on the embedded service with extraction by rule. It unwraps the SDK's "
+            "JSON before\nit reads, so there the records are the same, and what differs is what there is to read. The "
+            "last two columns are the\nsame items taken as they stand, by a service that does not unwrap them. Made by "
+            "the command\n`python bench/event_formats.py --write`.\n\n" + table + "\n"
         )
 
 
