@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from agentmem.cli.conversation import Turn
+from agentmem.cli.output import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -115,7 +116,8 @@ class Chat:
                         self._take(line.strip(), runner)
             except KeyboardInterrupt:
                 pass  # a wish to end, like the end of the input
-            self._conversation.close()
+            with progress("saving"):
+                self._conversation.close()
             self._view.closed(self._conversation.status())
 
     def _take(self, line: str, runner: asyncio.Runner) -> None:
