@@ -19,7 +19,7 @@ SLACK = 1.1
 """No request is larger than the threshold by more than a tenth: what is promised at a threshold of 30,000."""
 
 
-MOST_RECALLED = 20
+MOST_RECALLED = 12
 """Of a longer history only so many messages are recalled, evenly spread: each one is a look-up and a read."""
 
 

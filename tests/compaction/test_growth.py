@@ -28,8 +28,8 @@ def _long(number):
 
 
 def test_plain_turns(growth):
-    agent = growth.open([f"Noted. {_long(number)}" for number in range(25)])
-    for number in range(25):
+    agent = growth.open([f"Noted. {_long(number)}" for number in range(14)])
+    for number in range(14):
         agent(_long(number))
     assert growth.folded
     growth.check()

@@ -196,7 +196,7 @@ def _expire(growth, event_ids):
 # ---- the first opening of a session that nobody compacted
 
 
-EVENTS = 5_600
+EVENTS = 5_400
 
 
 @pytest.fixture(scope="module")

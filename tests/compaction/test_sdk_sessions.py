@@ -157,7 +157,7 @@ def test_the_sdks_manager_opens_its_session_again_after_ours(session, name):
 
 def test_the_two_may_take_turns_on_one_session(session):
     """Each of its openings reads everything; each of ours goes on from the checkpoint that it knows nothing of."""
-    for number in range(0, 16, 4):
+    for number in range(0, 12, 4):
         manager = session.manager(token_threshold=THRESHOLD)
         agent = session.agent(manager, [answer for at in range(number, number + 2) for answer in _turn(at)])
         agent(_question(number))
@@ -171,8 +171,8 @@ def test_the_two_may_take_turns_on_one_session(session):
     session.agent(manager)
     assert manager.checkpoint.folded_messages > 0
     stored = [one.to_message() for one in manager.list_messages("s-1", "default")]
-    assert _plain(_said(stored)) == _all(16)
-    for number in range(16):
+    assert _plain(_said(stored)) == _all(12)
+    for number in range(12):
         assert _question(number) in [one.text for one in manager.recall.by_words(_question(number))]
 
 
