@@ -35,6 +35,8 @@ _CANDIDATES = 60
 # Two candidates this close in likeness make it unclear which of them is meant.
 _UNCLEAR = 0.05
 _LAST_CALL = 160
+# What the assistant confirms in the user's own figures is there already.
+_ECHO = 0.4
 _ASSISTANT_MAY_UPDATE = frozenset({FACTS, GOALS, DECISIONS, DIGEST})
 _LIKE = {
     CONSTRAINTS: "rule",
@@ -63,6 +65,8 @@ def collect(previous: Summary, folded: Sequence[Message]) -> Summary:
     for message in folded:
         turn += 1
         by = "assistant" if message.get("role") == "assistant" else "user"
+        if by == "user":
+            pool.last_told.clear()
         blocks: Sequence[Any] = message.get("content") or ()
         for block in blocks:
             if not isinstance(block, dict):
@@ -111,8 +115,12 @@ def _read(pool: _Pool, text: str, by: str, turn: int) -> None:
         values = find_values(sentence.text)
         frame = frame_of(sentence.text, values)
         section, weight = classify(sentence, by, values, len(frame.concepts) + len(values))
+        if by == "user":
+            pool.last_told.update(value.norm for value in values)
         if weight <= 0 or (section == DIGEST and digested and not sentence.item):
             continue
+        if by == "assistant" and values and pool.last_told.issuperset(value.norm for value in values):
+            weight = round(weight * _ECHO, 2)
         # Of small talk the first sentence is enough to remember what it was about.
         digested = digested or section == DIGEST
         pool.add(Statement(sentence.text, section, pool.next_order, turn, by, weight), frame)
@@ -174,12 +182,18 @@ def _clip(text: str, length: int) -> str:
 
 
 class _Pool:
-    """Statements by order, with an index from concept to those about it."""
+    """Statements by order, with an index from concept to those about it.
+
+    Attributes:
+        last_told: The values in the user's last message.
+        next_order: The order of the next statement.
+    """
 
     def __init__(self, statements: Sequence[Statement]) -> None:
         self._items: dict[int, tuple[Statement, Frame]] = {}
         self._by_text: dict[str, int] = {}
         self._by_concept: defaultdict[str, list[int]] = defaultdict(list)
+        self.last_told: set[str] = set()
         self.next_order = 1
         for statement in statements:
             self._put(replace(statement, order=max(statement.order, self.next_order)), frame_of(statement.text))
@@ -259,13 +273,17 @@ class _Pool:
         if named is None:
             return False
         old_value, new_value = named
-        own = frame_of(statement.text.replace(old_value, " ").replace(new_value, " ")).concepts.keys()
+        rest = statement.text.replace(old_value, " ")
+        own = frame_of(rest.replace(new_value, " ") if new_value else rest).concepts.keys()
         orders = self._candidates(frame, statement.turn) if own else sorted(self._items, reverse=True)[:_CANDIDATES]
         for order in orders:
             old, old_frame = self._items[order]
             if old.turn == statement.turn or (own and not own & old_frame.concepts.keys()):
                 continue
             text = substitute(old.text, old_value, new_value)
+            if text is not None and not new_value:
+                self._drop(order)
+                return False
             # A sentence that has both values contrasts them already.
             if text is not None and new_value.casefold() not in old.text.casefold():
                 self._drop(order)

@@ -92,6 +92,7 @@ _MODE_WORDS = """
 now update updated change changed changes switch switched new newly latest current currently previous previously
 old older former earlier retired obsolete instead actually correction rotate rotated replace replaced revise
 revised reschedule rescheduled postpone postponed rename renamed become became prefer preferred preference
+raise raised lower lowered increase increased reduce reduced extend extended again
 favourite favorite user users please today quick note fyi explicit final mind remember onto want wants must
 """
 _MODE = frozenset(stem(word) for word in _MODE_WORDS.split())

@@ -53,15 +53,15 @@ def fit(summary: Summary, max_tokens: int, count: Callable[[str], int]) -> Summa
     Returns:
         A summary whose rendering is within the limit; empty when nothing fits.
     """
+    for headings in (True, False):
+        summary = replace(summary, headings=headings)
+        if count(summary.render()) <= max_tokens:
+            return summary
     summary = replace(summary, headings=True)
-    if count(summary.render()) <= max_tokens:
-        return summary
     titles = {s.section: count(f"{TITLES.get(s.section, s.section)}:\n") for s in summary.statements}
     if sum(titles.values()) > _TITLE_SHARE * max_tokens:
         summary = replace(summary, headings=False)
         titles = dict.fromkeys(titles, 0)
-        if count(summary.render()) <= max_tokens:
-            return summary
     bare = replace(summary, statements=(), tools=())
     used = count(bare.render()) if not bare.empty else 0
     tools = _tools_for(summary, max_tokens // 6, count)

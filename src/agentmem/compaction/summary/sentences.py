@@ -22,6 +22,7 @@ MAX_TEXT = 20_000
 MAX_SENTENCE = 400
 """Characters kept of one sentence."""
 
+_BOLD = re.compile(r"(?<!\w)\*\*(?=\S)(.+?)(?<=\S)\*\*(?!\w)")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)]|#{1,6}|>)\s+")
 _HEADING = re.compile(r"^(?P<label>[A-Za-z][\w /&'’-]{2,40}):$")
@@ -94,7 +95,7 @@ def split(text: str) -> list[Sentence]:
         if in_code or not raw.strip():
             continue
         bullet = _BULLET.match(raw)
-        line = raw[bullet.end() if bullet else 0 :].strip()
+        line = _BOLD.sub(r"\1", raw[bullet.end() if bullet else 0 :].strip())
         title = _HEADING.match(line.strip("*_ "))
         if title:
             heading = title["label"]

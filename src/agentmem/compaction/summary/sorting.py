@@ -29,19 +29,27 @@ def _cue(*words: str) -> re.Pattern[str]:
 
 
 _PROHIBITS = _cue(
-    r"never(?! mind)|must not|mustn't|may not|should not|shouldn't|under no circumstances|not allowed|forbidden",
-    r"(?<!i )(?<!we )(?<!they )(?<!you )(?<!he )(?<!she )(?<!it )(?:do not|don't)",
+    # "It never broke" tells of the past.
+    r"never(?! mind| \w+ed\b| (?:broke|had|was|were|been|saw|knew|went|got|came|did|heard|thought|felt)\b)",
+    r"must not|mustn't|may not|should not|shouldn't|under no circumstances|not allowed|forbidden",
     r"prohibited|off[- ]limits|no one|nobody|refuse|stop and|escalate|avoid|free of|(?:keep|stay) \w+ away",
     r"without (?:\w+ ){0,2}(?:approval|consent|permission|asking|confirmation)",
 )
+# "Don't turn the handle" asks for something, "the wheels don't turn" does not.
+_DO_NOT = re.compile(
+    r"(?:^|[,;:(–—-]\s*|\b(?:please|and|so|but|also|just|or|then|on)\s+)(?:do not|don['’]t)\b", re.IGNORECASE
+)
 _NO = re.compile(
     r"^No (?!problem|worries|need|idea|doubt|thanks|way|longer|more\b)[\w' -]+ (?:\w+ )?"
-    r"(?:at|in|on|from|to|for|without|before|after|until|unless|allowed|ever|please)\b"
+    r"(?:at|in|on|from|to|for|without|before|after|until|unless|allowed|ever|please|than|over|above|below|under)\b"
 )
 _STANDING = _cue(
-    r"always|from now on|whenever|every time|each time|at all times|make sure|be sure|ensure|going forward",
+    # "It must have been hard" guesses and "isn't always easy" regrets; neither asks for anything.
+    r"(?<!n't )(?<!not )always(?! easy)|from now on|whenever(?! I (?:hear|see|think|feel|look))|at all times",
+    r"(?:every|each) time(?! I (?:hear|see|think|feel|look))|make sure|be sure|ensure|going forward",
     r"only \w+(?: \w+)? (?:may|can)|in (?:all|every)|for (?:all|every|each)|in (?:the )?future|remember to|by default",
-    r"no matter|(?:every|each|all) \w+ (?:must|should|needs?)|must|needs? approval|requires? approval",
+    r"no matter|(?:every|each|all) \w+ (?:must|should|needs?)|needs? approval|requires? approval",
+    r"must(?! have\b| be (?:so|very|really|such|nice|great|hard|tough|fun)\b|'ve|’ve)",
     r"until (?:I|we|\w+ \w+)|I (?:want|need) you to|I(?:'d| would) like you to",
 )
 _PERMITS = _cue(
@@ -52,6 +60,11 @@ _BOUNDS = _cue(
     r"at most|at least|no (?:more|less|later|earlier|fewer) than|less than|more than|under|below|above|within|up to",
     r"maximum|minimum|max|min|limit(?:ed)?|cap|capped|ceiling|budget|exceed|deadline|due|only|before|by|required?",
     r"not later|must|keep|stay|until|spend(?:ing)?",
+)
+# Bounds that hold even when somebody says them of themselves: "I'd take it, but only if it is here before Friday."
+_CONDITIONS = _cue(
+    r"only (?:if|when|until|before|after)|no later than|not later than|at the latest|at most|no more than|"
+    r"(?:must|has to|have to) (?:\w+ ){1,4}(?:by|before|until|under|below)"
 )
 _OPEN = _cue(
     r"next step|next up|current(?:ly)? (?:task|work|working|branch|phase)|to[- ]?do|remaining|unfinished|outstanding",
@@ -82,9 +95,13 @@ _PREFERS = _cue(
 )
 _COURTESY = re.compile(
     r"^(?:ok(?:ay)?|sure|thanks?(?: you)?|got it|noted|acknowledged|understood|great|perfect|yes|no|yep|right|will do|"
-    r"of course|certainly|you're welcome|sounds good|done|alright|continuing|hello|hi|hey|never mind|bye|goodbye|"
-    r"good (?:morning|afternoon|evening)|I(?:'m| am) (?:so )?(?:sorry|afraid)|I (?:understand|apologi[sz]e|appreciate)|"
-    r"let me know|feel free|have a)\b",
+    r"of course|certainly|you(?:['’]re| are) (?:welcome|(?:so |quite )?right)|sounds good|done|alright|continuing|hello|hi|hey|never mind|bye|goodbye|"
+    r"good (?:morning|afternoon|evening|point|idea|question|choice|news)|great news|"
+    r"I(?:'m| am) (?:so |really )?(?:sorry|afraid|glad|happy for)|"
+    r"I (?:really )?(?:understand|apologi[sz]e|appreciate)|let me know|feel free|have a|"
+    r"agreed[,.!]|yeah|totally|absolutely|exactly|wow|whoa|oh|aw+|glad|congrat\w*|"
+    r"(?:that|this|it)(?:'s|’s| is| was| sounds| must(?:'ve| have) been) (?:so |such |really |very |a |an )*"
+    r"(?:great|awesome|amazing|awful|cool|lovely|nice|sweet|wonderful|hard|tough|terrible|fun))\b",
     re.IGNORECASE,
 )
 # Somebody speaking of themselves ("I don't have it here") is no instruction to anybody.
@@ -100,6 +117,12 @@ _STATES = re.compile(
     re.IGNORECASE,
 )
 _PERSONAL = re.compile(r"\b(?:my|our|I am|I'm|I’m|I have|we have|I work|I live|I've|we're|we are)\b", re.IGNORECASE)
+
+_INQUIRES = re.compile(
+    r"^(?:can|could|would|will) you (?:also )?(?:tell|explain|say|describe|show|check)\b", re.IGNORECASE
+)
+# "Is that one later?" cannot be understood without what stood before it.
+_POINTS_BACK = re.compile(r"\b(?:that|this|those|these|it|its|them|one|ones|there|so|either|neither)\b", re.IGNORECASE)
 
 _SOLID = frozenset({MONEY, DATE, TIME, LABEL, URL, EMAIL, ZONE})
 _BASE = {INSTRUCTIONS: 8.0, CONSTRAINTS: 8.0, GOALS: 6.5, DECISIONS: 6.0, PREFERENCES: 7.5, FACTS: 6.0, DIGEST: 1.0}
@@ -126,21 +149,31 @@ def classify(sentence: Sentence, by: str, values: Sequence[Value], matter: int) 
     labelled = section_of_label(sentence.label)
     section = labelled or (_asserted(text, kinds) if by == "assistant" else _told(text, kinds))
     courteous = _COURTESY.match(text) is not None
-    if section == DIGEST and courteous:
+    # "Hello, my order A-17 is broken" greets and says something.
+    courteous = courteous and (by == "assistant" or not (kinds or _forbids(text)))
+    points_back = matter < 4 and not kinds and _POINTS_BACK.search(text) is not None
+    rule = section in (INSTRUCTIONS, CONSTRAINTS)
+    vague = not labelled and (matter < 1 if rule else matter < 2 or points_back)
+    if courteous and (section == DIGEST or (matter < 2 and not labelled)) or (vague and matter < 3 and "?" in text):
         return DIGEST, 0.0
     weight = _BASE[section] + label_weight(sentence.label) + _forbids(text) + bool(kinds & _SOLID)
+    # Nobody remembers a path or an address.
+    weight += any(v.kind in (URL, EMAIL) or "/" in v.text for v in values) and section == FACTS
     if section == FACTS and not labelled:
-        weight += 0.5 * (NAME in kinds) + 0.5 * (len(kinds) > 1) - 1.5 * (not kinds & (_SOLID | {NAME}))
-    if not labelled and (courteous or matter < 2):
+        weight += 0.5 * (NAME in kinds) + 0.5 * (len(kinds) > 1) - 1.0 * (not kinds & (_SOLID | {NAME}))
+    if vague or (courteous and not labelled):
         # "Can you help with that?" does not say with what.
         weight *= 0.3
+    elif section == GOALS and not labelled and "?" in text and (_INQUIRES.match(text) or not _ASKS.match(text)):
+        # A question is mostly answered by what comes next; a request is what the user is after.
+        weight *= 0.5
     if by == "assistant":
-        weight *= _ASSISTANT * (0.5 if sentence.item and section == FACTS else 1.0)
+        weight *= _ASSISTANT * (0.5 if sentence.item and section == FACTS else 1.0) * (1.0 if kinds else 0.5)
     return section, round(weight, 2)
 
 
 def _forbids(text: str) -> bool:
-    return _PROHIBITS.search(text) is not None or _NO.search(text) is not None
+    return any(pattern.search(text) for pattern in (_PROHIBITS, _DO_NOT, _NO))
 
 
 def _told(text: str, kinds: set[str]) -> str:
@@ -148,6 +181,8 @@ def _told(text: str, kinds: set[str]) -> str:
     question = "?" in text
     if not question and _PREFERS.search(text):
         return PREFERENCES
+    if not question and kinds & {MONEY, NUMBER, DATE, TIME} and _CONDITIONS.search(text):
+        return CONSTRAINTS
     if not question and not _OF_ONESELF.match(text):
         firm = _forbids(text) or _STANDING.search(text) is not None
         bounded = kinds & {MONEY, NUMBER, DATE, TIME, ZONE} and _BOUNDS.search(text)

@@ -28,6 +28,7 @@ _VERB = re.compile(
     r"leaves?|departs?|arrives?|takes?|lands?|switched|went|goes|returns?|equals|stays?|remains?|expires?)\b)",
     re.IGNORECASE,
 )
+_APART = re.compile(r"; |,? (?:because|since|although|even though|so that|due to) ", re.IGNORECASE)
 # What a sentence asks of a thing rather than which thing it is.
 _ATTRIBUTES = frozenset({"~status", "~when", "~name", "~limit", "~clock"})
 # Nouns whose value is the identifier beside them ("the code X"), unlike "order X", which names a thing.
@@ -152,10 +153,10 @@ def frame_of(text: str, values: Sequence[Value] | None = None) -> Frame:
 
 
 def _core(text: str, values: list[Value]) -> tuple[str, list[Value]]:
-    """Take the first clause that states a value: what follows a semicolon is another matter."""
-    if "; " not in text or not values:
+    """Take the first clause that states a value: what follows a semicolon is another matter, and so is a reason."""
+    if not values or not _APART.search(text):
         return text, values
-    clauses = text.split("; ")
+    clauses = _APART.split(text)
     core = next((clause for clause in clauses if find_values(clause)), text)
     return core, find_values(core)
 
@@ -310,7 +311,7 @@ def replacement_in(text: str) -> tuple[str, str] | None:
         text: One sentence.
 
     Returns:
-        What is replaced and what replaces it, or None.
+        What is replaced and what replaces it, or None. What replaces it is empty when only the whole sentence can.
     """
     if not _CORRECTION.search(text) and not CHANGE.search(text):
         return None
@@ -322,9 +323,18 @@ def replacement_in(text: str) -> tuple[str, str] | None:
                 return None
             if at == _TRAILING:
                 new = _same_sort(old, new)
+                if _kinds(old) != _kinds(new):
+                    new = (
+                        ""  # "Elm Road 9, 1070 Vienna instead of Oak Street 12": it stands for more than the old value
+                    )
+                    return (old, new) if _kinds(old) else None
             if old and new and old.casefold() != new.casefold():
                 return old, new
     return None
+
+
+def _kinds(value: str) -> list[str]:
+    return [found.kind for found in find_values(f"it {value}")]
 
 
 def _without_article(text: str) -> str:

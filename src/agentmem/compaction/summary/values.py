@@ -121,6 +121,14 @@ class Value:
         return re.sub(r"\d+", "9", re.sub(r"[a-z]+", "a", re.sub(r"[A-Z]+", "A", self.text)))
 
 
+def _is_addressed(text: str, name: re.Match[str]) -> bool:
+    """Tell whether somebody is only spoken to: "You're right, Carla." and "Wow, Carla, what a day!" state nobody."""
+    before, after = text[: name.start()], text[name.end() :]
+    if " " in name.group() or not before.endswith(", "):
+        return False
+    return not after.strip(" .!?") or (after.startswith(",") and " " not in before.strip())
+
+
 def find_values(text: str) -> list[Value]:
     """Find the values of a sentence.
 
@@ -140,6 +148,8 @@ def find_values(text: str) -> list[Value]:
 
     for m in _NAME.finditer(text):
         start = m.start()
+        if _is_addressed(text, m):
+            continue
         if start == 0:
             # The first word has its capital from the sentence; it belongs to a name only when it is no common word.
             first, _, rest = m.group().partition(" ")
