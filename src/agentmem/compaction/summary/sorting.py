@@ -95,11 +95,12 @@ _PREFERS = _cue(
 )
 _COURTESY = re.compile(
     r"^(?:ok(?:ay)?|sure|thanks?(?: you)?|got it|noted|acknowledged|understood|great|perfect|yes|no|yep|right|will do|"
-    r"of course|certainly|you(?:['’]re| are) (?:welcome|(?:so |quite )?right)|sounds good|done|alright|continuing|hello|hi|hey|never mind|bye|goodbye|"
+    r"of course|certainly|you(?:['’]re| are) (?:welcome|(?:so |quite )?right)|"
+    r"sounds good|done|alright|continuing|hello|hi|hey|never mind|bye|goodbye|"
     r"good (?:morning|afternoon|evening|point|idea|question|choice|news)|great news|"
     r"I(?:'m| am) (?:so |really )?(?:sorry|afraid|glad|happy for)|"
     r"I (?:really )?(?:understand|apologi[sz]e|appreciate)|let me know|feel free|have a|"
-    r"agreed[,.!]|yeah|totally|absolutely|exactly|wow|whoa|oh|aw+|glad|congrat\w*|"
+    r"agreed(?=[,.!])|yeah|totally|absolutely|exactly|wow|whoa|oh|aw+|glad|congrat\w*|"
     r"(?:that|this|it)(?:'s|’s| is| was| sounds| must(?:'ve| have) been) (?:so |such |really |very |a |an )*"
     r"(?:great|awesome|amazing|awful|cool|lovely|nice|sweet|wonderful|hard|tough|terrible|fun))\b",
     re.IGNORECASE,
@@ -154,7 +155,8 @@ def classify(sentence: Sentence, by: str, values: Sequence[Value], matter: int) 
     points_back = matter < 4 and not kinds and _POINTS_BACK.search(text) is not None
     rule = section in (INSTRUCTIONS, CONSTRAINTS)
     vague = not labelled and (matter < 1 if rule else matter < 2 or points_back)
-    if courteous and (section == DIGEST or (matter < 2 and not labelled)) or (vague and matter < 3 and "?" in text):
+    empty = courteous and (section == DIGEST or (matter < 2 and not labelled))
+    if empty or (vague and matter < 3 and "?" in text):
         return DIGEST, 0.0
     weight = _BASE[section] + label_weight(sentence.label) + _forbids(text) + bool(kinds & _SOLID)
     # Nobody remembers a path or an address.
