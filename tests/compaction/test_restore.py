@@ -162,6 +162,32 @@ def test_a_session_whose_every_event_before_the_newest_turn_has_expired_goes_on(
     growth.check_requests()
 
 
+def test_a_checkpoint_whose_own_event_has_expired_is_missed_aloud(caplog):
+    growth = Growth()
+    growth.open()
+    _fill(growth, 6)
+    assert growth.folded
+    growth.script("Fine.", "Good.")
+    growth.agent("How are you?")
+    growth.agent("And now?")
+    left = [one["eventId"] for one in _events(growth)][:2]
+    _expire(growth, [one["eventId"] for one in _events(growth)[2:]])
+    agent = growth.open(["Yes."])
+    assert "the event with the checkpoint is gone, and its summary with it" in caplog.text
+    assert [message["content"][0]["text"] for message in agent.messages] == [
+        "How are you?",
+        "Fine.",
+        "And now?",
+        "Good.",
+    ]
+    agent("Still there?")
+    growth.check_requests()
+    assert [one["eventId"] for one in _events(growth)][-2:] == left
+    caplog.clear()
+    growth.open()
+    assert "is gone" not in caplog.text
+
+
 def test_the_originals_of_a_partly_folded_turn_may_have_expired():
     """The user's own message of a long turn stands before the boundary; without its event the rest is shown."""
     from agentmem.config import WriteConfig

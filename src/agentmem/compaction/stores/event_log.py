@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import logging
 import threading
 import zlib
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ __all__ = ["EventLogCheckpointStore", "with_index_read"]
 _CHECKPOINT = "checkpoint"
 _POINTER = "pointer"
 _LARGE_INDEX = 4_096
+_log = logging.getLogger(__name__)
 
 
 class EventLogCheckpointStore:
@@ -101,6 +103,13 @@ class EventLogCheckpointStore:
                 holder = event if event_id == event.event_id else get(event_id)
                 found = None if holder is None else _carried(holder, key.agent_id)
                 current = None if found is None else (event_id, found[0])
+                if found is None:
+                    _log.warning(
+                        "session=<%s>, event_id=<%s> | the event with the checkpoint is gone, and its summary with it; "
+                        "the session goes on from the events that are left",
+                        key.session_id,
+                        event_id,
+                    )
             break
         with self._lock:
             self._current[key] = None if current is None else current[0]
