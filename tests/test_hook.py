@@ -13,6 +13,7 @@ from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemory
 from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
 from pydantic import BaseModel
 from strands import Agent, tool
+from strands.hooks import BeforeModelCallEvent
 from strands.memory import MemoryManager
 from strands.session.file_session_manager import FileSessionManager
 
@@ -151,29 +152,71 @@ def test_strands_own_request_for_structured_output_is_not_saved(setup):
     assert setup.saved() == [[("USER", "What colour?"), ("ASSISTANT", "It is blue.")]]
 
 
-def test_images_and_long_texts_are_left_out_or_kept_whole(setup):
-    image = {"image": {"format": "png", "source": {"bytes": b"x"}}}
-    agent = setup.agent(script=["Nice.", "Long."])
-    agent([image])
+def test_a_long_text_is_kept_whole(setup):
+    agent = setup.agent(setup.hook(hook=HookConfig(retrieve=False)), ["Long."])
     agent("y" * 150_000 + "😀")
-    first, second = (event["payload"] for event in setup.events())
-    assert [item["conversational"]["content"]["text"] for item in first] == ["Nice."]
-    assert json.loads(second[0]["blob"]) == ["y" * 150_000 + "😀", "user"]
+    [event] = setup.events()
+    assert json.loads(event["payload"][0]["blob"]) == ["y" * 150_000 + "😀", "user"]
 
 
-def test_broken_unicode_is_saved_and_restored(setup):
-    setup.agent(script=["Half \ud83d again 😀."])("A lone \ud83d surrogate 😀")
+IMAGE = {"image": {"format": "png", "source": {"bytes": b"x"}}}
+AWKWARD = {
+    "an image only": ([IMAGE], "Nice.", ["Nice."]),
+    "an image and a text": ([IMAGE, {"text": "My cat."}], "Nice.", ["My cat.", "Nice."]),
+    "reasoning only": ([{"text": "Think."}], Reply("", reasoning="only thoughts"), ["Think."]),
+    "blanks": ([{"text": " \n "}, {"text": "\u3000"}], "Yes?", ["Yes?"]),
+    "blanks among others": ([{"text": ""}, {"text": "Kept."}, {"text": " "}], "Yes.", ["Kept.", "Yes."]),
+    "emoji": ([{"text": "👩‍👩‍👧‍👦 and 🇺🇳"}], "😀", ["👩‍👩‍👧‍👦 and 🇺🇳", "😀"]),
+    "a lone surrogate": ([{"text": "half \ud83d of one"}], "Yes.", ["half \ufffd of one", "Yes."]),
+    "a document": ([{"document": {"format": "pdf", "name": "d", "source": {"bytes": b"x"}}}], "Read.", ["Read."]),
+}
+
+
+@pytest.mark.parametrize(("said", "answer", "kept"), AWKWARD.values(), ids=AWKWARD)
+def test_awkward_messages_are_saved_or_skipped_and_restored(setup, said, answer, kept):
+    setup.agent(setup.hook(hook=HookConfig(retrieve=False)), [answer])(said)
+    assert [text for event in setup.saved() for _role, text in event] == kept
     prompt = setup.agent().system_prompt
-    assert "surrogate 😀" in prompt
-    assert "again 😀." in prompt
+    assert all(text in prompt for text in kept)
+    restored = Agent(
+        model=ScriptedModel(), session_manager=setup.config.bind("ann", "s1").session_manager(), callback_handler=None
+    )
+    assert [message["content"] for message in restored.messages] == [[{"text": text}] for text in kept]
 
 
-def test_a_turn_of_hundreds_of_messages_is_saved_in_as_few_events_as_the_service_allows(setup):
-    calls = [Reply(f"Step {number}.", [ToolCall("look", {"query": "x"})]) for number in range(130)]
-    setup.agent(setup.hook(hook=HookConfig(retrieve=False)), [*calls, "Done."])("Go.")
+def test_a_tool_result_of_sixteen_megabytes_is_none_of_the_hook_s_business(setup):
+    @tool
+    def big() -> str:
+        """Return much."""
+        return "x" * 16_000_000
+
+    agent = setup.agent(setup.hook(hook=HookConfig(retrieve=False)), [ToolCall("big"), "That is big."])
+    agent.tool_registry.register_tool(big)
+    agent("How big?")
+    assert setup.saved() == [[("USER", "How big?"), ("ASSISTANT", "That is big.")]]
+
+
+def test_a_turn_of_a_thousand_messages_is_saved_in_as_few_events_as_the_service_allows(setup):
+    async def many(event: BeforeModelCallEvent):
+        pairs = [(f"Question {number}.", f"Answer {number}.") for number in range(499)]
+        await event.agent._append_messages(
+            *(
+                {"role": role, "content": [{"text": text}]}
+                for pair in pairs
+                for role, text in zip(("user", "assistant"), pair, strict=True)
+            )
+        )
+
+    agent = setup.agent(setup.hook(hook=HookConfig(retrieve=False)), ["Done."])
+    agent.hooks.add_callback(BeforeModelCallEvent, many)
+    agent("Go.")
     texts = [text for event in setup.saved() for _role, text in event]
-    assert texts == ["Go.", *(f"Step {number}." for number in range(130)), "Done."]
-    assert len(setup.events()) == 2
+    inner = [text for number in range(499) for text in (f"Question {number}.", f"Answer {number}.")]
+    assert texts == ["Go.", *inner, "Done."]
+    assert len(setup.events()) == 11
+    prompt = setup.agent().system_prompt
+    assert "Answer 498." in prompt
+    assert prompt.index("Question 498.") < prompt.index("Done.")
 
 
 def test_every_text_passes_redaction_before_it_leaves(setup):
