@@ -378,8 +378,8 @@ class MemorySession:
         """Find messages of this session again, word for word, folded ones included.
 
         Args:
-            query: A question, or words of the message.
-            max_tokens: The tokens all answers may take together.
+            query: A question, words of the message, or the handle that stands in a shortened text.
+            max_tokens: The tokens all answers may take together; what a handle names is returned whole.
             agent_id: Whose checkpoints tell where to look, when the agent was given an id.
 
         Returns:
@@ -392,6 +392,7 @@ class MemorySession:
         from agentmem.compaction.checkpoint import CheckpointKey
         from agentmem.compaction.recall import SessionRecall
         from agentmem.compaction.stores import open_store
+        from agentmem.compaction.truncation import is_handle
         from agentmem.events.address import SessionAddress
         from agentmem.events.reader import EventReader
 
@@ -403,7 +404,11 @@ class MemorySession:
             data_client=self.client,
         )
         key = CheckpointKey(self.memory_id, self.actor_id, self.session_id, agent_id)
-        return SessionRecall(EventReader(self.client, address), store, key).by_words(query, max_tokens=max_tokens)
+        recall = SessionRecall(EventReader(self.client, address), store, key)
+        if not is_handle(query):
+            return recall.by_words(query, max_tokens=max_tokens)
+        found = recall.by_handle(query)
+        return [] if found is None else [found]
 
     async def recall_async(
         self, query: str, max_tokens: int = 2_000, *, agent_id: str = DEFAULT_AGENT

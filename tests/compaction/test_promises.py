@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
+import statistics
+import time
+
 import pytest
 from strands import tool
+from strands.hooks import BeforeModelCallEvent
 
+from agentmem.compaction.converse import for_model
 from agentmem.compaction.tokens import count_text
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from converse import validate_request
@@ -67,3 +74,38 @@ def test_forty_codes_are_in_the_context_or_one_recall_away(session):
             missing.append(number)
     assert manager.checkpoint.version > 1
     assert missing == []
+
+
+def test_a_turn_without_compaction_costs_a_fraction_of_copying_the_history(session):
+    """Compared with what the machine needs for one copy, so that its speed does not matter."""
+    agent = session.agent(session.manager(token_threshold=1_000_000))
+    for number in range(600):
+        use = {"toolUse": {"toolUseId": f"t{number}", "name": "look", "input": {"query": str(number)}}}
+        result = {
+            "toolUseId": f"t{number}",
+            "status": "success",
+            "content": [{"text": f"Shelf {number} is blue. " * 15}],
+        }
+        agent.messages += [
+            {"role": "user", "content": [{"text": f"And shelf {number}?"}], "tracking_id": f"u{number}"},
+            {"role": "assistant", "content": [use], "tracking_id": f"a{number}"},
+            {"role": "user", "content": [{"toolResult": result}], "tracking_id": f"r{number}"},
+            {"role": "assistant", "content": [{"text": "Blue."}], "tracking_id": f"e{number}"},
+        ]
+    shown = list(agent.messages)
+
+    def seconds(work):
+        times = []
+        for _ in range(9):
+            began = time.process_time()
+            work()
+            times.append(time.process_time() - began)
+        return statistics.median(times)
+
+    with asyncio.Runner() as runner:
+        event = BeforeModelCallEvent(agent=agent)
+        deciding = seconds(lambda: runner.run(agent.hooks.invoke_callbacks_async(event)))
+    mending = seconds(lambda: for_model(agent.messages))
+    assert deciding + mending < seconds(lambda: copy.deepcopy(agent.messages)) / 3
+    assert all(one is other for one, other in zip(agent.messages, shown, strict=True))
+    assert all(one is other for one, other in zip(for_model(agent.messages), shown, strict=True))

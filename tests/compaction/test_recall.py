@@ -30,6 +30,7 @@ from agentmem.compaction.summarize import ExtractiveSummarizer
 from agentmem.compaction.tokens import count_text
 from agentmem.compaction.truncation import TruncationSettings, handle_of, names_of_tools, numbered_blocks
 from agentmem.compaction.turns import without_recall
+from agentmem.config import MemoryConfig
 from agentmem.events.address import SessionAddress
 from agentmem.events.codec import encode_message
 from agentmem.events.position import Position
@@ -316,6 +317,17 @@ def test_forty_codes_are_found_wherever_they_were_planted(session, where):
             missing.append(number)
     assert manager.checkpoint.version > 1
     assert missing == []
+
+
+def test_a_session_recalls_by_handle_too():
+    memory = MemoryConfig.local(":memory:").bind(actor_id="ann", session_id="s-1")
+    agent = Agent(model=ScriptedModel(["Noted."]), session_manager=memory.session_manager(), callback_handler=None)
+    agent("My locker is number 7741.")
+    handle = handle_of(agent.messages[0]["tracking_id"])
+    for asked in (handle, f"{handle}.0"):
+        assert [one.text for one in memory.recall(asked)] == ["My locker is number 7741."]
+    assert memory.recall("0123456789ab") == []
+    assert memory.recall("number of my locker")[0].text == "My locker is number 7741."
 
 
 # --- what no index has ------------------------------------------------------------------------------------------

@@ -170,3 +170,31 @@ def test_a_summarizer_that_fails_is_replaced_by_the_extractive_one(session, own,
 def test_a_summary_that_is_too_long_is_cut_to_its_room(session):
     _, requests = _talk(session, [("weather", "day")], 12, summarizer=Endless())
     assert max(request.tokens for request in requests) <= THRESHOLD * 1.1
+
+
+# --- a model's narrative ----------------------------------------------------------------------------------------
+
+
+def test_a_narrative_is_written_by_the_agents_second_model(session):
+    second = ScriptedModel(default="The user looks at one gate after the other.")
+    manager = session.manager(compaction=CompactionConfig(token_threshold=THRESHOLD, summarizer="model"))
+    agent = session.agent(manager, tools=[weather], aux_model=second)
+    for number in range(12):
+        agent.model = ScriptedModel([Reply(tool_calls=[ToolCall("weather", {"day": number})]), "Done."])
+        agent(f"Never open gate {number}.")
+    [told] = [text for text in agent.model.requests[-1].texts() if SUMMARY_TAG in text]
+    assert "Never open gate 1." in told
+    assert told.count("The user looks at one gate after the other.") == 1
+    assert len(second.requests) > 1
+    assert not [
+        block for request in second.requests for m in request.messages for block in m["content"] if "text" not in block
+    ]
+    assert not [request for request in second.requests if request.tools]
+    assert max(request.tokens for request in second.requests) < 2 * THRESHOLD
+
+
+def test_a_model_given_for_narratives_that_fails_costs_nothing_but_the_narrative(session, caplog):
+    failing = ScriptedModel(default=RuntimeError("no credentials"))
+    _, requests = _talk(session, [("weather", "day")], 12, summarizer=failing)
+    assert "Never open gate 1." in requests[-1].texts()[0]
+    assert "no narrative" in caplog.text

@@ -251,7 +251,7 @@ def test_a_prohibition_for_one_thing_does_not_lift_another() -> None:
     assert "Never open gate 4." in text
 
 
-@pytest.mark.parametrize("text", ["You're right, Carla.", "Wow, Carla, what a day!", "Is that recent?", "Agreed, Mel!"])
+@pytest.mark.parametrize("text", ["You're right, Carla.", "Wow, Carla, what a day!", "Is that recent?", "Agreed!"])
 def test_politeness_and_questions_without_a_subject_are_left_out(text: str) -> None:
     assert text not in _of(text, "The gate code is 5519.")
 

@@ -108,7 +108,7 @@ class Compactor:
 
     def count(self, messages: Sequence[Message]) -> int:
         """Return the tokens of messages, uncalibrated; each message is counted once."""
-        return sum(self._counter(message) for message in messages)
+        return self._counter.total(messages)
 
     def cut_oversized(self, messages: list[Message]) -> None:
         """Cut, in place in the list, blocks of new messages that are over the hard limit."""
@@ -304,9 +304,15 @@ class Compactor:
         previous = None if self.current is None else self.current.summary
         if not folded:
             return previous if previous is not None else Summary()
-        with telemetry.span("summarize", folded=len(folded)):
+        before = self.count(folded) + (0 if previous is None else count_in_fence(previous.render()))
+        with (
+            telemetry.timed("summarize.duration"),
+            telemetry.span("summarize", folded=len(folded), tokens_before=before) as span,
+        ):
             said = [self._outward(message) for message in folded]
-            return self._summarizer.summarize(previous, said, max_tokens=limits.summary_tokens, count=count_in_fence)
+            summary = self._summarizer.summarize(previous, said, max_tokens=limits.summary_tokens, count=count_in_fence)
+            telemetry.describe(span, tokens_after=count_in_fence(summary.render()))
+        return summary
 
     def _draft(
         self,

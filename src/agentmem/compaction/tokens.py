@@ -151,6 +151,16 @@ class TokenCounter:
         self._counts[tracking_id] = (id(content), len(content), tokens)
         return tokens
 
+    def total(self, messages: Iterable[Message]) -> int:
+        """Return the tokens of messages together; this runs over the whole history before every model call."""
+        total = 0
+        for message in messages:
+            known = self._counts.get(message.get("tracking_id") or "")
+            content = message["content"]
+            unchanged = known is not None and known[0] == id(content) and known[1] == len(content)
+            total += known[2] if unchanged and known is not None else self(message)
+        return total
+
     def forget_all_but(self, messages: Iterable[Message]) -> None:
         """Drop the counts of messages that are gone, so that memory does not grow with the session."""
         kept = {message.get("tracking_id") for message in messages}

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _MEDIA = ("image", "document", "video", "audio")
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
-
+_HANDLE = re.compile(r"[0-9a-f]{12}(?:\.\d+)?")
 _REST_KEY = "…"
 
 
@@ -114,6 +114,11 @@ def handle_of(tracking_id: str) -> str:
     if _UUID.fullmatch(tracking_id):
         return tracking_id.replace("-", "")[:12].lower()
     return hashlib.blake2s(tracking_id.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+
+def is_handle(text: str) -> bool:
+    """Tell whether a text is the handle of a message or of one block of it."""
+    return _HANDLE.fullmatch(text.strip()) is not None
 
 
 def numbered_blocks(message: Message) -> list[tuple[int, Any]]:
