@@ -63,7 +63,7 @@ def main() -> None:
         # On a shell: agentmem checkpoints create-table --table agentmem-checkpoints
         run("-c", "from agentmem.cli import main; main()", "checkpoints", "create-table", "--table", TABLE)
         session_id = new_session_id("ana")
-        first, second = SHIPS[:4], SHIPS[4:]
+        first, second = SHIPS[:5], (*SHIPS[5:], *SHIPS[1:3])  # two of them again
         run(__file__, session_id, *(f"Read the report of the {ship}." for ship in first))
         question = f"Where is the spare key of the {first[0]}?"  # folded away by the first process
         run(__file__, session_id, *(f"Read the report of the {ship}." for ship in second), question)

@@ -441,6 +441,18 @@ def test_an_agent_that_was_kept_is_not_tried_again_for_every_new_session(memory)
     agents.close()
 
 
+def test_closing_tries_once_more_what_was_refused_on_its_way_out_a_moment_before(memory):
+    agents = SessionAgents(lambda *ids: (memory if ids[1] == session("1") else plain)(*ids), max_sessions=1)
+    with agents.use("ann", session("1")) as agent:
+        memory.service.faults.inject("throttle", "CreateEvent", count=2)
+        agent("My cat is called Ada.")
+    memory.service.faults.inject("latency", "CreateEvent", seconds=0.3)
+    with agents.use("ann", session("2")):
+        pass  # the first one is on its way out, and refused a second time
+    agents.close()
+    assert memory.stored("ann", session("1")) == ["My cat is called Ada."]
+
+
 async def test_tools_are_released_and_what_stores_extract_is_saved():
     released, kept = [], []
 

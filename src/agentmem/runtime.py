@@ -172,9 +172,13 @@ class SessionAgents:
                 _log.warning("session=<%s> | still in use when closing, cancelled", held.key.session_id)
                 agent.cancel()
             self._changed.wait_for(lambda: not any(held.uses for held, _ in late), CANCEL_SECONDS)
-            leaving = [left for held in self._held.values() if (left := held.leaving or self._let_go(held))]
+            under_way = [held.leaving for held in self._held.values() if held.leaving is not None]
         self._builders.shutdown(wait=False)  # a factory that hangs must not hold up the others' end
-        errors = [error for left in leaving if (error := left.result()) is not None]
+        # Those whose messages were not taken a moment ago are back, and are tried once more.
+        errors = [error for left in under_way if not isinstance(error := left.result(), UnsentMessagesError | None)]
+        with self._changed:
+            leaving = [left for held in self._held.values() if (left := self._let_go(held))]
+        errors += [error for left in leaving if (error := left.result()) is not None]
         self._drainers.shutdown()
         with self._changed:
             kept = [held.agent for held in self._held.values() if held.agent is not None]
