@@ -24,6 +24,7 @@ from agentmem.events.writer import EventWriter
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.testing import Reply, ScriptedModel, ToolCall
+from loop_lag import loop_lags
 from memories import ONE_ATTEMPT
 
 if TYPE_CHECKING:
@@ -220,20 +221,10 @@ async def test_the_event_loop_never_waits_for_the_service(flush, tmp_path):
     setup = Setup(hook=HookConfig(retrieve_timeout=20), writes=WriteConfig(flush=flush, outbox=tmp_path / "box.db"))
     hook = MemoryHook(setup.config)
     await setup.agent(hook, session="warm").invoke_async("Warm.")
-    lags = []
-
-    async def watch() -> None:
-        while True:
-            began = time.perf_counter()
-            await asyncio.sleep(0.01)
-            lags.append(time.perf_counter() - began - 0.01)
-
     with setup.service.faults.inject("latency", "*", seconds=0.2) as fault:
-        watcher = asyncio.create_task(watch())
-        await asyncio.sleep(0.02)
-        agent = setup.agent(hook)
-        await agent.invoke_async("Hi")
-        watcher.cancel()
+        async with loop_lags() as lags:
+            agent = setup.agent(hook)
+            await agent.invoke_async("Hi")
         hook.close()
     assert fault.fired >= 3  # restored, searched, saved
     assert len(lags) >= 20
@@ -256,20 +247,10 @@ async def test_the_event_loop_does_not_wait_for_the_outbox_either(who, flush, tm
     await asyncio.to_thread(holder.close)
     other = sqlite3.connect(box, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
-    lags = []
-
-    async def watch() -> None:
-        while True:
-            began = time.perf_counter()
-            await asyncio.sleep(0.01)
-            lags.append(time.perf_counter() - began - 0.01)
-
-    watcher = asyncio.create_task(watch())
-    await asyncio.sleep(0.02)
     release = threading.Timer(0.4, other.close)
-    release.start()
-    await agent.invoke_async("Hi")
-    watcher.cancel()
+    async with loop_lags() as lags:
+        release.start()
+        await agent.invoke_async("Hi")
     await asyncio.to_thread(holder.close)
     release.join()
     assert max(lags) < 0.2
