@@ -287,6 +287,8 @@ def _planted(where: str, number: int, code: str) -> tuple[str, Any]:
             half = _noise(number).splitlines()
             note = f"note: approval code of turn {number} is {code}"
             return said, "\n".join([*half[:10], note, *half[10:]])
+        case "where only the user names the turn":
+            return f"This is turn {number}. {said}", f"{_noise(number)}\nApproval code: {code}"
         case "at the end of a result":
             return said, f"{_noise(number)}\nThe approval code of turn {number} is {code}."
         case _:
@@ -294,7 +296,14 @@ def _planted(where: str, number: int, code: str) -> tuple[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "where", ["in front of the message", "in the middle of a result", "at the end of a result", "in a JSON result"]
+    "where",
+    [
+        "in front of the message",
+        "in the middle of a result",
+        "at the end of a result",
+        "where only the user names the turn",
+        "in a JSON result",
+    ],
 )
 def test_forty_codes_are_found_wherever_they_were_planted(session, where):
     @tool

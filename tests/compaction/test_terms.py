@@ -14,7 +14,7 @@ def message(text: str, role: str = "user") -> Any:
 
 
 def best(query: str, *messages: Any) -> int:
-    return rank(query, [(one["role"], key_terms(one, 30)) for one in messages])[0]
+    return rank(query, [("", key_terms(one, 30)) for one in messages])[0]
 
 
 @pytest.mark.parametrize("turn", [1, 4, 12, 21, 39])
@@ -51,5 +51,11 @@ def test_forms_of_a_word_find_each_other() -> None:
     assert best("which deliveries were cancelled?", message("It rained."), message("Cancel the delivery.")) == 1
 
 
+def test_what_is_said_beside_a_message_counts_for_it() -> None:
+    turns = [(message(f"Look at order {n}."), message("The price is 40 euros.")) for n in range(9)]
+    entries = [(f"turn {n}", key_terms(one, 30)) for n, turn in enumerate(turns) for one in turn]
+    assert {rank("what was the price of order 4?", entries)[at] for at in (0, 1)} == {8, 9}
+
+
 def test_messages_that_share_no_term_are_not_offered() -> None:
-    assert rank("zebra", [("user", key_terms(message("Nothing of the kind."), 10))]) == []
+    assert rank("zebra", [("", key_terms(message("Nothing of the kind."), 10))]) == []

@@ -155,7 +155,7 @@ class SessionRecall:
         self, query: str, entries: Sequence[IndexEntry], tail: Mapping[str, LoggedMessage]
     ) -> list[LoggedMessage]:
         """Return the originals that answer best, best first."""
-        best = [entries[at] for at in rank(query, [(entry.role, entry.terms) for entry in entries])]
+        best = [entries[at] for at in rank(query, [(entry.position.event_id, entry.terms) for entry in entries])]
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="agentmem-recall") as pool:
             found = list(pool.map(lambda entry: tail.get(entry.handle) or self._fetch(entry), best[:MOST_FETCHED]))
         originals = [one for one in found if one is not None]

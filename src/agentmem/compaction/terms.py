@@ -2,7 +2,7 @@
 
 A term is a stemmed word, a number, an identifier as it is written, or a word together with the number beside it
 ("turn 12"), which is what tells forty near-identical messages apart. Ranking is BM25 over the terms, as full-text
-indexes do it, with every term counted once.
+indexes do it, with every term counted once, and with what is said beside a message.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from agentmem.compaction.summary.collect import text_of
 from agentmem.compaction.words import STOPWORDS, stem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from strands.types.content import Message
 
@@ -36,6 +36,7 @@ _OF_NOUN = re.compile(r"[ \"'`:=#(-]{1,4}")
 _WIDE = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LONGEST = 64
 _K1, _B = 1.2, 0.75
+_BESIDE = 0.4
 _LONG_TEXT = 20_000
 
 
@@ -78,9 +79,12 @@ def wanted_terms(query: str) -> frozenset[str]:
 def rank(query: str, entries: Sequence[tuple[str, Sequence[str]]]) -> list[int]:
     """Rank messages by how well their terms answer a query.
 
+    A question's terms may be spread over a turn: the user names the order, a tool's result its price. So what stands
+    beside a message counts for it too, but less than its own terms.
+
     Args:
         query: A question or some words.
-        entries: Role and terms of each message.
+        entries: Of each message, what it stands in (its event; empty for none) and its terms.
 
     Returns:
         Indices into ``entries``, best first, without those that share no term. Of equals the later comes first.
@@ -89,15 +93,19 @@ def rank(query: str, entries: Sequence[tuple[str, Sequence[str]]]) -> list[int]:
     sets = [frozenset(terms) for _, terms in entries]
     frequency = Counter(term for terms in sets for term in terms & wanted)
     average = sum(map(len, sets)) / max(len(sets), 1) or 1.0
+    beside: defaultdict[str, set[str]] = defaultdict(set)
+    for (place, _), terms in zip(entries, sets, strict=True):
+        beside[place] |= terms & wanted
 
-    def score(terms: frozenset[str]) -> float:
+    def rarity(terms: Iterable[str]) -> float:
+        return sum(math.log(1 + (len(sets) - frequency[term] + 0.5) / (frequency[term] + 0.5)) for term in terms)
+
+    def score(place: str, terms: frozenset[str]) -> float:
         norm = _K1 * (1 - _B + _B * len(terms) / average)
-        return sum(
-            math.log(1 + (len(sets) - frequency[term] + 0.5) / (frequency[term] + 0.5)) * (_K1 + 1) / (1 + norm)
-            for term in terms & wanted
-        )
+        own = rarity(terms & wanted) * (_K1 + 1) / (1 + norm)
+        return own + _BESIDE * rarity(beside[place] - terms) if own and place else own
 
-    scored = [(score(terms), index) for index, terms in enumerate(sets)]
+    scored = [(score(place, terms), index) for index, ((place, _), terms) in enumerate(zip(entries, sets, strict=True))]
     return [index for value, index in sorted(scored, reverse=True) if value > 0]
 
 
