@@ -311,9 +311,11 @@ from agentmem.testing import Reply, ScriptedModel, ToolCall
 def scenario(kind, moment, folder):
     \"\"\"One turn, and the end of the process: moment says when and how.\"\"\"
     service = LocalMemory(folder + "/memory.db")
-    outbox = folder + "/outbox.db" if moment in ("answer", "kill", "lost") else None
+    outbox = folder + "/outbox.db" if moment in ("answer", "kill", "lost", "aside") else None
+    flush = "background" if moment == "aside" else "turn"
     config = MemoryConfig.local(service, namespaces=()).replace(
-        hook=HookConfig(restore="off", retrieve=False), writes=WriteConfig(outbox=outbox, breaker_failures=2)
+        hook=HookConfig(restore="off", retrieve=False),
+        writes=WriteConfig(outbox=outbox, breaker_failures=2, flush=flush),
     )
     session = config.bind("ann", "s1")
 
@@ -337,9 +339,10 @@ def scenario(kind, moment, folder):
     agent = Agent(model=ScriptedModel(script), hooks=hooks, tools=[work], callback_handler=None, **options)
     if moment == "busy":
         agent("First.")
-    fault = service.faults.inject("lost_response" if moment == "lost" else "access_denied", "CreateEvent")
+    kind = {"lost": "lost_response", "aside": "latency"}.get(moment, "access_denied")
+    fault = service.faults.inject(kind, "CreateEvent", seconds=20)
     agent("First.")
-    if moment in ("kill", "lost"):
+    if moment in ("kill", "lost", "aside"):
         os.kill(os.getpid(), signal.SIGKILL)
     if moment != "unsent":
         fault.remove()
@@ -363,7 +366,9 @@ for kind, moment, folder in json.loads(sys.argv[1]):
     Path(folder, "code").write_text(str(code))
 """
 
-SCENARIOS = [(kind, moment) for kind in ("hook", "manager") for moment in ("answer", "kill", "lost", "exit", "term")]
+SCENARIOS = [
+    (kind, moment) for kind in ("hook", "manager") for moment in ("answer", "kill", "lost", "aside", "exit", "term")
+]
 SCENARIOS += [("hook", "unsent"), ("hook", "busy"), ("manager", "busy")]
 
 
@@ -402,9 +407,9 @@ def said(folder, kind):
 
 
 @pytest.mark.parametrize("kind", ["hook", "manager"])
-@pytest.mark.parametrize("moment", ["answer", "kill", "lost"])
+@pytest.mark.parametrize("moment", ["answer", "kill", "lost", "aside"])
 def test_after_kill_9_the_next_process_stores_the_turn_once(ended, kind, moment):
-    """Killed between the answer and the flush, after a failed flush, and after one whose answer was lost."""
+    """Killed between the answer and the flush, after a failed one, after a lost answer, and during one aside."""
     folder, code, errors = ended[kind, moment]
     assert code == -signal.SIGKILL, errors
     assert said(folder, kind) == ["First.", "One.", "Next.", "Again."]
