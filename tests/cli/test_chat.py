@@ -220,6 +220,22 @@ def test_it_is_the_same_over_http(monkeypatch):
             assert answers([json.loads(line) for line in done.stdout.splitlines()]) == [expected]
 
 
+def test_placeholders_of_the_configuration_are_given_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "agentmem.toml").write_text(
+        "local_path = 'memory'\n[[namespaces]]\nname = 'facts'\nkind = 'semantic'\n"
+        "template = '/teams/{team}/{actorId}/'\nvariables = ['team']\n"
+    )
+    done = CliRunner().invoke(app, ["chat", "--json", "--variable", "team=red"], input="I live in Porto.\n/memories")
+    assert done.exit_code == 0, done.output
+    [memories] = of("memories", [json.loads(line) for line in done.stdout.splitlines()])
+    assert [record["namespace"] for record in memories["records"]] == ["/teams/red/me/"]
+    waited = CliRunner().invoke(app, ["wait", "facts", "--actor", "me", "--variable", "team=red", "--json"])
+    assert [record["namespace"] for record in json.loads(waited.stdout)] == ["/teams/red/me/"]
+    refusal = CliRunner().invoke(app, ["chat", "--variable", "team"])
+    assert "'team' is not NAME=VALUE" in refusal.output
+
+
 def test_a_memory_on_aws_is_not_made(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert "no memory is configured" in refused(monkeypatch, capsys, "chat")

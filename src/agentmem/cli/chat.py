@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentmem.cli.configuration import configured
+from agentmem.cli.configuration import Variables, configured, parsed_variables
 from agentmem.cli.output import progress
 
 if TYPE_CHECKING:
-    from agentmem.cli.conversation import Conversation
     from agentmem.config import MemoryConfig
 
 __all__ = ["chat"]
@@ -48,6 +47,7 @@ def chat(  # noqa: PLR0917 - typer makes an option of each
     context_window: Annotated[
         int | None, typer.Option(help="The model's window in tokens, when Strands does not know it.", min=1_000)
     ] = None,
+    variable: Variables = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Talk to an agent whose session is kept and compacted, and see what memory does.
@@ -60,18 +60,19 @@ def chat(  # noqa: PLR0917 - typer makes an option of each
     """
     from agentmem.cli.chat_view import JsonView, TextView
     from agentmem.cli.chatting import Chat
+    from agentmem.cli.conversation import Conversation
     from agentmem.cli.errors import explained
+    from agentmem.cli.models import open_model
+    from agentmem.identity import new_session_id
 
+    # Of an embedded memory, the region is only a name.
+    region = config.region if config.local_path is None else None
     with progress("opening the session"):
-        conversation = _opened(
-            _settings(config, token_threshold),
-            actor,
-            session,
-            model=model,
-            base_url=base_url,
-            context_window=context_window,
-            system=system,
+        opened = open_model(model, base_url=base_url, region=region, context_window=context_window)
+        bound = _settings(config, token_threshold).bind(
+            actor, session or new_session_id(actor), parsed_variables(variable)
         )
+        conversation = Conversation(bound, opened, system_prompt=system)
     interactive = sys.stdin.isatty() and not as_json
     running = Chat(
         conversation,
@@ -86,26 +87,6 @@ def chat(  # noqa: PLR0917 - typer makes an option of each
         print(f"  [go on with: agentmem chat{place} --actor {actor} --session {conversation.session.session_id}]")
     if running.failures and not interactive:
         raise typer.Exit(1)
-
-
-def _opened(
-    config: MemoryConfig,
-    actor: str,
-    session: str | None,
-    *,
-    model: str,
-    base_url: str | None,
-    context_window: int | None,
-    system: str,
-) -> Conversation:
-    from agentmem.cli.conversation import Conversation
-    from agentmem.cli.models import open_model
-    from agentmem.identity import new_session_id
-
-    region = config.region if config.local_path is None else None
-    opened = open_model(model, base_url=base_url, region=region, context_window=context_window)
-    bound = config.bind(actor, session or new_session_id(actor))
-    return Conversation(bound, opened, system_prompt=system)
 
 
 def _settings(config: MemoryConfig, token_threshold: int | None) -> MemoryConfig:

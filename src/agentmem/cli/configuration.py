@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_ty
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from agentmem.config import MemoryConfig
 
@@ -27,9 +27,11 @@ __all__ = [
     "MemoryId",
     "Region",
     "Session",
+    "Variables",
     "configured",
     "find_configuration",
     "opening",
+    "parsed_variables",
     "read_values",
 ]
 
@@ -41,6 +43,9 @@ LOCAL_NAME = "agentmem"
 Actor = Annotated[str, typer.Option(help="The actor.")]
 Session = Annotated[str, typer.Option(help="The session.")]
 Agent = Annotated[str, typer.Option(help="The agent's id, when it was given one.")]
+Variables = Annotated[
+    list[str] | None, typer.Option("--variable", help="NAME=VALUE of a namespace's own placeholder; repeatable.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 ConfigFile = Annotated[
@@ -128,6 +133,14 @@ def find_configuration(
             "BEDROCK_AGENTCORE_MEMORY_ID, or make a memory and its file with `agentmem init`."
         )
     return MemoryConfig(**values)
+
+
+def parsed_variables(given: Sequence[str] | None) -> dict[str, str]:
+    """Return the values of namespaces' own placeholders by name, as given with ``--variable``."""
+    pairs = [pair.partition("=") for pair in given or ()]
+    if malformed := [name for name, equals, _ in pairs if not equals]:
+        raise typer.BadParameter(f"{malformed[0]!r} is not NAME=VALUE", param_hint="--variable")
+    return {name: value for name, _, value in pairs}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agentmem.cli.configuration import AsJson, configured
+from agentmem.cli.configuration import AsJson, Variables, configured, parsed_variables
 from agentmem.cli.output import confirmed, note, print_facts, print_json, print_table, progress, shortened, when
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ Name = Annotated[str | None, typer.Option(help="Only of the configured namespace
 Path = Annotated[str | None, typer.Option("--namespace", help="Of this namespace and everything below it instead.")]
 Whose = Annotated[str | None, typer.Option(help="Whose: of all configured namespaces of this actor.")]
 InSession = Annotated[str | None, typer.Option(help="Of this session only, where a namespace tells sessions apart.")]
-Variables = Annotated[
-    list[str] | None, typer.Option("--variable", help="NAME=VALUE of a namespace's own placeholder; repeatable.")
-]
 
 
 @records.command("list")
@@ -176,7 +173,7 @@ def _places(
         return [{"namespacePath": namespace}]
     if actor is None:
         raise typer.BadParameter("say whose records, or give a --namespace", param_hint="--actor")
-    given = _variables(variables)
+    given = parsed_variables(variables)
     chosen = config.namespaces if name is None else (config.namespace(name),)
     return [_place(config, one, actor, session, given) for one in chosen]
 
@@ -190,13 +187,6 @@ def _place(
     else:
         place = {"namespacePath": namespace.subtree(actor, variables, hierarchical_actor_ids=hierarchical)}
     return place if namespace.strategy_id is None else {**place, "memoryStrategyId": namespace.strategy_id}
-
-
-def _variables(given: Sequence[str] | None) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in given or ()]
-    if malformed := [name for name, equals, _ in pairs if not equals]:
-        raise typer.BadParameter(f"{malformed[0]!r} is not NAME=VALUE", param_hint="--variable")
-    return {name: value for name, _, value in pairs}
 
 
 def _shown(place: Mapping[str, str]) -> str:

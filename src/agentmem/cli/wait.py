@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from agentmem.cli.configuration import AsJson, configured
+from agentmem.cli.configuration import AsJson, Variables, configured, parsed_variables
 from agentmem.cli.output import note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from agentmem.config import MemoryConfig
     from agentmem.marks import Match, Since
@@ -65,6 +65,7 @@ def wait(  # noqa: PLR0917 - typer makes an option of each
     below: Annotated[bool, typer.Option("--below", help="Also in the namespaces below this one.")] = False,
     actor: Annotated[str | None, typer.Option(help="Whose namespace, when it is given by name.")] = None,
     session: Annotated[str | None, typer.Option(help="And of which session.")] = None,
+    variable: Variables = None,
     as_json: AsJson = False,
 ) -> None:
     """Wait until there are long-term memories in a namespace, or new ones.
@@ -80,7 +81,7 @@ def wait(  # noqa: PLR0917 - typer makes an option of each
     from agentmem.progress import WaitingLine
     from agentmem.waiting import wait_for_memories
 
-    place, match, client = _place(config, namespace, actor, session)
+    place, match, client = _place(config, namespace, actor, session, parsed_variables(variable))
     match = "path" if below else match
     try:
         with WaitingLine(f"waiting for {place}") as line:
@@ -97,7 +98,9 @@ def wait(  # noqa: PLR0917 - typer makes an option of each
     print_records(found, as_json=as_json)
 
 
-def _place(config: MemoryConfig, namespace: str, actor: str | None, session: str | None) -> tuple[str, Match, Any]:
+def _place(
+    config: MemoryConfig, namespace: str, actor: str | None, session: str | None, variables: Mapping[str, str]
+) -> tuple[str, Match, Any]:
     """Return the namespace, how it is matched, and what to ask: the session when it is known, for its failed jobs."""
     if "/" in namespace:
         if actor is not None or session is not None:
@@ -106,10 +109,11 @@ def _place(config: MemoryConfig, namespace: str, actor: str | None, session: str
     if actor is None:
         raise typer.BadParameter("a namespace given by name needs its actor", param_hint="--actor")
     if session is not None:
-        bound = config.bind(actor, session)
+        bound = config.bind(actor, session, variables)
         return bound.namespace(namespace), "exact", bound
     hierarchical = config.hierarchical_actor_ids
-    return config.namespace(namespace).subtree(actor, hierarchical_actor_ids=hierarchical), "path", config.data_plane()
+    path = config.namespace(namespace).subtree(actor, variables, hierarchical_actor_ids=hierarchical)
+    return path, "path", config.data_plane()
 
 
 def _since(since: str | None, client: Any, memory_id: str, namespace: str, match: Match) -> Since | None:
