@@ -235,3 +235,25 @@ def test_turns_smaller_than_their_summary_are_not_folded():
 
 def _user_answer():
     return {"role": "assistant", "content": [{"text": "noted"}], "tracking_id": "answer"}
+
+
+def test_in_the_turn_in_progress_a_message_with_reasoning_is_left_whole():
+    """Providers check the reasoning there; left out later, the message would change a second time."""
+    messages = [_user("go"), *(message for number in range(6) for message in _cycle(number, 300))]
+    reasoning = {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "s"}}}
+    for message in messages[1::2]:
+        message["content"][0]["toolUse"]["input"] = {"note": "word " * 300}
+        message["content"].insert(0, reasoning)
+    planned = plan(History(messages), Limits(4_000, 3_500, 2, 100), TruncationSettings(), count_message)
+    results = [planned.messages[at] for at in range(2, len(planned.messages), 2)]
+    assert planned.fits
+    assert [shown for shown in planned.messages if shown in messages[1::2]] == list(planned.messages[1::2])
+    assert results[0] not in messages
+
+
+def test_turns_that_shortening_made_small_are_not_folded_for_a_summary_that_is_larger():
+    messages = [_user("one"), *_cycle(0, 3_000), _user_answer(), _user("two " * 1_500)]
+    planned = plan(History(messages), Limits(3_000, 1_000, 1, 500), TruncationSettings(), count_message)
+    assert planned.fits
+    assert planned.tokens_after > 1_000
+    assert planned.folded == ()

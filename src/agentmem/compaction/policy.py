@@ -7,6 +7,9 @@ Three stages, each only as far as needed:
 3. Only if the protected turns alone do not fit: their completed tool cycles are shortened and then folded, oldest
    first, and then whole protected turns, oldest first. The current turn's own message and its last tool cycle stay.
 
+What holds for every plan: a message once shortened keeps its bytes until it is folded; nothing is folded whose summary
+would take more room than it frees; planning again changes nothing.
+
 Sizes are in tokens as ``count`` counts them. No I/O, no clock, no agent.
 """
 
@@ -129,13 +132,12 @@ def plan(history: History, limits: Limits, settings: TruncationSettings, count: 
     if draft.is_over_threshold or force:
         turns = turns_of(history.messages)
         # The current turn is never folded whole, however few turns are protected.
-        wall = max(min(len(turns) - limits.protected_turns, len(turns) - 1), 0)
-        older, protected = turns[:wall], turns[wall:]
-        _shorten_turns(draft, older)
+        older, protected = turns[: -max(limits.protected_turns, 1)], turns[-max(limits.protected_turns, 1) :]
+        _shorten_turns(draft, older)  # stage one
         if draft.pays_to_fold(older):
-            _fold(draft, older)
+            _fold(draft, older)  # stage two
         if draft.is_over_threshold:
-            _reduce_protected(draft, older, protected)
+            _reduce_protected(draft, older, protected)  # stage three
     return draft.finished(tokens_before)
 
 
@@ -149,6 +151,7 @@ def _shorten_turns(draft: _Draft, turns: Sequence[Turn]) -> None:
 
 
 def _fold(draft: _Draft, parts: Sequence[Turn | Cycle]) -> None:
+    """Fold one after the other until the target is reached."""
     for part in parts:
         if draft.is_at_target:
             return
@@ -156,6 +159,7 @@ def _fold(draft: _Draft, parts: Sequence[Turn | Cycle]) -> None:
 
 
 def _reduce_protected(draft: _Draft, older: Sequence[Turn], protected: Sequence[Turn]) -> None:
+    """Reduce the protected turns, after what is left of the older ones: small turns that alone did not pay."""
     cycles = _completed_cycles(draft.messages, protected)
     _shorten_cycles(draft, cycles)
     recalls = [cycle for cycle in cycles if draft.holds_recall(cycle)]
