@@ -12,6 +12,7 @@ import pytest
 from filled import CommandLine, refused
 
 from agentmem import MemoryConfig
+from agentmem.local import LocalMemory
 
 
 @pytest.fixture
@@ -88,6 +89,21 @@ def without_ids(file):
     return [
         {name: value for name, value in line.items() if name not in ("id", "created_at", "strategy")} for line in lines
     ]
+
+
+def test_an_export_that_fails_leaves_no_file_that_looks_complete(change, tmp_path, monkeypatch):
+    folder, file = change.where[1], tmp_path / "memory.jsonl"
+    memory_id = MemoryConfig.local(folder).memory_id
+    with LocalMemory(f"{folder}/memory.db") as memory, memory.serve() as server:
+        for name, value in {**server.env(), "AWS_REGION": "us-west-2"}.items():
+            monkeypatch.setenv(name, value)
+        remote = CommandLine("--memory-id", memory_id)
+        with memory.faults.inject("access_denied", "GetMemoryRecord"):
+            assert remote("export", file).exit_code == 1
+        assert not file.exists()
+        assert remote("export", file).exit_code == 0
+    assert json.loads(file.read_text().splitlines()[-1])["kind"] == "end"
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_place_that_cannot_be_written_to_is_named(look, tmp_path, monkeypatch, capsys):
