@@ -54,6 +54,7 @@ def summary_of(*texts: str) -> str:
         ("The invoice is due on March 3.", "The due date of the invoice changed to March 17.", "March 3.", "March 17"),
         ("Our flight leaves at 7:15.", "Update: the flight leaves at 9:40 instead.", "7:15", "9:40"),
         ("Hotel budget is $180 a night.", "Keep the hotel cost under 150 dollars a night now.", "$180", "150 dollars"),
+        ("Total spending is capped at $243.", "The budget cap is $671 in all.", "$243", "$671"),
         ("Use the branch feature/login.", "We switched to branch feature/signup.", "feature/login", "feature/signup"),
     ],
 )

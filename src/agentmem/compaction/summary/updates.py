@@ -282,7 +282,11 @@ def conflict(new: Frame, old: Frame, *, same_section: bool, open_choice: bool = 
 def _needed_without_change(overlap: _Overlap, *, same_section: bool) -> float:
     """Likeness needed where no wording announces a change: then the two must say nearly the same."""
     # "The budget" and "the conference budget" are two things.
-    if not same_section or overlap.narrowed or 2 * overlap.literal < overlap.shared:
+    if not same_section or overlap.narrowed:
+        return math.inf
+    if not overlap.only_new and not overlap.only_old and overlap.shared > 1:
+        return 1.2 if overlap.classed else 1.5
+    if 2 * overlap.literal < overlap.shared:
         return math.inf
     if not overlap.only_new and not overlap.only_old:
         return 1.2 if overlap.classed else 1.5
