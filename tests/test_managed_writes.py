@@ -292,6 +292,23 @@ def test_random_failures_of_every_kind_lose_and_double_nothing(session):
     assert texts(session.agent().messages) == expected
 
 
+def test_one_breaker_serves_all_sessions_of_a_client(session):
+    """An outage must not cost each of them its own first five turns."""
+    sessions = [
+        Session(session=f"s-{number}", memory=session.memory, memory_id=session.memory_id) for number in range(8)
+    ]
+    for one in sessions:
+        one.boto = session.boto
+    agents = [one.agent(one.manager(writes=WriteConfig(breaker_failures=3)), ["Yes."]) for one in sessions]
+    with session.memory.faults.inject("server_error", "CreateEvent") as fault:
+        for agent in agents:
+            agent("Hi")
+    assert fault.fired == 3
+    assert {agent._session_manager.status.breaker for agent in agents} == {"open"}
+    agents[0]._session_manager.close()  # tries all the same, and finds the service back
+    assert {agent._session_manager.status.breaker for agent in agents} == {"closed"}
+
+
 def test_a_backlog_is_not_sent_on_the_user_s_time(session):
     manager = session.manager(writes=WriteConfig(breaker_failures=1_000))
     agent = session.agent(manager, [f"Reply {number}." for number in range(40)])

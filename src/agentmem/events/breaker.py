@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CircuitBreaker"]
+    from agentmem.config import WriteConfig
+
+__all__ = ["CircuitBreaker", "breaker_of"]
 
 
 class CircuitBreaker:
@@ -62,3 +65,22 @@ class CircuitBreaker:
             self._failures += 1
             if self._probing or self._failures >= self._limit:
                 self._opened_at, self._probing = self._clock(), False
+
+
+_of_clients: WeakKeyDictionary[Any, dict[tuple[int, float], CircuitBreaker]] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def breaker_of(client: Any, settings: WriteConfig) -> CircuitBreaker:
+    """Return the breaker that everyone who writes through a client with these settings shares.
+
+    An outage is the service's and not a session's: it must not cost every session its own first five turns.
+
+    Args:
+        client: The boto3 client.
+        settings: How many failures open it, and for how long.
+    """
+    with _lock:
+        known = _of_clients.setdefault(client, {})
+        key = settings.breaker_failures, settings.breaker_reset_seconds
+        return known.setdefault(key, CircuitBreaker(*key))

@@ -22,7 +22,7 @@ from agentmem.errors import ConfigurationError, UnsentMessagesError
 from agentmem.events import unsent
 from agentmem.events.backlog import Backlog
 from agentmem.events.batch import MAX_BYTES, MAX_ITEMS, OutgoingItem, divided
-from agentmem.events.breaker import CircuitBreaker
+from agentmem.events.breaker import breaker_of
 from agentmem.events.codec import decode_event
 from agentmem.events.jobs import QueuedEvent, QueuedRedaction, QueuedTurn, Tail, job_of, no_items, nothing, places
 from agentmem.events.journal import Journal
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from agentmem.config import WriteConfig
     from agentmem.events.address import SessionAddress
+    from agentmem.events.breaker import CircuitBreaker
     from agentmem.events.position import Position
 
 __all__ = ["MAX_BYTES", "MAX_ITEMS", "EventWriter", "OutgoingItem", "WriterStatus", "check_flush"]
@@ -99,7 +100,7 @@ class EventWriter:
             address: The session.
             settings: Queue limit, breaker, outbox and metadata.
             options: What every CreateEvent carries besides; see ``MemorySession.event_options``.
-            breaker: A breaker to share with other writers to the same service; None for one of its own.
+            breaker: A breaker to share with other writers; None for the one that all writers through this client share.
             now: Seconds since the epoch.
 
         Raises:
@@ -112,7 +113,7 @@ class EventWriter:
         self._settings = settings
         self._journal = Journal.open(settings.outbox, address)
         self._backlog = Backlog(settings.queue_limit)
-        breaker = breaker or CircuitBreaker(settings.breaker_failures, settings.breaker_reset_seconds)
+        breaker = breaker or breaker_of(client, settings)
         self._sender = Sender(
             client, address, settings, self._backlog, self._journal, options=options or {}, breaker=breaker, now=now
         )
