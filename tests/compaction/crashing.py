@@ -11,6 +11,7 @@ Nothing here runs in the background, so that a run can be repeated: processes ta
 from __future__ import annotations
 
 import asyncio
+import atexit
 import copy
 import json
 from collections import Counter
@@ -42,7 +43,8 @@ WRITES = {
     "in parts": WriteConfig(breaker_failures=1_000, flush_interval_seconds=1e-9),
     "message": WriteConfig(breaker_failures=1_000, flush="message"),
 }
-LOOP = asyncio.new_event_loop()
+LOOP = asyncio.new_event_loop()  # one for all runs: an agent called without one makes a thread and a loop each time
+atexit.register(LOOP.close)
 _FILLER = "the sky over the harbour was grey and nobody had brought a coat "
 
 

@@ -79,7 +79,7 @@ class SharedSession:
         """
         self.memory_id, self.session_id, self.clean = memory_id, session_id, clean
         self.make_store = make_store
-        self.settings = {"summarizer": Ledger(), **settings}
+        self.settings = settings
         self.key = CheckpointKey(memory_id, "ann", session_id, "default")
         self.written: dict[str, Written] = {}
         self.acknowledged: set[str] = set()
@@ -204,7 +204,7 @@ class SharedSession:
                 assert found is not None, f"the shown handle {handle}.{number} leads nowhere"
                 assert all(text in found.text for text in texts({"content": [block]}))
 
-    def check_recall(self, process: Process, log: list[Stored], most: int, *, by_words: bool = True) -> None:
+    def check_recall(self, process: Process, log: list[Stored], most: int) -> None:
         """What a process does not show, or not whole, comes back word for word."""
         shown = {message["tracking_id"]: plain(message) for message in process.agent.messages}
         uses = {
@@ -223,7 +223,7 @@ class SharedSession:
             found = process.manager.recall.by_handle(handle_of(message["tracking_id"]))
             assert found is not None, f"message {message} cannot be recalled by its handle"
             assert not [text for text in texts(message) if text not in found.text]
-        for message in some[-1:] if by_words else ():
+        for message in some[-1:]:
             name = re.search(r"name\d+x", " ".join(texts(message)))
             if name:
                 originals = " ".join(one.text for one in process.manager.recall.by_words(name[0], max_tokens=20_000))
