@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chat"]
 
+STAND_IN = "stand-in"
 DEFAULT_ACTOR = "me"
 SYSTEM_PROMPT = "You are a helpful assistant."
 
@@ -33,7 +34,7 @@ def chat(  # noqa: PLR0917 - typer makes an option of each
             help="A model id on Bedrock, 'ollama:NAME', or 'openai:NAME' for an OpenAI-compatible API; 'stand-in' "
             "answers offline by quoting what it is given.",
         ),
-    ] = "stand-in",
+    ] = STAND_IN,
     base_url: Annotated[
         str | None,
         typer.Option(help="Where the API of ollama:NAME or openai:NAME is, such as http://127.0.0.1:8000/v1."),
@@ -83,8 +84,9 @@ def chat(  # noqa: PLR0917 - typer makes an option of each
     )
     running.run()
     if not as_json:
-        place = f" --local {config.local_path}" if config.local_path is not None else ""
-        print(f"  [go on with: agentmem chat{place} --actor {actor} --session {conversation.session.session_id}]")
+        given = {"local": config.local_path, "model": None if model == STAND_IN else model, "base-url": base_url}
+        again = "".join(f" --{name} {value}" for name, value in given.items() if value is not None)
+        print(f"  [go on with: agentmem chat{again} --actor {actor} --session {conversation.session.session_id}]")
     if running.failures and not interactive:
         raise typer.Exit(1)
 

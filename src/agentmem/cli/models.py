@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from agentmem.cli.chat import STAND_IN
 from agentmem.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from strands.models import Model
 
-__all__ = ["STAND_IN", "open_model"]
+__all__ = ["open_model"]
 
-STAND_IN = "stand-in"
 _OPENAI, _OLLAMA, _BEDROCK = "openai:", "ollama:", "bedrock:"
 
 
