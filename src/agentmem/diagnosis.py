@@ -142,7 +142,8 @@ def _status(config: MemoryConfig, memory: Mapping[str, Any]) -> Finding:
         return Finding("memory", "ok", kept)
     if status == "FAILED":
         reason = memory.get("failureReason", "no reason given")
-        return Finding("memory", "failed", f"{kept}: {reason.rstrip('.')}. Mend that, delete the memory and run `agentmem init`.")
+        remedy = "Mend that, delete the memory and run `agentmem init`."
+        return Finding("memory", "failed", f"{kept}: {reason.rstrip('.')}. {remedy}")
     return Finding("memory", "failed", f"{kept}. Wait until it is ACTIVE, or have `agentmem init` wait.")
 
 
