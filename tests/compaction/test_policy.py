@@ -226,6 +226,14 @@ def test_whole_protected_turns_are_folded_only_when_their_cycles_were_not_enough
     assert planned.kept == (2,)
 
 
+def test_a_forced_plan_halves_a_small_history_and_leaves_what_is_protected():
+    messages = [*(m for n in range(8) for m in (_user(f"{n} " * 200), *_cycle(n, 200))), _user("now")]
+    planned = plan(History(messages), Limits(100_000, 50_000, 2, 100), TruncationSettings(), count_message, force=True)
+    assert planned.folded
+    assert planned.tokens_after <= planned.tokens_before / 2
+    assert planned.messages[-4:] == tuple(messages[-4:])
+
+
 def test_turns_smaller_than_their_summary_are_not_folded():
     messages = [_user("small"), _user_answer(), _user("large " * 3_000)]
     planned = plan(History(messages), Limits(2_000, 1_000, 1, 500), TruncationSettings(), count_message)

@@ -16,7 +16,7 @@ Sizes are in tokens as ``count`` counts them. No I/O, no clock, no agent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agentmem.compaction.truncation import TruncationSettings, handle_of, names_of_tools, shorten
@@ -121,7 +121,7 @@ def plan(history: History, limits: Limits, settings: TruncationSettings, count: 
         limits: When and how far.
         settings: How to shorten.
         count: Tokens of one message.
-        force: Compact although the threshold is not reached.
+        force: Compact although the threshold is not reached, by as much as if it were.
 
     Returns:
         A plan that keeps everything when nothing needs to change. It never keeps a tool use without its results, nor
@@ -129,6 +129,8 @@ def plan(history: History, limits: Limits, settings: TruncationSettings, count: 
     """
     draft = _Draft(history, limits, settings, count)
     tokens_before = draft.total
+    if force and not draft.is_over_threshold:
+        draft.limits = _as_if_reached(limits, tokens_before)
     if draft.is_over_threshold or force:
         turns = turns_of(history.messages)
         # The current turn is never folded whole, however few turns are protected.
@@ -139,6 +141,14 @@ def plan(history: History, limits: Limits, settings: TruncationSettings, count: 
         if draft.is_over_threshold:
             _reduce_protected(draft, older, protected)  # stage three
     return draft.finished(tokens_before)
+
+
+def _as_if_reached(limits: Limits, tokens: int) -> Limits:
+    """Return the limits for a compaction that is asked for early: it goes as far as it would at a threshold there.
+
+    What is protected fits and stays.
+    """
+    return replace(limits, threshold=tokens + 1, target=tokens * limits.target // limits.threshold)
 
 
 def _shorten_turns(draft: _Draft, turns: Sequence[Turn]) -> None:
@@ -213,7 +223,7 @@ class _Draft:
         self.shortened = history.shortened
         self.cycles_shortened = max(history.cycles_shortened, history.shortened)
         self._history = history
-        self._limits = limits
+        self.limits = limits
         self._settings = settings
         self._count = count
         self._shown: list[Message | None] = list(history.messages)
@@ -224,11 +234,11 @@ class _Draft:
 
     @property
     def is_over_threshold(self) -> bool:
-        return self.total >= self._limits.threshold
+        return self.total >= self.limits.threshold
 
     @property
     def is_at_target(self) -> bool:
-        return self.total <= self._limits.target
+        return self.total <= self.limits.target
 
     def pays_to_fold(self, parts: Sequence[Turn | Cycle]) -> bool:
         """Whether folding all of them frees more than the summary would take up in their place."""
@@ -267,7 +277,7 @@ class _Draft:
 
     @property
     def _room_to_make(self) -> int:
-        return max(self._limits.summary_tokens - self._summary_tokens, 0)
+        return max(self.limits.summary_tokens - self._summary_tokens, 0)
 
     def _show(self, index: int, message: Message | None) -> None:
         if message is self._shown[index]:
