@@ -403,6 +403,7 @@ class CompactingSessionManager(SdkSessionManager):
         if restored.newest_event_id is not None:
             self._writer.start_after(restored.newest_event_id)
         self._log.resume(restored)
+        self._log.adopt(waiting)  # they are this process's own, wherever they come to stand
         stored = self._state_of(restored, key.agent_id)
         if stored is not None:
             self._conversation_state = conversation_state(stored, self._conversation_state)

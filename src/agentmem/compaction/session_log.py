@@ -83,6 +83,7 @@ class SessionLog:
         self._state: str | None = None
         self._turn_began = monotonic()
         self._left_out: list[IndexEntry] = []
+        self._sent: set[str] = set()
         self.positions: dict[str, Position] = {}
 
     @property
@@ -231,13 +232,19 @@ class SessionLog:
 
     def _knows(self, message: Message) -> bool:
         name = message["tracking_id"]
-        return name in self._pending or name in self.positions or self._writer.has_taken(name)
+        if name in self._pending or name in self.positions:
+            return True
+        if self._writer.has_taken(name):
+            self._sent.add(name)  # perhaps by an earlier owner of the writer
+            return True
+        return False
 
     def _serialized(self, keep: str | None = None) -> list[OutgoingItem]:
         taken = {name: message for name, message in list(self._pending.items()) if name != keep}
         items = [
             self._ready[name] if name in self._ready else self._outward.item(message) for name, message in taken.items()
         ]
+        self._sent.update(taken)
         for name in taken:
             self._pending.pop(name, None)
             self._ready.pop(name, None)
@@ -245,9 +252,10 @@ class SessionLog:
 
     def _stored(self, event_id: str) -> None:
         """Take note of where the messages of a closed turn, or of a part of one, stand now."""
-        taken = self._writer.positions
-        self.positions.update(taken)
-        self._others.note([event_id, *(position.event_id for position in taken.values())])
+        stored = self._writer.positions_of(tuple(self._sent))
+        self._sent -= stored.keys()
+        self.positions.update(stored)
+        self._others.note([event_id, *(position.event_id for position in stored.values())])
 
     def _replaced(self, event_id: str, new_event_id: str) -> None:
         """Follow an event that was written anew."""

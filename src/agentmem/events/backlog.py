@@ -64,6 +64,11 @@ class Backlog:
         with self.lock:
             return dict(self._positions)
 
+    def positions_of(self, names: Iterable[str]) -> dict[str, Position]:
+        """Return where those of some messages were stored that were."""
+        with self.lock:
+            return {name: self._positions[name] for name in names if name in self._positions}
+
     @property
     def is_full(self) -> bool:
         """Whether a further turn would cost the oldest one its place."""

@@ -31,7 +31,7 @@ from agentmem.events.replacing import Replacement, put_in_place
 from agentmem.events.sending import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from strands.types.content import Message
 
@@ -140,6 +140,10 @@ class EventWriter:
     def positions(self) -> dict[str, Position]:
         """Where this writer has stored messages, by tracking id; of the last 10,000 of them."""
         return self._backlog.positions
+
+    def positions_of(self, tracking_ids: Iterable[str]) -> dict[str, Position]:
+        """Return where this writer has stored messages, of those that it has."""
+        return self._backlog.positions_of(tracking_ids)
 
     def has_taken(self, tracking_id: str) -> bool:
         """Whether a message was submitted: it is queued, it was stored, or it was given up."""
