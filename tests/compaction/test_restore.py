@@ -6,17 +6,20 @@ import json
 import threading
 import uuid
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from freezegun import freeze_time
 
 from agentmem import MemoryConfig
 from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
 from agentmem.compaction.restore import read_session
+from agentmem.compaction.stores.event_log import EventLogCheckpointStore
 from agentmem.compaction.stores.in_memory import InMemoryCheckpointStore
 from agentmem.compaction.summarize import Summary
 from agentmem.compaction.truncation import TruncationSettings
 from agentmem.config import DynamoDBCheckpoints, InMemoryCheckpoints
-from agentmem.events.codec import encode_message
+from agentmem.events.codec import decode_event, encode_message
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
 from agentmem.local import LocalMemory
@@ -188,6 +191,43 @@ def test_a_checkpoint_whose_own_event_has_expired_is_missed_aloud(caplog):
     assert "is gone" not in caplog.text
 
 
+def test_a_checkpoint_moves_on_with_a_session_that_is_used_for_longer_than_its_event_lives():
+    growth = Growth()
+    with freeze_time(datetime.now(UTC) - timedelta(days=2), tick=True):
+        growth.open()
+        _fill(growth, 6)
+        made = growth.manager.checkpoint
+        growth.open(["Fine."])("How are you?")
+        assert _holders(growth, made.version) == 1
+    growth.open(["Good."])("And now?")
+    assert _holders(growth, made.version) == 2
+    growth.open(["Well."])("And today?")
+    assert _holders(growth, made.version) == 2
+    _expire(growth, [one["eventId"] for one in _events(growth)[2:]])
+    agent = growth.open(["Yes."])
+    assert growth.manager.checkpoint.version == made.version
+    assert growth.manager.checkpoint.summary == made.summary
+    assert agent.messages[0]["content"][0]["text"].startswith("<conversation_summary")
+    address = growth.session.address
+    key = CheckpointKey(address.memory_id, address.actor_id, address.session_id, "default")
+    history = EventLogCheckpointStore(growth.session.data).history(key)
+    assert [one.version for one in history] == [made.version]
+
+
+def test_a_redaction_is_not_undone_by_a_checkpoint_that_moves_on():
+    growth = Growth()
+    with freeze_time(datetime.now(UTC) - timedelta(days=2), tick=True):
+        growth.open()
+        _fill(growth, 6)
+    agent = growth.open(["Fine."])
+    growth.manager.redact_latest_message({**agent.messages[-2], "content": [{"text": "[redacted]"}]}, agent)
+    agent("How are you?")
+    checkpoint = growth.manager.checkpoint
+    assert _holders(growth, checkpoint.version) == 1
+    growth.open(["Good."])("And now?")
+    assert growth.manager.checkpoint.version == checkpoint.version
+
+
 def test_the_originals_of_a_partly_folded_turn_may_have_expired():
     """The user's own message of a long turn stands before the boundary; without its event the rest is shown."""
     from agentmem.config import WriteConfig
@@ -212,6 +252,12 @@ def _events(growth):
         if not page.get("nextToken"):
             return found
         more = {"nextToken": page["nextToken"]}
+
+
+def _holders(growth, version):
+    """How many events hold the checkpoint of a version."""
+    held = [decode_event(one).ours.get("checkpoint") for one in _events(growth)]
+    return sum(1 for one in held if one is not None and one["checkpoint"]["version"] == version)
 
 
 def _expire(growth, event_ids):

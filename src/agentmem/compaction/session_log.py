@@ -159,6 +159,8 @@ class SessionLog:
             if self._ready.pop(name, None) is not None:
                 self.accept()
             return
+        if isinstance(self._store, EventLogCheckpointStore):
+            self._store.keep_place(self._key)  # what was read has the message's terms in its index
         item = self._outward.item(message)
         terms = key_terms(self._outward.message(message), INDEX_TERMS)
         new = Replacement(name, tuple(item.payload_items), handle_of(name), tuple(terms))
@@ -193,6 +195,7 @@ class SessionLog:
         self._state = comparable
         blob = {"blob": json.dumps(self._outward.state(state))}
         carried: list[tuple[Checkpoint, Draft]] = []
+        renewed: list[bool] = []
 
         # Both run when the event is sent, which may be later than now: what is due is what is due then.
         def tail(positions: Mapping[str, Position]) -> list[dict[str, Any]]:
@@ -202,11 +205,15 @@ class SessionLog:
             checkpoint = None if draft is None else self._placed(draft, {**self.positions, **positions})
             if draft is not None and checkpoint is not None:
                 carried.append((checkpoint, draft))
+            else:
+                renewed.append(self._store.renews(self._key))
             return self._store.items(self._key, checkpoint)
 
         def stored(event_id: str) -> None:
             self._stored(event_id)
             if isinstance(self._store, EventLogCheckpointStore):
+                if any(renewed):
+                    self._store.carried_by(self._key, event_id)
                 for checkpoint, draft in carried:
                     self._store.carried_by(self._key, event_id)
                     self._saved(checkpoint, draft)

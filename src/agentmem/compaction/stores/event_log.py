@@ -35,6 +35,7 @@ __all__ = ["EventLogCheckpointStore", "with_index_read"]
 _CHECKPOINT = "checkpoint"
 _POINTER = "pointer"
 _LARGE_INDEX = 4_096
+_RENEW_AFTER = timedelta(days=1)  # the shortest event expiry of the service is three days
 _log = logging.getLogger(__name__)
 
 
@@ -50,9 +51,10 @@ class EventLogCheckpointStore:
         self._client = client
         self._lock = threading.Lock()
         self._current: dict[CheckpointKey, str | None] = {}
+        self._aging: dict[CheckpointKey, dict[str, Any]] = {}
 
     def items(self, key: CheckpointKey, checkpoint: Checkpoint | None) -> list[dict[str, Any]]:
-        """Return what a turn's event carries: the checkpoint, when there is a new one, and the pointer.
+        """Return what a turn's event carries: the checkpoint, when there is a new one, or else the pointer.
 
         Args:
             key: Whose.
@@ -60,14 +62,30 @@ class EventLogCheckpointStore:
         """
         previous = self._current.get(key)
         if checkpoint is None:
+            if key in self._aging:
+                return [agentmem_item(_CHECKPOINT, self._aging[key])]
             return [agentmem_item(_POINTER, {"agent_id": key.agent_id, "event_id": previous})]
         value = {"agent_id": key.agent_id, "previous": previous, "checkpoint": _packed(checkpoint)}
         return [agentmem_item(_CHECKPOINT, value)]
 
+    def renews(self, key: CheckpointKey) -> bool:
+        """Whether the next event carries the current checkpoint anew, because the event that holds it grows old.
+
+        An event expires by its own age. A session that is used for longer than that without a compaction would lose
+        its summary, so a checkpoint that is found more than a day old moves on with the session.
+        """
+        return key in self._aging
+
     def carried_by(self, key: CheckpointKey, event_id: str) -> None:
-        """Note that the service has acknowledged the event that carries the new checkpoint."""
+        """Note that the service has acknowledged the event that carries the checkpoint, a new one or one renewed."""
         with self._lock:
             self._current[key] = event_id
+            self._aging.pop(key, None)
+
+    def keep_place(self, key: CheckpointKey) -> None:
+        """Do not renew what was read: the log has changed since, as by a redaction."""
+        with self._lock:
+            self._aging.pop(key, None)
 
     def moved(self, key: CheckpointKey, event_id: str, new_event_id: str) -> None:
         """Note that an event was written anew, which may be the one that carries the current checkpoint."""
@@ -95,6 +113,7 @@ class EventLogCheckpointStore:
             key: Whose.
         """
         current: tuple[str, Checkpoint] | None = None
+        aging: dict[str, Any] | None = None
         for event in events:
             known, event_id = _pointer(event, key.agent_id)
             if not known:
@@ -103,6 +122,9 @@ class EventLogCheckpointStore:
                 holder = event if event_id == event.event_id else get(event_id)
                 found = None if holder is None else _carried(holder, key.agent_id)
                 current = None if found is None else (event_id, found[0])
+                if found is not None and holder is not None and datetime.now(UTC) - holder.at > _RENEW_AFTER:
+                    checkpoint, previous = found
+                    aging = {"agent_id": key.agent_id, "previous": previous, "checkpoint": _packed(checkpoint)}
                 if found is None:
                     _log.warning(
                         "session=<%s>, event_id=<%s> | the event with the checkpoint is gone, and its summary with it; "
@@ -113,6 +135,9 @@ class EventLogCheckpointStore:
             break
         with self._lock:
             self._current[key] = None if current is None else current[0]
+            self._aging.pop(key, None)
+            if aging is not None:
+                self._aging[key] = aging
         return None if current is None else current[1]
 
     def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
@@ -170,6 +195,7 @@ class EventLogCheckpointStore:
         if count:
             with self._lock:
                 self._current[key] = None
+                self._aging.pop(key, None)
             self._write(key, self.items(key, None))
         return count
 
