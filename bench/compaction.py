@@ -140,7 +140,7 @@ def turns() -> str:
         AgentCoreMemoryConfig(**place.ids), REGION, boto_session=place.boto, token_threshold=1_000_000
     )
     agent = Agent(model=ScriptedModel([]), session_manager=manager, callback_handler=None)
-    agent.messages.extend(message for number in range(800) for message in _turn(number))
+    agent.messages.extend(message for number in range(560) for message in _turn(number))
     tokens = manager.plan(agent).tokens_before
     deciding, mending = [], []
     with asyncio.Runner() as runner:
