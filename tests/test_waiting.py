@@ -15,6 +15,7 @@ from agentmem.clock import monotonic
 from agentmem.errors import ConfigurationError, ExtractionFailedError, MemoryWaitTimeout
 from agentmem.local import LocalMemory
 from agentmem.waiting import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
+from loop_lag import loop_lags
 from memories import FACTS, Clock, Memory, answer, refusal, texts
 
 
@@ -391,17 +392,8 @@ async def test_the_async_twin_does_not_block_the_event_loop(memory):
         return answer({"memoryRecordSummaries": []})(request)
 
     memory.fail_always("ListMemoryRecords", slow)
-    lags = []
-
-    async def watch() -> None:
-        while True:
-            began = time.perf_counter()
-            await asyncio.sleep(0.01)
-            lags.append(time.perf_counter() - began - 0.01)
-
-    watcher = asyncio.create_task(watch())
-    assert await wait_for_memories_async(memory.client, memory.id, FACTS, max_wait=0) == []
-    watcher.cancel()
+    async with loop_lags() as lags:
+        assert await wait_for_memories_async(memory.client, memory.id, FACTS, max_wait=0) == []
     assert len(lags) >= 5
     assert max(lags) < 0.1
 
