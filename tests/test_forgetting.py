@@ -28,9 +28,9 @@ from agentmem.events.address import SessionAddress
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.outbox import open_outbox
 from agentmem.events.position import Position
-from agentmem.forgetting import Forgetting
 from agentmem.local import LocalMemory
 from agentmem.namespaces import Namespace
+from agentmem.operations.forgetting import Forgetting
 
 ANN = "ann"
 OTHERS = ("anna", "bob", "an", "ann/bob")

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from agentmem.errors import ConfigurationError
-from agentmem.polling import WaitProgress
-from agentmem.progress import WaitingLine, describe
+from agentmem.waiting.polling import WaitProgress
+from agentmem.waiting.progress import WaitingLine, describe
 
 
 def progress(polls=1, *, elapsed=0.0, count=0, error=None, done=False):

@@ -21,10 +21,10 @@ from agentmem.compaction.truncation import TruncationSettings
 from agentmem.compaction.viewing import SessionView
 from agentmem.errors import AgentMemError
 from agentmem.events.position import Position
-from agentmem.importing import Import
 from agentmem.local import LocalMemory
+from agentmem.operations.importing import Import
+from agentmem.operations.transfer import TransferError, export_lines
 from agentmem.testing import ScriptedModel
-from agentmem.transfer import TransferError, export_lines
 from memories import refusal
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

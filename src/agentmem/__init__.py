@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from agentmem.hook import MemoryHook
     from agentmem.identity import actor_id_for, new_session_id
     from agentmem.local import LocalMemory
-    from agentmem.marks import Mark
     from agentmem.namespaces import Namespace
     from agentmem.permissions import iam_policy
     from agentmem.retrieval import MemoryRecord
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from agentmem.session import MemorySession
     from agentmem.thinking import ThinkingFilter, strip_thinking
     from agentmem.waiting import wait_for_memories, wait_for_memories_async
+    from agentmem.waiting.marks import Mark
 
 __all__ = [
     "AgentMemError",
@@ -118,7 +118,7 @@ _MODULES = {
     "agentmem.hook": ("MemoryHook",),
     "agentmem.identity": ("actor_id_for", "new_session_id"),
     "agentmem.local": ("LocalMemory",),
-    "agentmem.marks": ("Mark",),
+    "agentmem.waiting.marks": ("Mark",),
     "agentmem.namespaces": ("Namespace",),
     "agentmem.permissions": ("iam_policy",),
     "agentmem.retrieval": ("MemoryRecord",),

@@ -6,8 +6,8 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agentmem.agent_identity import session_manager_of
 from agentmem.errors import ConfigurationError, UnsentMessagesError
+from agentmem.hook.agent_identity import session_manager_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from agentmem.compaction.recall import RecalledMessage
     from agentmem.config import MemoryConfig
     from agentmem.hook import MemoryHook
-    from agentmem.marks import Mark, Match, Record, Since
-    from agentmem.polling import WaitProgress
     from agentmem.retrieval import MemoryRecord
+    from agentmem.waiting.marks import Mark, Match, Record, Since
+    from agentmem.waiting.polling import WaitProgress
 
 __all__ = ["MemorySession"]
 

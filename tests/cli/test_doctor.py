@@ -11,8 +11,8 @@ from filled import CommandLine
 
 from agentmem import DynamoDBCheckpoints, InMemoryCheckpoints, MemoryConfig, Namespace, SqliteCheckpoints
 from agentmem.compaction.stores import dynamodb_client, open_store
-from agentmem.diagnosis import examine
 from agentmem.local import LocalMemory
+from agentmem.operations.diagnosis import examine
 from memories import answer
 
 

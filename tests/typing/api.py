@@ -51,8 +51,8 @@ from agentmem import (
     wait_for_memories,
     wait_for_memories_async,
 )
-from agentmem.progress import WaitingLine
 from agentmem.testing import LocalDynamoDB, Overflow, Reply, ScriptedModel, SteppedMemory, Throttle, ToolCall
+from agentmem.waiting.progress import WaitingLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

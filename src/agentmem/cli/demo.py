@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agentmem.compaction.compactor import Compaction
     from agentmem.compaction.manager import CompactingSessionManager
     from agentmem.config import MemoryConfig
-    from agentmem.polling import WaitProgress
+    from agentmem.waiting.polling import WaitProgress
 
 __all__ = ["Demo", "demo"]
 

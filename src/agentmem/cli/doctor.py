@@ -30,7 +30,7 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from agentmem.diagnosis import examine
+    from agentmem.operations.diagnosis import examine
 
     with progress("checking") as show:
         found = []

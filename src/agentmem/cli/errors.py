@@ -21,7 +21,7 @@ def explained(error: BaseException) -> str | None:
 
     from agentmem.errors import AgentMemError
     from agentmem.local.errors import MissingExtraError
-    from agentmem.remedies import remedy_of
+    from agentmem.operations.remedies import remedy_of
 
     said: list[str] = []
     cause: BaseException | None = error

@@ -36,7 +36,7 @@ def list_events(  # noqa: PLR0917 - typer makes an option of each
 
     Example: agentmem events list --actor user123 --session chat-0001 --limit 5
     """
-    from agentmem.inventory import Inventory
+    from agentmem.operations.inventory import Inventory
 
     with progress("reading the events"):
         found = list(islice(Inventory(config).events(actor, session, branch=branch), limit))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agentmem.config import MemoryConfig
-    from agentmem.forgetting import Traces
+    from agentmem.operations.forgetting import Traces
 
 __all__ = ["forget"]
 
@@ -35,7 +35,7 @@ def forget(
 
     Example: agentmem forget --actor user123
     """
-    from agentmem.forgetting import Forgetting
+    from agentmem.operations.forgetting import Forgetting
 
     forgetting = Forgetting(config, actor)
     with progress("counting"):

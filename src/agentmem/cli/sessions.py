@@ -27,7 +27,7 @@ def sessions(
 
     Example: agentmem sessions --actor user123
     """
-    from agentmem.inventory import Inventory
+    from agentmem.operations.inventory import Inventory
 
     inventory = Inventory(config)
     actors = iter([actor]) if actor is not None else inventory.actors()

@@ -32,7 +32,7 @@ def export(
 
     Example: agentmem export memory.jsonl --actor user123
     """
-    from agentmem.transfer import export_lines
+    from agentmem.operations.transfer import export_lines
 
     if file.exists() and not force:
         raise typer.BadParameter(f"{file} is there already; give --force to replace it")
@@ -68,8 +68,8 @@ def import_(
 
     Example: agentmem import memory.jsonl --memory-id support_bot-a1b2c3d4e5 --ids ids.jsonl
     """
-    from agentmem.importing import Import
-    from agentmem.inventory import Inventory
+    from agentmem.operations.importing import Import
+    from agentmem.operations.inventory import Inventory
 
     if not file.is_file():
         raise typer.BadParameter(f"there is no file {file}")

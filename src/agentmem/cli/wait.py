@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agentmem.config import MemoryConfig
-    from agentmem.marks import Match, Since
+    from agentmem.waiting.marks import Match, Since
 
 __all__ = ["wait"]
 
@@ -78,8 +78,8 @@ def wait(  # noqa: PLR0917 - typer makes an option of each
     from agentmem.cli.output import print_json
     from agentmem.cli.records import print_records
     from agentmem.errors import MemoryWaitTimeout
-    from agentmem.progress import WaitingLine
     from agentmem.waiting import wait_for_memories
+    from agentmem.waiting.progress import WaitingLine
 
     place, match, client = _place(config, namespace, actor, session, parsed_variables(variable))
     match = "path" if below else match

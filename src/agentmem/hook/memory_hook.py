@@ -24,7 +24,6 @@ from strands.middleware import InvokeModelStage
 from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
 
 from agentmem import telemetry
-from agentmem.agent_identity import session_manager_of, session_of
 from agentmem.compaction.converse import for_model
 from agentmem.compaction.turns import is_own_message
 from agentmem.config import MemoryConfig
@@ -33,11 +32,12 @@ from agentmem.events.address import SessionAddress
 from agentmem.events.reader import EventReader
 from agentmem.events.unsent import finish_with
 from agentmem.fenced import fenced_records
-from agentmem.injection import with_text_after
-from agentmem.outgoing import HookStatus
-from agentmem.recollecting import Recollector
-from agentmem.restoring import as_message, message_text, put_into_system_prompt, read_last_messages
-from agentmem.saving import SavedAgent, Saver
+from agentmem.hook.agent_identity import session_manager_of, session_of
+from agentmem.hook.injection import with_text_after
+from agentmem.hook.outgoing import HookStatus
+from agentmem.hook.recollecting import Recollector
+from agentmem.hook.restoring import as_message, message_text, put_into_system_prompt, read_last_messages
+from agentmem.hook.saving import SavedAgent, Saver
 
 if TYPE_CHECKING:
     from strands.agent.agent import Agent

@@ -8,7 +8,7 @@ from agentmem.clock import monotonic
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.codec import encode_text
 from agentmem.events.replacing import Replacement
-from agentmem.restoring import message_text
+from agentmem.hook.restoring import message_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agentmem.errors import UnsentMessagesError
-from agentmem.outgoing import HookStatus, SessionWriters
-from agentmem.pending_turn import PendingTurn
+from agentmem.hook.outgoing import HookStatus, SessionWriters
+from agentmem.hook.pending_turn import PendingTurn
 from agentmem.threads import Threads
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from agentmem.config import MemoryConfig
     from agentmem.events.writer import EventWriter
-    from agentmem.pending_turn import Text
+    from agentmem.hook.pending_turn import Text
     from agentmem.session import MemorySession
 
 __all__ = ["SavedAgent", "Saver"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from agentmem.polling import WaitProgress
+    from agentmem.waiting.polling import WaitProgress
 
 __all__ = ["WaitingLine", "describe"]
 

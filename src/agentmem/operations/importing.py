@@ -22,8 +22,8 @@ from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
 from agentmem.compaction.stores.event_log import with_index_read
 from agentmem.errors import CheckpointConflictError
 from agentmem.events.position import Position
-from agentmem.inventory import Inventory
-from agentmem.transfer import FORMAT, KINDS, TransferError
+from agentmem.operations.inventory import Inventory
+from agentmem.operations.transfer import FORMAT, KINDS, TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -15,7 +15,7 @@ from botocore.parsers import ResponseParserError
 
 from agentmem.control import shortcomings
 from agentmem.errors import AgentMemError, CheckpointStoreError
-from agentmem.remedies import CREDENTIALS, DENIED, REJECTED, code_of, other_endpoints, remedy_of
+from agentmem.operations.remedies import CREDENTIALS, DENIED, REJECTED, code_of, other_endpoints, remedy_of
 from agentmem.sections import DynamoDBCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
 
 if TYPE_CHECKING:

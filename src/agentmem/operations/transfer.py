@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from agentmem.errors import AgentMemError
-from agentmem.inventory import Inventory
+from agentmem.operations.inventory import Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

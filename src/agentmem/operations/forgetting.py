@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from agentmem.errors import AgentMemError
 from agentmem.identity import validate_actor_id
-from agentmem.inventory import Inventory
+from agentmem.operations.inventory import Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agentmem.config import HookConfig, WriteConfig
-    from agentmem.outgoing import BreakerState
+    from agentmem.hook.outgoing import BreakerState
     from agentmem.retrieval import MemoryRecord
     from agentmem.session import MemorySession
 

@@ -1,7 +1,7 @@
 """Waiting until long-term memories have been extracted.
 
 Extraction takes 10 to 90 seconds, and a namespace is rarely empty, so the question is what is *new* in it. The logic is
-in `agentmem.polling` and `agentmem.marks`; here are the two ways to run it.
+in `agentmem.waiting.polling` and `agentmem.waiting.marks`; here are the two ways to run it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,19 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agentmem.errors import ConfigurationError
-from agentmem.marks import Mark, Match, Novelty, Record, Since, fingerprints, is_in_place, place_key, place_parameters
-from agentmem.pausing import pause, pause_async
-from agentmem.polling import JOB_PAGES, PAGE_SIZE, Call, JobScope, Pause, Question, Step, Wait, WaitProgress
+from agentmem.waiting.marks import (
+    Mark,
+    Match,
+    Novelty,
+    Record,
+    Since,
+    fingerprints,
+    is_in_place,
+    place_key,
+    place_parameters,
+)
+from agentmem.waiting.pausing import pause, pause_async
+from agentmem.waiting.polling import JOB_PAGES, PAGE_SIZE, Call, JobScope, Pause, Question, Step, Wait, WaitProgress
 
 __all__ = ["BoundSession", "Mark", "WaitProgress", "take_mark", "wait_for_memories", "wait_for_memories_async"]
 

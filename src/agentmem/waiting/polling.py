@@ -19,7 +19,7 @@ from agentmem.clock import unfrozen
 from agentmem.errors import ExtractionFailedError, MemoryWaitTimeout
 from agentmem.events.position import Position
 from agentmem.events.reader import check_answer
-from agentmem.marks import Match, Novelty, Record, is_in_place, place_parameters
+from agentmem.waiting.marks import Match, Novelty, Record, is_in_place, place_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
