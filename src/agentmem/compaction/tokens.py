@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -137,6 +138,9 @@ class TokenCounter:
     def __init__(self) -> None:
         """Start with nothing counted."""
         self._counts: dict[str, tuple[int, int, int]] = {}
+        self._contents: list[Sequence[Any]] = []
+        self._lengths: list[int] = []
+        self._total = 0
 
     def __call__(self, message: Message) -> int:
         """Return the tokens of one message."""
@@ -151,15 +155,20 @@ class TokenCounter:
         self._counts[tracking_id] = (id(content), len(content), tokens)
         return tokens
 
-    def total(self, messages: Iterable[Message]) -> int:
-        """Return the tokens of messages together; this runs over the whole history before every model call."""
-        total = 0
-        for message in messages:
-            known = self._counts.get(message.get("tracking_id") or "")
-            content = message["content"]
-            unchanged = known is not None and known[0] == id(content) and known[1] == len(content)
-            total += known[2] if unchanged and known is not None else self(message)
-        return total
+    def total(self, messages: Sequence[Message]) -> int:
+        """Return the tokens of messages together.
+
+        This is asked before every model call, of the whole history: what it began with the last time is compared, not
+        added up again.
+        """
+        contents: list[Sequence[Any]] = [message["content"] for message in messages]
+        lengths = list(map(len, contents))
+        known = len(self._contents)
+        if not (lengths[:known] == self._lengths and all(map(is_, contents, self._contents))):
+            known = 0
+        self._total = (self._total if known else 0) + sum(map(self, messages[known:]))
+        self._contents, self._lengths = contents, lengths
+        return self._total
 
     def forget_all_but(self, messages: Iterable[Message]) -> None:
         """Drop the counts of messages that are gone, so that memory does not grow with the session."""
