@@ -61,3 +61,13 @@ class Session:
             callback_handler=None,
             **settings,
         )
+
+
+def events(session):
+    """The newest hundred events of a session, oldest first."""
+    return session.data.list_events(**session.address.parameters(), maxResults=100)["events"][::-1]
+
+
+def texts(messages):
+    """What messages say, block by block."""
+    return [block["text"] for message in messages for block in message["content"] if "text" in block]

@@ -21,7 +21,7 @@ from agentmem.events.writer import PATIENCE
 from agentmem.local import LocalMemory
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from loop_lag import loop_lags
-from sessions import Session
+from sessions import Session, events, texts
 
 OUTAGES = [
     "throttle", "server_error", "access_denied", "conflict", "timeout", "reset", "malformed", "lost_response"
@@ -31,14 +31,6 @@ OUTAGES = [
 @pytest.fixture
 def session():
     return Session()
-
-
-def events(session):
-    return session.data.list_events(**session.address.parameters(), maxResults=100)["events"][::-1]
-
-
-def texts(messages):
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 # ---- how much is written

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 
 import boto3
@@ -17,7 +16,8 @@ from agentmem.events.address import SessionAddress
 from agentmem.events.reader import EventReader
 from agentmem.events.writer import PATIENCE
 from agentmem.local import LocalMemory
-from agentmem.testing import Reply, ScriptedModel, ToolCall
+from agentmem.testing import Reply, ToolCall
+from guardrail import REDACTED, SECRET, Guarded
 from memories import ONE_ATTEMPT
 
 FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/")
@@ -25,17 +25,6 @@ KINDS = ["throttle", "server_error", "timeout", "reset", "malformed", "lost_resp
 OPERATIONS = ["CreateEvent", "ListEvents", "GetEvent", "DeleteEvent", "RetrieveMemoryRecords"]
 FLUSHES = ["turn", "message", "background"]
 NUMBERS = itertools.count()
-SECRET, REMOVED = "xyzzy-4711", "[removed]"
-
-
-class Guarded(ScriptedModel):
-    """A model whose guardrail redacts the newest message whenever it holds the secret."""
-
-    async def stream(self, messages, *args, **kwargs):
-        if SECRET in json.dumps(messages[-1], default=str):
-            yield {"redactContent": {"redactUserContentMessage": REMOVED}}
-        async for event in super().stream(messages, *args, **kwargs):
-            yield event
 
 
 class Pointed:
@@ -138,13 +127,13 @@ def test_every_turn_is_answered_and_the_log_holds_everything_once_and_in_order(k
         with service.faults.inject(kind, operation) as fault:
             if operation == "ListEvents":
                 drill.opens_without_history()
-            drill.turn(f"Tell me about {SECRET}.", kept=REMOVED)
+            drill.turn(f"Tell me about {SECRET}.", kept=REDACTED)
         # Only what is written at once has an event that a guardrail's redaction must read, replace and delete.
         assert fault.fired or flush == "background" or (flush == "turn" and operation in ("GetEvent", "DeleteEvent"))
         drill.turn(f"After {operation}.")
     with service.faults.inject(kind, "*") as fault:
         for number in range(3):
-            drill.turn(f"Down {number} with {SECRET}.", kept=REMOVED)
+            drill.turn(f"Down {number} with {SECRET}.", kept=REDACTED)
         assert fault.fired >= 3
     drill.turn("Back again.")
     drill.holder.close()

@@ -17,27 +17,17 @@ import agentmem.draining
 import agentmem.hook
 import agentmem.testing
 import agentmem.waiting
-from agentmem.local import LocalMemory
+from inner_pytest import SETTINGS, load_the_embedding_model
 
 pytest_plugins = ["pytester"]
 
 # Loaded here, because pytester unloads what a run inside this process has loaded, and numpy can be loaded only once.
 LOADED = (agentmem, bedrock_agentcore, boto3, freezegun, moto, strands)
 
-SETTINGS = """
-[pytest]
-asyncio_default_fixture_loop_scope = function
-addopts = --strict-markers -p no:cacheprovider -p no:hypothesispytest
-filterwarnings = ignore::DeprecationWarning
-"""
-
 
 @pytest.fixture(autouse=True, scope="module")
 def _embedding_model():
-    """Load the model and the search index that the inner runs use."""
-    with LocalMemory() as memory:
-        config = agentmem.MemoryConfig.local(memory)
-        assert config.bind("ann", "s1").search("facts", "anything") == []
+    load_the_embedding_model()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from agentmem.events.codec import decode_event, encode_message
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.testing import ScriptedModel
-from sessions import Session
+from sessions import Session, events, texts
 
 NUMBERS = itertools.count()
 
@@ -27,14 +27,6 @@ NUMBERS = itertools.count()
 @pytest.fixture
 def session():
     return Session()
-
-
-def events(session):
-    return session.data.list_events(**session.address.parameters(), maxResults=100)["events"][::-1]
-
-
-def texts(messages):
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import moto.moto_server.werkzeug_app
 import pytest
 
 import agentmem.hook
-from agentmem import MemoryConfig, pytest_plugin
-from agentmem.local import LocalMemory
+from agentmem import pytest_plugin
 from docs_blocks import blocks_of
+from inner_pytest import SETTINGS, load_the_embedding_model
 
 pytest_plugins = ["pytester"]
 
@@ -20,18 +20,11 @@ pytest_plugins = ["pytester"]
 LOADED = (agentmem, freezegun, moto)
 
 PAGE = (Path(__file__).parent.parent / "docs" / "testing.md").read_text(encoding="utf-8")
-SETTINGS = """
-[pytest]
-asyncio_default_fixture_loop_scope = function
-addopts = --strict-markers -p no:cacheprovider -p no:hypothesispytest
-filterwarnings = ignore::DeprecationWarning
-"""
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _embedding_model():
-    with LocalMemory() as memory:
-        assert MemoryConfig.local(memory).bind("ann", "s1").search("facts", "anything") == []
+    load_the_embedding_model()
 
 
 def test_freezing_first_dates_everything_by_the_frozen_time(pytester):

@@ -10,13 +10,12 @@ from strands import tool
 from agentmem.compaction.fence import without_summary
 from agentmem.compaction.truncation import handle_of
 from agentmem.config import CompactionConfig, WriteConfig
-from agentmem.testing import Reply, ScriptedModel, ToolCall
+from agentmem.testing import Reply, ToolCall
 from growth import THRESHOLD, Growth
+from guardrail import REDACTED, SECRET, Guarded
 
 PNG = b"\x89PNG\r\n" + bytes(range(256)) * 8
 PDF = b"%PDF-1.4 " + b"0123456789" * 400
-REDACTED = "[removed by the guardrail]"
-SECRET = "xyzzy-4711"
 
 
 def _image(number):
@@ -141,16 +140,6 @@ def test_blocks_that_are_passed_through():
     last = [kind for message in agent.messages[-6:] for kind in _kinds(message)]
     assert {"guardContent", "cachePoint", "citationsContent"} <= set(last)
     growth.check()
-
-
-class Guarded(ScriptedModel):
-    """A model whose guardrail redacts the newest message whenever it holds the secret."""
-
-    async def stream(self, messages, *args, **kwargs):
-        if SECRET in json.dumps(messages[-1], default=str):
-            yield {"redactContent": {"redactUserContentMessage": REDACTED}}
-        async for event in super().stream(messages, *args, **kwargs):
-            yield event
 
 
 @pytest.mark.parametrize("flush", ["turn", "message"], ids=["before the flush", "after the flush"])

@@ -19,20 +19,8 @@ from agentmem.events.replacing import Replacement, replace_event
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.testing import Reply, ScriptedModel, ToolCall
+from guardrail import REDACTED, SECRET, Guarded
 from sessions import Session, look
-
-SECRET = "xyzzy-4711"
-REDACTED = "[removed by the guardrail]"
-
-
-class Guarded(ScriptedModel):
-    """A model whose guardrail redacts the newest message whenever it holds the secret."""
-
-    async def stream(self, messages, *args, **kwargs):
-        if SECRET in json.dumps(messages[-1], default=str):
-            yield {"redactContent": {"redactUserContentMessage": REDACTED}}
-        async for event in super().stream(messages, *args, **kwargs):
-            yield event
 
 
 class Wire:
