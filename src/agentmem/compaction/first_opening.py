@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from agentmem.compaction.checkpoint import Checkpoint, IndexEntry
 from agentmem.compaction.fence import count_in_fence
+from agentmem.compaction.restore import read_session
 from agentmem.compaction.stores.event_log import EventLogCheckpointStore
 from agentmem.compaction.summarize import Summary
 from agentmem.compaction.terms import INDEX_TERMS, key_terms
 from agentmem.compaction.truncation import handle_of, names_of_tools
 from agentmem.compaction.turns import turns_of, without_recall
+from agentmem.errors import CheckpointConflictError
 from agentmem.events.reader import in_order
 
 if TYPE_CHECKING:
@@ -68,6 +70,24 @@ class FirstOpening:
     summarizer: Summarizer
     summary_tokens: int
     max_events: int = MAX_EVENTS
+
+    def completed(self, restored: RestoredSession) -> RestoredSession:
+        """Return a restored session whose past is folded as far as it is read: itself, when nothing was left unread.
+
+        Args:
+            restored: What a restore gave.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: A checkpoint could not be saved or read.
+        """
+        if restored.unread is None:
+            return restored
+        try:
+            self.fold(restored)
+        except CheckpointConflictError:
+            _log.info("session=<%s> | another process opened this session first", self.key.session_id)
+        return read_session(self.reader, self.store, self.key)
 
     def fold(self, restored: RestoredSession) -> None:
         """Fold what a restore left unread; reading the session again finds the checkpoint.

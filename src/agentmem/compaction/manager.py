@@ -46,7 +46,7 @@ from agentmem.compaction.stores import open_store
 from agentmem.compaction.summary.choice import summarizer_for
 from agentmem.compaction.thresholds import Thresholds
 from agentmem.config import CompactionConfig, EventLogCheckpoints, WriteConfig
-from agentmem.errors import CheckpointConflictError, ConfigurationError
+from agentmem.errors import ConfigurationError
 from agentmem.events.fitting import as_json
 from agentmem.events.outward import Outward
 from agentmem.events.unsent import finish_with, waiting_writer
@@ -423,17 +423,13 @@ class CompactingSessionManager(SdkSessionManager):
     def _read(self, agent: Agent, key: CheckpointKey) -> RestoredSession:
         """Read the session; the past of a long one that nobody compacted is folded first."""
         limits = self._budget.limits(agent)
-        restored = read_session(
-            self._reader, self._store, key, enough=more_than(limits.threshold, self._compactor.count)
-        )
-        if restored.unread is None or self._stateful or self.persistence_mode is PersistenceMode.NONE:
+        enough = more_than(limits.threshold, self._compactor.count)
+        restored = read_session(self._reader, self._store, key, enough=enough)
+        if self._stateful or self.persistence_mode is PersistenceMode.NONE:
             return restored
-        opening = FirstOpening(self._reader, self._store, key, self._settings, self._summarizer, limits.summary_tokens)
-        try:
-            opening.fold(restored)
-        except CheckpointConflictError:
-            _log.info("session=<%s> | another process opened this session first", self._address)
-        return read_session(self._reader, self._store, key)
+        return FirstOpening(
+            self._reader, self._store, key, self._settings, self._summarizer, limits.summary_tokens
+        ).completed(restored)
 
     def _unsent(self) -> list[Message]:
         """Return what was said and is not in the log yet: turns that could not be sent, and the one in progress."""
