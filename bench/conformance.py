@@ -25,7 +25,7 @@ from compaction_kit.report import build_report
 from compaction_kit.runner import run_conformance
 from compaction_kit.session import build_seeded_session
 
-from agentmem.compaction.summarize import ExtractiveSummarizer
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,7 +10,7 @@ from typing import Any
 from strands.models import BedrockModel, Model
 
 from agentmem import MemoryConfig, Namespace
-from agentmem.cli.standin import StandInModel
+from agentmem.testing.offline_model import StandInModel
 
 NAMESPACES = (
     Namespace.user_preference("preferences", "/users/{actorId}/preferences/"),

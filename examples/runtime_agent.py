@@ -20,7 +20,7 @@ from strands import Agent, tool
 from strands.types.tools import AgentTool
 
 from agentmem import CompactionConfig, IdentityError, SessionAgents, ThinkingFilter, actor_id_for
-from agentmem.runtime import AgentInUse
+from agentmem.runtime.sessions import AgentInUse
 
 # Runtime passes headers of this prefix on when they are on its allowlist. Whoever calls Runtime has to set it to the
 # user it has signed in; with an inbound JWT take the verified token's subject from the Authorization header instead.

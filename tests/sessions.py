@@ -8,9 +8,9 @@ from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemory
 from botocore.config import Config
 from strands import Agent, tool
 
-from agentmem.compaction.manager import CompactingSessionManager
-from agentmem.events.address import SessionAddress
 from agentmem.local import LocalMemory
+from agentmem.scope.address import SessionAddress
+from agentmem.session_manager.manager import CompactingSessionManager
 from agentmem.testing import ScriptedModel
 
 REGION = "us-west-2"

@@ -7,7 +7,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from agentmem import ConfigurationError, LocalMemory, MemoryConfig, __version__, clients
+from agentmem import ConfigurationError, LocalMemory, MemoryConfig, __version__
+from agentmem.clients import boto as clients
 
 REGION = "us-west-2"
 

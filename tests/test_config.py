@@ -17,8 +17,8 @@ from agentmem import (
     SqliteCheckpoints,
     WriteConfig,
 )
-from agentmem.sections import METADATA_PATTERN
-from agentmem.settings import Settings
+from agentmem.settings.base import Settings
+from agentmem.settings.sections import METADATA_PATTERN
 from agentmem.testing import ScriptedModel
 from contract import rules, shape
 

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from agentmem.cli.demo import THRESHOLD, Demo
-from agentmem.cli.standin import DOES_NOT_KNOW
-from agentmem.cli.story import DETAIL, FACTS, QUESTIONS, REQUESTS
+from agentmem.cli.demo_script import DETAIL, FACTS, QUESTIONS, REQUESTS
+from agentmem.testing.offline_model import DOES_NOT_KNOW
 
 
 def told(*, memory, facts=FACTS):

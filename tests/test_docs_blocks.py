@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from strands import Agent
 
-from agentmem import LocalMemory, MemoryConfig, telemetry
-from agentmem.cli.standin import StandInModel
+from agentmem import LocalMemory, MemoryConfig
+from agentmem.support import telemetry
+from agentmem.testing.offline_model import StandInModel
 from docs_blocks import BEFORE, ON_AWS, OUTPUT, ROOT, RUN, Page, blocks_of
 
 PAGES = sorted(

@@ -19,18 +19,18 @@ from agentmem import (
     SqliteCheckpoints,
     WriteConfig,
 )
-from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
-from agentmem.compaction.stores import open_store
-from agentmem.compaction.summarize import Summary
-from agentmem.compaction.truncation import TruncationSettings
+from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
+from agentmem.checkpoints.open import open_store
+from agentmem.compaction.summary.extractive import Summary
 from agentmem.errors import ConfigurationError, IdentityError
-from agentmem.events.address import SessionAddress
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.outbox import open_outbox
 from agentmem.events.position import Position
 from agentmem.local import LocalMemory
-from agentmem.namespaces import Namespace
+from agentmem.messages.truncation import TruncationSettings
 from agentmem.operations.forgetting import Forgetting
+from agentmem.scope.address import SessionAddress
+from agentmem.scope.namespaces import Namespace
 
 ANN = "ann"
 OTHERS = ("anna", "bob", "an", "ann/bob")

@@ -10,7 +10,7 @@ from bedrock_agentcore.memory.integrations.strands.session_manager import AgentC
 from strands import Agent
 
 from agentmem import HookConfig
-from agentmem.fenced import CONVERSATION_TAG, RECORDS_TAG
+from agentmem.messages.fencing import CONVERSATION_TAG, RECORDS_TAG
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from hooked import Setup, look
 
@@ -69,7 +69,7 @@ def test_what_is_restored_is_the_newest_within_the_budget(setup):
     agent = setup.agent(setup.hook(hook=HookConfig(restore_max_tokens=400)))
     assert "Message number 59:" in agent.system_prompt
     assert "Message number 40:" not in agent.system_prompt
-    from agentmem.compaction.tokens import count_text
+    from agentmem.messages.tokens import count_text
 
     assert count_text(agent.system_prompt) <= 400
 

@@ -15,14 +15,14 @@ from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig, Namespace, WriteConfig
 from agentmem.errors import UnsentMessagesError
-from agentmem.events import unsent
-from agentmem.events.address import SessionAddress
+from agentmem.events import writer_registry
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.codec import encode_text
 from agentmem.events.outbox import Outbox
 from agentmem.events.writer import EventWriter
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
+from agentmem.scope.address import SessionAddress
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from loop_lag import loop_lags
 from memories import ONE_ATTEMPT
@@ -300,7 +300,9 @@ def test_fifty_agents_in_eight_threads_share_one_hook_and_no_memory(flush):
     gc.collect()
     assert len(hook._agents) == 0
     assert len(hook._saver._writers._live) == 0
-    assert not [one for one in unsent.waiting() if one.serves(setup.config.data_plane(), one._address, one._settings)]
+    assert not [
+        one for one in writer_registry.waiting() if one.serves(setup.config.data_plane(), one._address, one._settings)
+    ]
     left = [one.name for one in set(threading.enumerate()) - others if one.name.startswith("agentmem-")]
     assert left == []
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agentmem import actor_id_for, new_session_id
 from agentmem.errors import ConfigurationError, IdentityError
-from agentmem.identity import (
+from agentmem.scope.identity import (
     ACTOR_ID_MAX,
     ACTOR_ID_PATTERN,
     MEMORY_ID_PATTERN,

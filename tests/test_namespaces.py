@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from agentmem import Namespace
 from agentmem.errors import ConfigurationError, IdentityError
-from agentmem.namespaces import DEFAULT_NAMESPACES, NAME_PATTERN, STRATEGY_ID_PATTERN, TOP_K_MAX, check_together
-from agentmem.templates import (
+from agentmem.scope.namespaces import DEFAULT_NAMESPACES, NAME_PATTERN, STRATEGY_ID_PATTERN, TOP_K_MAX, check_together
+from agentmem.scope.templates import (
     RESOLVED_MAX,
     RESOLVED_PATTERN,
     TEMPLATE_MAX,

@@ -20,11 +20,11 @@ from agentmem import (
     iam_policy,
     new_session_id,
 )
-from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
-from agentmem.compaction.stores import open_store
-from agentmem.compaction.summarize import Summary
-from agentmem.compaction.truncation import TruncationSettings
+from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
+from agentmem.checkpoints.open import open_store
+from agentmem.compaction.summary.extractive import Summary
 from agentmem.events.position import Position
+from agentmem.messages.truncation import TruncationSettings
 from agentmem.testing import Reply, ScriptedModel
 from recording import AUTHORIZED_AS, Recorded
 

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from agentmem.errors import ConfigurationError
-from agentmem.waiting.polling import WaitProgress
-from agentmem.waiting.progress import WaitingLine, describe
+from agentmem.records.waiting.polling import WaitProgress
+from agentmem.records.waiting.progress import WaitingLine, describe
 
 
 def progress(polls=1, *, elapsed=0.0, count=0, error=None, done=False):

@@ -12,11 +12,11 @@ import moto.moto_server.werkzeug_app
 import pytest
 import strands
 
-import agentmem.compaction.manager
-import agentmem.draining
 import agentmem.hook
+import agentmem.records.waiting
+import agentmem.runtime.shutdown
+import agentmem.session_manager.manager
 import agentmem.testing
-import agentmem.waiting
 from inner_pytest import SETTINGS, load_the_embedding_model
 
 pytest_plugins = ["pytester"]
@@ -165,7 +165,7 @@ def test_sixty_seconds_of_waiting_pass_at_once_frozen_or_not(run):
 
         import pytest
         from freezegun import freeze_time
-        from agentmem import clock
+        from agentmem.support import clock
 
         @pytest.fixture(autouse=True)
         def took():
@@ -212,7 +212,7 @@ def test_two_minutes_of_extraction_are_awaited_in_no_time(run, query):
     result = run(
         f"""
         import pytest
-        from agentmem import clock
+        from agentmem.support import clock
         from freezegun import freeze_time
 
         @pytest.mark.agentmem(extraction_delay=120)
@@ -289,7 +289,7 @@ import os, sys, tempfile, threading, time
 import boto3, pytest
 from botocore import handlers
 from agentmem import HookConfig, WriteConfig
-from agentmem.events import unsent
+from agentmem.events import writer_registry
 
 def environment():
     return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
@@ -314,7 +314,7 @@ def test_before(monkeypatch):
     import boto3
     BEFORE.update(threads=set(threading.enumerate()), environment=environment(), open=open_files(),
                   written=written_files(), session=boto3.DEFAULT_SESSION, handlers=list(handlers.BUILTIN_HANDLERS),
-                  unsent=unsent.waiting(), cwd=os.getcwd())
+                  unsent=writer_registry.waiting(), cwd=os.getcwd())
 
 {test}
 
@@ -334,7 +334,7 @@ def test_boto3_is_as_it_was():
     assert handlers.BUILTIN_HANDLERS == BEFORE["handlers"]
 
 def test_nothing_waits_to_be_sent():
-    assert unsent.waiting() == BEFORE["unsent"]
+    assert writer_registry.waiting() == BEFORE["unsent"]
 """
 
 USES = {
@@ -354,7 +354,7 @@ USES = {
     "an outage": (
         "agentmem_local.faults.inject('server_error')\n"
         "    agentmem_agent('I have a dog.')\n"
-        "    assert unsent.waiting() != BEFORE['unsent']"
+        "    assert writer_registry.waiting() != BEFORE['unsent']"
     ),
     "a search that goes on": (
         "agentmem_local.faults.inject('latency', 'RetrieveMemoryRecords', seconds=0.3)\n"
@@ -389,11 +389,11 @@ def test_unused_it_imports_nothing_but_the_package_itself():
     code = (
         "import sys, pytest\n"
         "before = set(sys.modules)\n"
-        "import agentmem.pytest_plugin\n"
+        "import agentmem.testing.plugin\n"
         "print(*sorted(name for name in set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["agentmem", "agentmem.pytest_plugin"]
+    assert done.stdout.split() == ["agentmem", "agentmem.testing.plugin"]
 
 
 def test_pytest_finds_it_and_lists_what_it_offers(run, pytester):

@@ -13,8 +13,6 @@ from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemory
 from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
 from strands.agent.conversation_manager import SlidingWindowConversationManager
 
-from agentmem.compaction.tokens import count_request
-from agentmem.compaction.truncation import handle_of
 from agentmem.config import (
     CompactionConfig,
     DynamoDBCheckpoints,
@@ -23,11 +21,13 @@ from agentmem.config import (
     MemoryConfig,
     SqliteCheckpoints,
 )
-from agentmem.identity import new_session_id
+from agentmem.messages.tokens import count_request
+from agentmem.messages.truncation import handle_of
 from agentmem.replay.calls import ApiCalls
 from agentmem.replay.conversation import is_prompt
 from agentmem.replay.formats import load_conversation, read_lines
 from agentmem.replay.run import Replay, write_request
+from agentmem.scope.identity import new_session_id
 from converse import validate_request
 
 WORKSHOP = Path(__file__).parent / "data" / "workshop.jsonl"

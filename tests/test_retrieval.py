@@ -12,10 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmem import MemoryConfig, Namespace
-from agentmem.compaction.tokens import count_text
 from agentmem.errors import ConfigurationError
-from agentmem.fenced import CONVERSATION_TAG, RECORDS_TAG, fenced_records, fenced_turns, inert, shorten, without_fence
-from agentmem.retrieval import MemoryRecord, chosen, retrieve, search
+from agentmem.messages.fencing import (
+    CONVERSATION_TAG,
+    RECORDS_TAG,
+    fenced_records,
+    fenced_turns,
+    inert,
+    shorten,
+    without_fence,
+)
+from agentmem.messages.tokens import count_text
+from agentmem.records.retrieval import MemoryRecord, chosen, retrieve, search
 from memories import refusal
 
 NOW = datetime(2026, 2, 2, 2, 40, tzinfo=UTC)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
-from agentmem.compaction.manager import CompactingSessionManager
 from agentmem.config import WriteConfig
-from agentmem.events import unsent
+from agentmem.events import writer_registry
 from agentmem.events.codec import decode_event, encode_message
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
+from agentmem.session_manager.manager import CompactingSessionManager
 from agentmem.testing import ScriptedModel
 from sessions import Session, events, texts
 
@@ -141,7 +141,7 @@ def test_neither_another_actor_nor_another_session_gets_at_anything(tmp_path):
 
 
 def close_waiting():
-    for writer in list(unsent._waiting):
+    for writer in list(writer_registry._waiting):
         writer.drain(insist=True)
 
 

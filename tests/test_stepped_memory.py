@@ -9,8 +9,8 @@ import pytest
 from freezegun import freeze_time
 
 from agentmem import MemoryConfig, wait_for_memories
+from agentmem.records.waiting.pausing import pause
 from agentmem.testing import SteppedMemory
-from agentmem.waiting.pausing import pause
 
 LONG = 3_600.0
 

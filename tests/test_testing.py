@@ -12,7 +12,7 @@ from strands.agent.conversation_manager import NullConversationManager
 from strands.event_loop._retry import ModelRetryStrategy
 from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
 
-from agentmem.compaction.tokens import count_request
+from agentmem.messages.tokens import count_request
 from agentmem.testing import Overflow, Reply, ScriptedModel, ScriptExhaustedError, Throttle, ToolCall
 
 

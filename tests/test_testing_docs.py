@@ -10,7 +10,7 @@ import moto.moto_server.werkzeug_app
 import pytest
 
 import agentmem.hook
-from agentmem import pytest_plugin
+from agentmem.testing import plugin as pytest_plugin
 from docs_blocks import blocks_of
 from inner_pytest import SETTINGS, load_the_embedding_model
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentmem.thinking import MAX_HELD, ThinkingFilter, ToolCall, strip_thinking
+from agentmem.messages.thinking import MAX_HELD, ThinkingFilter, ToolCall, strip_thinking
 
 NOVA_CALL = (
     "<tools>\n"

@@ -6,7 +6,7 @@ import threading
 import time
 from concurrent.futures import wait
 
-from agentmem.threads import Threads
+from agentmem.support.threads import Threads
 
 
 def named(prefix):

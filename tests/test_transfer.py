@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from strands import Agent
 
 from agentmem import CompactionConfig, DynamoDBCheckpoints, EventLogCheckpoints, MemoryConfig, SqliteCheckpoints
-from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
-from agentmem.compaction.stores import open_store
-from agentmem.compaction.summarize import Summary
-from agentmem.compaction.truncation import TruncationSettings
-from agentmem.compaction.viewing import SessionView
+from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
+from agentmem.checkpoints.open import open_store
+from agentmem.compaction.summary.extractive import Summary
 from agentmem.errors import AgentMemError
 from agentmem.events.position import Position
 from agentmem.local import LocalMemory
+from agentmem.messages.truncation import TruncationSettings
 from agentmem.operations.importing import Import
 from agentmem.operations.transfer import TransferError, export_lines
+from agentmem.session_manager.session_view import SessionView
 from agentmem.testing import ScriptedModel
 from memories import refusal
 

@@ -11,10 +11,10 @@ from bedrock_agentcore.memory.client import MemoryClient
 from freezegun import freeze_time
 
 from agentmem import MemoryConfig, Namespace
-from agentmem.clock import monotonic
 from agentmem.errors import ConfigurationError, ExtractionFailedError, MemoryWaitTimeout
 from agentmem.local import LocalMemory
-from agentmem.waiting import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
+from agentmem.records.waiting import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
+from agentmem.support.clock import monotonic
 from loop_lag import loop_lags
 from memories import FACTS, Clock, Memory, answer, refusal, texts
 

@@ -14,9 +14,9 @@ from freezegun import freeze_time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentmem import clock
 from agentmem.errors import MemoryWaitTimeout
-from agentmem.waiting import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
+from agentmem.records.waiting import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
+from agentmem.support import clock
 from memories import FACTS, Memory, answer, texts
 
 SINCE = "a mark", "a time", "an event", "an event id"

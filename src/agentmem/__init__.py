@@ -10,8 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agentmem.compaction.manager import CompactingSessionManager
-    from agentmem.compaction.recall import RecalledMessage
     from agentmem.config import (
         CompactionConfig,
         DynamoDBCheckpoints,
@@ -22,7 +20,8 @@ if TYPE_CHECKING:
         SqliteCheckpoints,
         WriteConfig,
     )
-    from agentmem.control import ensure_memory, ensure_memory_async
+    from agentmem.deploy.permissions import iam_policy
+    from agentmem.deploy.provisioning import ensure_memory, ensure_memory_async
     from agentmem.errors import (
         AgentMemError,
         CheckpointConflictError,
@@ -36,16 +35,17 @@ if TYPE_CHECKING:
         UnsentMessagesError,
     )
     from agentmem.hook import MemoryHook
-    from agentmem.identity import actor_id_for, new_session_id
     from agentmem.local import LocalMemory
-    from agentmem.namespaces import Namespace
-    from agentmem.permissions import iam_policy
-    from agentmem.retrieval import MemoryRecord
-    from agentmem.runtime import SessionAgents
+    from agentmem.messages.thinking import ThinkingFilter, strip_thinking
+    from agentmem.recall.recall import RecalledMessage
+    from agentmem.records.retrieval import MemoryRecord
+    from agentmem.records.waiting import wait_for_memories, wait_for_memories_async
+    from agentmem.records.waiting.marks import Mark
+    from agentmem.runtime.sessions import SessionAgents
+    from agentmem.scope.identity import actor_id_for, new_session_id
+    from agentmem.scope.namespaces import Namespace
     from agentmem.session import MemorySession
-    from agentmem.thinking import ThinkingFilter, strip_thinking
-    from agentmem.waiting import wait_for_memories, wait_for_memories_async
-    from agentmem.waiting.marks import Mark
+    from agentmem.session_manager.manager import CompactingSessionManager
 
 __all__ = [
     "AgentMemError",
@@ -87,11 +87,10 @@ __all__ = [
     "wait_for_memories_async",
 ]
 
-__version__ = "0.1.0"
 
 _MODULES = {
-    "agentmem.compaction.manager": ("CompactingSessionManager",),
-    "agentmem.compaction.recall": ("RecalledMessage",),
+    "agentmem.session_manager.manager": ("CompactingSessionManager",),
+    "agentmem.recall.recall": ("RecalledMessage",),
     "agentmem.config": (
         "CompactionConfig",
         "DynamoDBCheckpoints",
@@ -102,7 +101,7 @@ _MODULES = {
         "SqliteCheckpoints",
         "WriteConfig",
     ),
-    "agentmem.control": ("ensure_memory", "ensure_memory_async"),
+    "agentmem.deploy.provisioning": ("ensure_memory", "ensure_memory_async"),
     "agentmem.errors": (
         "AgentMemError",
         "CheckpointConflictError",
@@ -116,16 +115,16 @@ _MODULES = {
         "UnsentMessagesError",
     ),
     "agentmem.hook": ("MemoryHook",),
-    "agentmem.identity": ("actor_id_for", "new_session_id"),
+    "agentmem.scope.identity": ("actor_id_for", "new_session_id"),
     "agentmem.local": ("LocalMemory",),
-    "agentmem.waiting.marks": ("Mark",),
-    "agentmem.namespaces": ("Namespace",),
-    "agentmem.permissions": ("iam_policy",),
-    "agentmem.retrieval": ("MemoryRecord",),
-    "agentmem.runtime": ("SessionAgents",),
+    "agentmem.records.waiting.marks": ("Mark",),
+    "agentmem.scope.namespaces": ("Namespace",),
+    "agentmem.deploy.permissions": ("iam_policy",),
+    "agentmem.records.retrieval": ("MemoryRecord",),
+    "agentmem.runtime.sessions": ("SessionAgents",),
     "agentmem.session": ("MemorySession",),
-    "agentmem.thinking": ("ThinkingFilter", "strip_thinking"),
-    "agentmem.waiting": ("wait_for_memories", "wait_for_memories_async"),
+    "agentmem.messages.thinking": ("ThinkingFilter", "strip_thinking"),
+    "agentmem.records.waiting": ("wait_for_memories", "wait_for_memories_async"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, PrivateAttr, SkipValidation, field_validator, model_validator
 
-from agentmem import clients
+from agentmem.clients import boto as clients
 from agentmem.errors import ConfigurationError
-from agentmem.identity import validate_memory_id
-from agentmem.namespaces import DEFAULT_NAMESPACES, Namespace, check_together
-from agentmem.sections import (
+from agentmem.scope.identity import validate_memory_id
+from agentmem.scope.namespaces import DEFAULT_NAMESPACES, Namespace, check_together
+from agentmem.settings.base import Settings
+from agentmem.settings.sections import (
     CheckpointLocation,
     CompactionConfig,
     DynamoDBCheckpoints,
@@ -20,8 +21,7 @@ from agentmem.sections import (
     SqliteCheckpoints,
     WriteConfig,
 )
-from agentmem.settings import Settings
-from agentmem.sources import MEMORY_ID_VARIABLE, environment_region, read_environment, read_toml, stacked
+from agentmem.settings.sources import MEMORY_ID_VARIABLE, environment_region, read_environment, read_toml, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -179,8 +179,8 @@ class MemoryConfig(Settings):
                 same names.
             MissingExtraError: From a search, when the extra ``agentmem[local]`` is not installed.
         """
-        from agentmem.control import ensure_memory
-        from agentmem.embedded import REGION, SERVICE, open_session
+        from agentmem.clients.embedded import REGION, SERVICE, open_session
+        from agentmem.deploy.provisioning import ensure_memory
 
         region = fields.pop("region", None) or environment_region() or REGION
         place, session = open_session(path, region)
@@ -253,7 +253,7 @@ class MemoryConfig(Settings):
             return self.given_session
         if self.local_path is not None:
             if self._embedded is None:
-                from agentmem.embedded import MEMORY, REGION, open_session
+                from agentmem.clients.embedded import MEMORY, REGION, open_session
 
                 if self._detached and self.local_path == MEMORY:
                     raise ConfigurationError(
@@ -282,11 +282,11 @@ class MemoryConfig(Settings):
         return clients.memory_client(self.boto_session(), self.region)
 
     def data_plane(self) -> Any:
-        """Return the shared boto3 client of events and records; see `agentmem.clients.data_plane`."""
+        """Return the shared boto3 client of events and records; see `agentmem.clients.boto.data_plane`."""
         return clients.data_plane(self.boto_session(), self.region)
 
     def control_plane(self) -> Any:
-        """Return the shared boto3 client of memory resources; see `agentmem.clients.control_plane`."""
+        """Return the shared boto3 client of memory resources; see `agentmem.clients.boto.control_plane`."""
         return clients.control_plane(self.boto_session(), self.region)
 
     def replace(self, **changes: Any) -> Self:

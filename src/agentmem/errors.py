@@ -13,7 +13,7 @@ from strands.types.exceptions import ContextWindowOverflowException
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agentmem.compaction.checkpoint import Checkpoint
+    from agentmem.checkpoints.checkpoint import Checkpoint
 
 __all__ = [
     "AgentMemError",

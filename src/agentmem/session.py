@@ -9,21 +9,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from agentmem.errors import ConfigurationError
-from agentmem.identity import validate_actor_id, validate_session_id
-from agentmem.templates import check_variables
+from agentmem.scope.identity import validate_actor_id, validate_session_id
+from agentmem.scope.templates import check_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from strands.memory import MemoryStore
 
-    from agentmem.compaction.manager import CompactingSessionManager
-    from agentmem.compaction.recall import RecalledMessage
     from agentmem.config import MemoryConfig
     from agentmem.hook import MemoryHook
-    from agentmem.retrieval import MemoryRecord
-    from agentmem.waiting.marks import Mark, Match, Record, Since
-    from agentmem.waiting.polling import WaitProgress
+    from agentmem.recall.recall import RecalledMessage
+    from agentmem.records.retrieval import MemoryRecord
+    from agentmem.records.waiting.marks import Mark, Match, Record, Since
+    from agentmem.records.waiting.polling import WaitProgress
+    from agentmem.session_manager.manager import CompactingSessionManager
 
 __all__ = ["MemorySession"]
 
@@ -150,7 +150,7 @@ class MemorySession:
             ConfigurationError: The outbox cannot be used, or the writes are to be made in the background, and this is
                 AWS Lambda.
         """
-        from agentmem.compaction.manager import CompactingSessionManager
+        from agentmem.session_manager.manager import CompactingSessionManager
 
         return CompactingSessionManager.for_session(self)
 
@@ -194,7 +194,7 @@ class MemorySession:
             ConfigurationError: There is no namespace of a name.
             ClientError: The service refused a request.
         """
-        from agentmem.waiting import take_mark
+        from agentmem.records.waiting import take_mark
 
         return take_mark(self, None, tuple(self._resolved) if names is None else names)
 
@@ -256,7 +256,7 @@ class MemorySession:
             ConfigurationError: An argument is malformed, or there is no namespace of that name.
             ClientError: The service refused a request.
         """
-        from agentmem.waiting import wait_for_memories
+        from agentmem.records.waiting import wait_for_memories
 
         return wait_for_memories(
             self,
@@ -319,7 +319,7 @@ class MemorySession:
             ConfigurationError: An argument is malformed, or there is no namespace of that name.
             ClientError: The service refused a request.
         """
-        from agentmem.waiting import wait_for_memories_async
+        from agentmem.records.waiting import wait_for_memories_async
 
         namespace = self.namespace(name)
         return await wait_for_memories_async(
@@ -354,7 +354,7 @@ class MemorySession:
             ConfigurationError: There is no namespace of that name, or the query is malformed.
             ClientError: The service refused the request.
         """
-        from agentmem.retrieval import search
+        from agentmem.records.retrieval import search
 
         return search(self, name, query)
 
@@ -389,12 +389,12 @@ class MemorySession:
             HistoryUnavailableError: The events could not be read.
             CheckpointStoreError: The checkpoints could not be read.
         """
-        from agentmem.compaction.checkpoint import CheckpointKey
-        from agentmem.compaction.recall import SessionRecall
-        from agentmem.compaction.stores import open_store
-        from agentmem.compaction.truncation import is_handle
-        from agentmem.events.address import SessionAddress
+        from agentmem.checkpoints.checkpoint import CheckpointKey
+        from agentmem.checkpoints.open import open_store
         from agentmem.events.reader import EventReader
+        from agentmem.messages.truncation import is_handle
+        from agentmem.recall.recall import SessionRecall
+        from agentmem.scope.address import SessionAddress
 
         address = SessionAddress(self.memory_id, self.actor_id, self.session_id)
         store = open_store(

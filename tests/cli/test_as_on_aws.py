@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from agentmem import MemoryConfig, iam_policy
 from agentmem.cli.app import app
-from agentmem.clients import default_session
+from agentmem.clients.boto import default_session
 from agentmem.local import LocalMemory
 from recording import Recorded
 

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from agentmem import MemoryConfig, UnsentMessagesError
 from agentmem.cli.app import app
-from agentmem.cli.chatting import Chat
-from agentmem.cli.conversation import Conversation
-from agentmem.cli.standin import DOES_NOT_KNOW, StandInModel
+from agentmem.cli.chat.conversation import Conversation
+from agentmem.cli.chat.session import Chat
 from agentmem.local import LocalMemory
+from agentmem.testing.offline_model import DOES_NOT_KNOW, StandInModel
 from providers import USAGE, Endless, Provider
 
 STORY = "A long report about the harbour of Bergen, number {}: " + "ships come and ships go. " * 40

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
+from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
+from agentmem.checkpoints.open import open_store
 from agentmem.cli.app import app
-from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey, IndexEntry
-from agentmem.compaction.stores import open_store
-from agentmem.compaction.summarize import Summary
-from agentmem.compaction.truncation import TruncationSettings
+from agentmem.compaction.summary.extractive import Summary
 from agentmem.config import MemoryConfig
 from agentmem.errors import ConfigurationError, IdentityError
 from agentmem.events.position import Position
+from agentmem.messages.truncation import TruncationSettings
 
 WHOSE = ["--actor", "ann", "--session", "s-1"]
 

@@ -8,7 +8,7 @@ from filled import look as look_tool
 from strands import Agent
 
 from agentmem import CompactionConfig, MemoryConfig
-from agentmem.compaction.converse import for_model
+from agentmem.messages.converse import for_model
 from agentmem.testing import ScriptedModel
 
 ANN = ("--actor", "ann", "--session", "ann-1")

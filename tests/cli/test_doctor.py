@@ -10,7 +10,7 @@ import pytest
 from filled import CommandLine
 
 from agentmem import DynamoDBCheckpoints, InMemoryCheckpoints, MemoryConfig, Namespace, SqliteCheckpoints
-from agentmem.compaction.stores import dynamodb_client, open_store
+from agentmem.checkpoints.open import dynamodb_client, open_store
 from agentmem.local import LocalMemory
 from agentmem.operations.diagnosis import examine
 from memories import answer

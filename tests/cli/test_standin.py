@@ -7,7 +7,7 @@ import json
 import pytest
 from strands import Agent, tool
 
-from agentmem.cli.standin import DOES_NOT_KNOW, DONE, NOTED, StandInModel, best_sentence
+from agentmem.testing.offline_model import DOES_NOT_KNOW, DONE, NOTED, StandInModel, best_sentence
 
 
 def agent_with(*tools, messages=None, system_prompt="You help."):

@@ -26,11 +26,11 @@ from strands.hooks import MessageAddedEvent
 from strands.models.model import Model
 from strands.types.exceptions import ContextWindowOverflowException, EventLoopException
 
-from agentmem.compaction.manager import CompactingSessionManager
 from agentmem.config import EventLogCheckpoints, WriteConfig
 from agentmem.errors import CheckpointStoreError, CompactionError
-from agentmem.events import unsent
-from agentmem.modelstream import stream_events
+from agentmem.events import writer_registry
+from agentmem.session_manager.manager import CompactingSessionManager
+from agentmem.testing.model_stream import stream_events
 from converse import validate_request
 
 REGION = "us-west-2"
@@ -238,7 +238,7 @@ class Process:
 
     def die(self) -> None:
         """Lose what is only in this process."""
-        unsent.give_up([self.manager._writer])
+        writer_registry.give_up([self.manager._writer])
 
     @property
     def has_everything_stored(self) -> bool:

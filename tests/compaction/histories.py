@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from agentmem.compaction.cutting import RECALL_TOOL
+from agentmem.messages.cutting import RECALL_TOOL
 
 _WORDS = [
     "book",

@@ -13,11 +13,11 @@ from typing import Any
 
 from crashing import Crash, Fault, Line, Process
 
-from agentmem.compaction.checkpoint import CheckpointKey
-from agentmem.compaction.stores.event_log import EventLogCheckpointStore
-from agentmem.compaction.summarize import Summary
-from agentmem.compaction.truncation import handle_of
+from agentmem.checkpoints.checkpoint import CheckpointKey
+from agentmem.checkpoints.event_log import EventLogCheckpointStore
+from agentmem.compaction.summary.extractive import Summary
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
+from agentmem.messages.truncation import handle_of
 
 SUMMARY = "<conversation_summary "
 _HANDLE = re.compile(r'recall_session\(handle="([0-9a-f]{12})\.(\d+)"\) returns')

@@ -8,11 +8,11 @@ import pytest
 from crashing import LOG, STORE, WRITES, Line
 from shared_session import Ledger, SharedSession
 
+from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.compaction.compactor import Compactor
 from agentmem.compaction.policy import Limits
-from agentmem.compaction.stores.in_memory import InMemoryCheckpointStore
-from agentmem.compaction.truncation import TruncationSettings
 from agentmem.local import LocalMemory
+from agentmem.messages.truncation import TruncationSettings
 
 LIMITS = Limits(threshold=400, target=200, protected_turns=1, summary_tokens=20)
 

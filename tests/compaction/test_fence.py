@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentmem.compaction.fence import FENCE_TOKENS, count_in_fence, summary_block
-from agentmem.compaction.tokens import count_message
+from agentmem.messages.summary_fence import FENCE_TOKENS, count_in_fence, summary_block
+from agentmem.messages.tokens import count_message
 
 
 @pytest.mark.parametrize("tool", [None, "recall_session"])

@@ -7,13 +7,13 @@ import uuid
 
 import pytest
 
-from agentmem.compaction.first_opening import FirstOpening
-from agentmem.compaction.restore import read_session
-from agentmem.compaction.stores.in_memory import InMemoryCheckpointStore
-from agentmem.compaction.summarize import ExtractiveSummarizer
-from agentmem.compaction.truncation import TruncationSettings
+from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.events.codec import encode_message, encode_text
 from agentmem.events.reader import EventReader
+from agentmem.messages.truncation import TruncationSettings
+from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.restore import read_session
 from agentmem.testing import ScriptedModel
 from sessions import Session
 
@@ -77,7 +77,7 @@ def test_the_conversation_goes_on_within_its_budget(session, opened):
 
 def test_it_stops_at_the_limit_and_the_summary_says_so(session):
     store = InMemoryCheckpointStore(uuid.uuid4().hex)
-    from agentmem.compaction.checkpoint import CheckpointKey
+    from agentmem.checkpoints.checkpoint import CheckpointKey
 
     key = CheckpointKey(session.memory_id, "ann", "long", "default")
     reader = EventReader(session.data, session.address)
@@ -92,7 +92,7 @@ def test_it_stops_at_the_limit_and_the_summary_says_so(session):
 def test_only_one_page_is_held_at_a_time(session):
     """The pages are asked for oldest first and one by one; what was folded is dropped."""
     store = InMemoryCheckpointStore(uuid.uuid4().hex)
-    from agentmem.compaction.checkpoint import CheckpointKey
+    from agentmem.checkpoints.checkpoint import CheckpointKey
 
     key = CheckpointKey(session.memory_id, "ann", "long", "default")
     reader = EventReader(session.data, session.address)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from strands import tool
 from strands.hooks import AfterInvocationEvent  # noqa: TC002 - Strands reads the annotation
 
-from agentmem.compaction.summarize import ExtractiveSummarizer
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from growth import Growth
 

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import pytest
 from strands import tool
 
-from agentmem.compaction.manager import CompactingSessionManager
 from agentmem.config import (
     CompactionConfig,
     DynamoDBCheckpoints,
@@ -25,6 +24,7 @@ from agentmem.errors import (
     HistoryUnavailableError,
     UnsentMessagesError,
 )
+from agentmem.session_manager.manager import CompactingSessionManager
 from agentmem.testing import Overflow, Reply, ScriptedModel, ToolCall
 from converse import validate_request
 from sessions import Session

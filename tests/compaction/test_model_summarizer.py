@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from agentmem.compaction.cutting import RECALL_TOOL
-from agentmem.compaction.summarize import ExtractiveSummarizer, Summarizer, Summary
-from agentmem.compaction.summary.model import ModelSummarizer
-from agentmem.compaction.tokens import count_text
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summarizer, Summary
+from agentmem.compaction.summary.model_summarizer import ModelSummarizer
+from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.tokens import count_text
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 
 RULE = "Never share the floor plans with vendors."

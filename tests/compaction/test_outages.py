@@ -8,10 +8,10 @@ import sqlite3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from agentmem.compaction.checkpoint import CheckpointKey
-from agentmem.compaction.stores.dynamodb import DynamoDBCheckpointStore
-from agentmem.compaction.stores.in_memory import InMemoryCheckpointStore
-from agentmem.compaction.stores.sqlite import SqliteCheckpointStore
+from agentmem.checkpoints.checkpoint import CheckpointKey
+from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
+from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
+from agentmem.checkpoints.sqlite import SqliteCheckpointStore
 from agentmem.config import WriteConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from sessions import Session

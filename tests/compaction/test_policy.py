@@ -11,11 +11,11 @@ from histories import UNKNOWN, histories
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentmem.compaction.converse import for_model
 from agentmem.compaction.policy import History, Limits, Plan, plan
-from agentmem.compaction.tokens import count_message
-from agentmem.compaction.truncation import TruncationSettings, names_of_tools
-from agentmem.compaction.turns import cycles_of, has_recall, turns_of
+from agentmem.messages.converse import for_model
+from agentmem.messages.tokens import count_message
+from agentmem.messages.truncation import TruncationSettings, names_of_tools
+from agentmem.messages.turns import cycles_of, has_recall, turns_of
 from converse import validate_request
 
 limits_ = st.builds(

@@ -11,8 +11,8 @@ import pytest
 from strands import tool
 from strands.hooks import BeforeModelCallEvent
 
-from agentmem.compaction.converse import for_model
-from agentmem.compaction.tokens import count_text
+from agentmem.messages.converse import for_model
+from agentmem.messages.tokens import count_text
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from converse import validate_request
 from sessions import Session

@@ -15,26 +15,26 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strands import Agent, tool
 
-from agentmem.compaction.checkpoint import CheckpointKey
+from agentmem.checkpoints.checkpoint import CheckpointKey
+from agentmem.checkpoints.event_log import EventLogCheckpointStore
+from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.compaction.compactor import Compactor
-from agentmem.compaction.cutting import RECALL_TOOL
-from agentmem.compaction.fence import without_summary
-from agentmem.compaction.first_opening import FirstOpening
 from agentmem.compaction.policy import Limits
-from agentmem.compaction.recall import SessionRecall
-from agentmem.compaction.recall_tool import recall_tool
-from agentmem.compaction.restore import read_session
-from agentmem.compaction.stores.event_log import EventLogCheckpointStore
-from agentmem.compaction.stores.in_memory import InMemoryCheckpointStore
-from agentmem.compaction.summarize import ExtractiveSummarizer
-from agentmem.compaction.tokens import count_text
-from agentmem.compaction.truncation import TruncationSettings, handle_of, names_of_tools, numbered_blocks
-from agentmem.compaction.turns import without_recall
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.config import MemoryConfig
-from agentmem.events.address import SessionAddress
 from agentmem.events.codec import encode_message
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
+from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.summary_fence import without_summary
+from agentmem.messages.tokens import count_text
+from agentmem.messages.truncation import TruncationSettings, handle_of, names_of_tools, numbered_blocks
+from agentmem.messages.turns import without_recall
+from agentmem.recall.recall import SessionRecall
+from agentmem.recall.tool import recall_tool
+from agentmem.scope.address import SessionAddress
+from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.restore import read_session
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from sessions import Session
 

@@ -12,17 +12,17 @@ import pytest
 from freezegun import freeze_time
 
 from agentmem import MemoryConfig
-from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
-from agentmem.compaction.restore import read_session
-from agentmem.compaction.stores.event_log import EventLogCheckpointStore
-from agentmem.compaction.stores.in_memory import InMemoryCheckpointStore
-from agentmem.compaction.summarize import Summary
-from agentmem.compaction.truncation import TruncationSettings
+from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
+from agentmem.checkpoints.event_log import EventLogCheckpointStore
+from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
+from agentmem.compaction.summary.extractive import Summary
 from agentmem.config import DynamoDBCheckpoints, InMemoryCheckpoints
 from agentmem.events.codec import decode_event, encode_message
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
 from agentmem.local import LocalMemory
+from agentmem.messages.truncation import TruncationSettings
+from agentmem.session_manager.restore import read_session
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from converse import validate_request
 from growth import Growth

@@ -17,7 +17,7 @@ from strands.agent.conversation_manager import (
 )
 from strands.types.session import SessionAgent
 
-from agentmem.compaction.fence import without_summary
+from agentmem.messages.summary_fence import without_summary
 from agentmem.testing import Overflow, Reply, ScriptedModel, ToolCall
 from converse import validate_request
 from sessions import REGION, Session, look

@@ -8,9 +8,9 @@ import logging
 import pytest
 from strands import tool
 
-from agentmem.compaction.fence import SUMMARY_TAG, count_in_fence
-from agentmem.compaction.summarize import Summarizer, Summary
+from agentmem.compaction.summary.extractive import Summarizer, Summary
 from agentmem.config import CompactionConfig
+from agentmem.messages.summary_fence import SUMMARY_TAG, count_in_fence
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from converse import validate_request
 from sessions import Session

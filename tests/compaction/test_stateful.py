@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from shared_session import Ledger, SharedSession
 
-from agentmem.compaction.stores.dynamodb import DynamoDBCheckpointStore
-from agentmem.compaction.stores.in_memory import InMemoryCheckpointStore
-from agentmem.compaction.stores.sqlite import SqliteCheckpointStore
+from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
+from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
+from agentmem.checkpoints.sqlite import SqliteCheckpointStore
 from agentmem.config import CompactionConfig
 from agentmem.local import LocalMemory
 

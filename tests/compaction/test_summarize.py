@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentmem.compaction.cutting import RECALL_TOOL
-from agentmem.compaction.summarize import ExtractiveSummarizer, Summarizer, Summary
-from agentmem.compaction.summary.value import without_fence
-from agentmem.compaction.tokens import count_text
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summarizer, Summary
+from agentmem.compaction.summary.summary import without_fence
+from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.tokens import count_text
 
 PLENTY = 100_000
 

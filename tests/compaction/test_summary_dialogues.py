@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from agentmem.compaction.summarize import ExtractiveSummarizer, Summary
-from agentmem.compaction.tokens import count_text
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summary
+from agentmem.messages.tokens import count_text
 
 
 class Dialogue(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentmem.compaction.summarize import ExtractiveSummarizer
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 
 
 def said(*texts: str) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentmem.compaction.terms import key_terms, rank
+from agentmem.recall.index_terms import key_terms, rank
 
 
 def message(text: str, role: str = "user") -> Any:

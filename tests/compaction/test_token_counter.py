@@ -5,7 +5,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentmem.compaction.tokens import TokenCounter, count_message
+from agentmem.messages.tokens import TokenCounter, count_message
 
 CHANGES = st.lists(
     st.tuples(st.sampled_from(["add", "redact", "join", "drop the first", "drop the last", "nothing"]), st.text()),

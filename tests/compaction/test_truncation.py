@@ -12,8 +12,9 @@ import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentmem.compaction.cutting import RECALL_TOOL
-from agentmem.compaction.truncation import (
+from agentmem.errors import ConfigurationError
+from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.truncation import (
     TruncationSettings,
     handle_of,
     hard_cut,
@@ -22,7 +23,6 @@ from agentmem.compaction.truncation import (
     removed,
     shorten,
 )
-from agentmem.errors import ConfigurationError
 
 HANDLE = "3fa9c1d20b7e"
 WORDS = "The quick brown fox jumps over lazy dogs while 42 sailors count 1,337 stars. "

@@ -12,8 +12,8 @@ import pytest
 from crashing import REGION
 from shared_session import SharedSession
 
-from agentmem.compaction.stores.dynamodb import DynamoDBCheckpointStore
-from agentmem.compaction.stores.sqlite import SqliteCheckpointStore
+from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
+from agentmem.checkpoints.sqlite import SqliteCheckpointStore
 from agentmem.local import LocalMemory
 
 CONTAINER = Path(__file__).with_name("container.py")

@@ -20,7 +20,7 @@ from agentmem.events.codec import (
     encode_text,
     has_conversation,
 )
-from agentmem.events.fitting import MAX_ITEM_BYTES
+from agentmem.events.size_limits import MAX_ITEM_BYTES
 
 blocks = st.one_of(
     st.builds(lambda text: {"text": text}, st.text(min_size=1).filter(str.strip)),

@@ -17,14 +17,14 @@ from strands import Agent
 from agentmem import HookConfig, MemoryConfig
 from agentmem.config import WriteConfig
 from agentmem.errors import ConfigurationError
-from agentmem.events import unsent
-from agentmem.events.address import SessionAddress
+from agentmem.events import writer_registry
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.codec import encode_message, encode_text
 from agentmem.events.outbox import Outbox, open_outbox
 from agentmem.events.reader import EventReader, in_order
 from agentmem.events.writer import EventWriter
 from agentmem.local import LocalMemory
+from agentmem.scope.address import SessionAddress
 from agentmem.testing import ScriptedModel
 from sessions import Session
 
@@ -67,7 +67,7 @@ def rows(path):
 def orphan(path, one):
     """Let a writer's entries in the file look like those of a process that has ended, and nobody send them."""
     one._backlog._jobs.clear()
-    unsent.release(one)
+    writer_registry.release(one)
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE entries SET owner = 'gone'")
 
@@ -303,7 +303,7 @@ from strands import Agent, tool
 from strands.hooks import AfterInvocationEvent, HookOrder
 from agentmem import HookConfig, MemoryConfig, WriteConfig
 from agentmem.hook import MemoryHook
-from agentmem.compaction.manager import CompactingSessionManager
+from agentmem.session_manager.manager import CompactingSessionManager
 from agentmem.local import LocalMemory
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 

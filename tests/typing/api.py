@@ -51,15 +51,15 @@ from agentmem import (
     wait_for_memories,
     wait_for_memories_async,
 )
+from agentmem.records.waiting.progress import WaitingLine
 from agentmem.testing import LocalDynamoDB, Overflow, Reply, ScriptedModel, SteppedMemory, Throttle, ToolCall
-from agentmem.waiting.progress import WaitingLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bedrock_agentcore.memory import MemoryClient
 
-    from agentmem.pytest_plugin import SettledMemories
+    from agentmem.testing.plugin import SettledMemories
 
 # Configuration -------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from agentmem.cli.chat import chat
+from agentmem.cli.chat.command import chat
 from agentmem.cli.checkpoints import checkpoints
 from agentmem.cli.context import compact, context
 from agentmem.cli.demo import demo

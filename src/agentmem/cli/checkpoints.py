@@ -12,7 +12,7 @@ from agentmem.cli.configuration import Actor, Agent, AsJson, ConfigFile, Session
 from agentmem.cli.output import print_facts, print_table, progress
 
 if TYPE_CHECKING:
-    from agentmem.compaction.checkpoint import Checkpoint, CheckpointKey
+    from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
     from agentmem.config import MemoryConfig
 
 __all__ = ["checkpoints"]
@@ -37,7 +37,7 @@ def list_checkpoints(  # noqa: PLR0917 - typer makes an option of each
 
     Example: agentmem checkpoints list --actor user123 --session chat-0001
     """
-    from agentmem.compaction.viewing import open_checkpoints
+    from agentmem.session_manager.session_view import open_checkpoints
 
     store, key = open_checkpoints(config, actor, session, agent)
     with progress("reading the checkpoints"):
@@ -75,7 +75,7 @@ def show_checkpoint(  # noqa: PLR0917 - typer makes an option of each
 
     Example: agentmem checkpoints show --actor user123 --session chat-0001 --version 3
     """
-    from agentmem.compaction.viewing import open_checkpoints
+    from agentmem.session_manager.session_view import open_checkpoints
 
     store, key = open_checkpoints(config, actor, session, agent)
     with progress("reading the checkpoint"):
@@ -106,8 +106,8 @@ def create_checkpoint_table(
 
     Example: agentmem checkpoints create-table --table agentmem-checkpoints --region us-west-2
     """
-    from agentmem.compaction.stores import dynamodb_client
-    from agentmem.compaction.stores.dynamodb_table import create_table
+    from agentmem.checkpoints.dynamodb.create import create_table
+    from agentmem.checkpoints.open import dynamodb_client
     from agentmem.config import DynamoDBCheckpoints
 
     settings: MemoryConfig | None = None

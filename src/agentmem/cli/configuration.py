@@ -185,7 +185,7 @@ def read_values(
         ConfigurationError: The file cannot be read, or a variable of the environment names no field.
     """
     from agentmem.config import MemoryConfig
-    from agentmem.sources import read_environment, read_toml, stacked
+    from agentmem.settings.sources import read_environment, read_toml, stacked
 
     if file is None and default_file and DEFAULT_FILE.exists():
         file = DEFAULT_FILE
@@ -199,8 +199,8 @@ def read_values(
 
 def _embedded(values: dict[str, Any], *, making: bool) -> MemoryConfig:
     """Open the embedded memory: the one of the id, the one called ``agentmem``, or the only one."""
+    from agentmem.clients.embedded import MEMORY, REGION, database_path
     from agentmem.config import MemoryConfig
-    from agentmem.embedded import MEMORY, REGION, database_path
     from agentmem.errors import ConfigurationError
 
     place = values["local_path"]

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentmem.compaction.compactor import Compaction
-    from agentmem.compaction.viewing import SessionView, ShownMessage
     from agentmem.config import MemoryConfig
+    from agentmem.session_manager.session_view import SessionView, ShownMessage
 
 __all__ = ["compact", "context"]
 
@@ -115,7 +115,7 @@ def _outcome(done: Compaction | None) -> dict[str, Any]:
 
 
 def _opened(config: MemoryConfig, actor: str, session: str, **settings: Any) -> SessionView:
-    from agentmem.compaction.viewing import SessionView
+    from agentmem.session_manager.session_view import SessionView
 
     with progress("reading the session"):
         view = SessionView(config, actor, session, **settings)
@@ -147,7 +147,7 @@ def _facts(view: SessionView, shown: Sequence[ShownMessage]) -> dict[str, Any]:
 def _message(one: ShownMessage) -> dict[str, Any]:
     from strands.types.session import encode_bytes_values
 
-    from agentmem.compaction.truncation import handle_of
+    from agentmem.messages.truncation import handle_of
 
     return {
         "handle": handle_of(one.message["tracking_id"]),

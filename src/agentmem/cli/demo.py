@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from agentmem.cli.story import DETAIL, FACTS, QUESTIONS, REQUESTS, travel_tools
+from agentmem.cli.demo_script import DETAIL, FACTS, QUESTIONS, REQUESTS, travel_tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from strands import Agent
     from strands.types.content import Message
 
-    from agentmem.cli.standin import StandInModel
     from agentmem.compaction.compactor import Compaction
-    from agentmem.compaction.manager import CompactingSessionManager
     from agentmem.config import MemoryConfig
-    from agentmem.waiting.polling import WaitProgress
+    from agentmem.records.waiting.polling import WaitProgress
+    from agentmem.session_manager.manager import CompactingSessionManager
+    from agentmem.testing.offline_model import StandInModel
 
 __all__ = ["Demo", "demo"]
 
@@ -138,7 +138,7 @@ class Demo:
 
     def _state_facts(self) -> None:
         """One session: the user says who she is; what she says is extracted into long-term memory."""
-        from agentmem.identity import new_session_id
+        from agentmem.scope.identity import new_session_id
 
         self._heading("1. A first session: the user states facts and preferences")
         bound = self._config.bind("ana", new_session_id("ana"))
@@ -167,7 +167,7 @@ class Demo:
 
     def _ask_another_agent(self) -> None:
         """Another session of another agent answers from long-term memory."""
-        from agentmem.identity import new_session_id
+        from agentmem.scope.identity import new_session_id
 
         self._heading("3. Another agent, another session: what does it know?")
         bound = self._config.bind("ana", new_session_id("ana"))
@@ -177,7 +177,7 @@ class Demo:
 
     def _long_session(self) -> None:
         """A long session with long tool results is compacted, thrown away, restored; a folded detail is recalled."""
-        from agentmem.identity import new_session_id
+        from agentmem.scope.identity import new_session_id
 
         self._heading(f"4. A long session with long tool results, with a budget of {THRESHOLD:,} tokens a request")
         session_id = new_session_id("ana")
@@ -239,7 +239,7 @@ class Demo:
     def _agent(system_prompt: str, **options: Any) -> tuple[Agent, StandInModel]:
         from strands import Agent
 
-        from agentmem.cli.standin import StandInModel
+        from agentmem.testing.offline_model import StandInModel
 
         model = StandInModel()
         return Agent(model=model, system_prompt=system_prompt, callback_handler=None, **options), model
@@ -257,7 +257,7 @@ class Demo:
         return reply
 
     def _check_answer(self, reply: str, question: str, answer: str) -> None:
-        from agentmem.cli.standin import DOES_NOT_KNOW
+        from agentmem.testing.offline_model import DOES_NOT_KNOW
 
         if self._memory:
             self._expect(answer.lower() in reply.lower(), f"{question!r} was not answered")

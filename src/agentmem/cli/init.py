@@ -76,9 +76,9 @@ def init(  # noqa: PLR0917 - typer makes an option of each
 
 
 def _ensured(values: dict[str, Any], name: str | None, event_expiry_days: int, max_wait: float) -> MemoryConfig:
+    from agentmem.clients.embedded import REGION
     from agentmem.config import MemoryConfig
-    from agentmem.control import ensure_memory
-    from agentmem.embedded import REGION
+    from agentmem.deploy.provisioning import ensure_memory
 
     place = values.get("local_path")
     if place is not None:
@@ -98,8 +98,8 @@ def _table(config: MemoryConfig) -> bool | None:
 
     if not isinstance(config.checkpoints, DynamoDBCheckpoints):
         return None
-    from agentmem.compaction.stores import dynamodb_client
-    from agentmem.compaction.stores.dynamodb_table import create_table
+    from agentmem.checkpoints.dynamodb.create import create_table
+    from agentmem.checkpoints.open import dynamodb_client
 
     session = config.boto_session() if config.local_path is None else None
     client = dynamodb_client(config.checkpoints, boto_session=session, region=config.region)

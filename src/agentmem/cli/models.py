@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from agentmem.cli.chat import STAND_IN
+from agentmem.cli.chat.command import STAND_IN
 from agentmem.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def open_model(
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME."
         )
     if name == STAND_IN:
-        from agentmem.cli.standin import StandInModel
+        from agentmem.testing.offline_model import StandInModel
 
         return StandInModel(**settings)
     return _bedrock(_named(name, _BEDROCK), region, settings)
@@ -86,7 +86,7 @@ def _bedrock(model_id: str, region: str | None, settings: dict[str, Any]) -> Mod
     from botocore.exceptions import BotoCoreError
     from strands.models import BedrockModel
 
-    from agentmem.clients import default_session
+    from agentmem.clients.boto import default_session
 
     remedy = (
         "Sign in (`aws configure sso`, `aws login`) or set AWS_PROFILE or AWS_BEARER_TOKEN_BEDROCK. Without --model "

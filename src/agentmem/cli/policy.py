@@ -35,8 +35,8 @@ def policy(  # noqa: PLR0917 - typer makes an option of each
     Example: agentmem iam-policy --account-id 123456789012 > policy.json
     """
     from agentmem.config import MemoryConfig
+    from agentmem.deploy.permissions import iam_policy
     from agentmem.errors import ConfigurationError
-    from agentmem.permissions import iam_policy
 
     values = read_values(config, memory_id=memory_id, region=region)
     if not values.get("memory_id") and not setup:

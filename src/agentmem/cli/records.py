@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from agentmem.config import MemoryConfig
-    from agentmem.namespaces import Namespace
+    from agentmem.scope.namespaces import Namespace
 
 __all__ = ["print_records", "records"]
 

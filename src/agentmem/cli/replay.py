@@ -15,10 +15,10 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agentmem.compaction.manager import CompactingSessionManager
     from agentmem.config import CheckpointLocation, MemoryConfig
     from agentmem.replay.model import Request
     from agentmem.replay.report import ReplayReport
+    from agentmem.session_manager.manager import CompactingSessionManager
 
 __all__ = ["replay"]
 
@@ -135,8 +135,8 @@ def _location(
 
 
 def _create_table(config: MemoryConfig) -> None:
-    from agentmem.compaction.stores import dynamodb_client
-    from agentmem.compaction.stores.dynamodb_table import create_table
+    from agentmem.checkpoints.dynamodb.create import create_table
+    from agentmem.checkpoints.open import dynamodb_client
     from agentmem.config import DynamoDBCheckpoints
 
     if not isinstance(config.checkpoints, DynamoDBCheckpoints):
@@ -147,7 +147,7 @@ def _create_table(config: MemoryConfig) -> None:
 
 def _opener(config: MemoryConfig) -> Callable[[], CompactingSessionManager]:
     """Return what opens one and the same new session, with new objects each time."""
-    from agentmem.identity import new_session_id
+    from agentmem.scope.identity import new_session_id
 
     session_id = new_session_id("replay", "replay")
     return lambda: config.bind("replay", session_id).session_manager()

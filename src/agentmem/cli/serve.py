@@ -31,7 +31,7 @@ def serve(
 
     Example: agentmem serve --path ./.agentmem --port 8765
     """
-    from agentmem.embedded import MEMORY, database_path
+    from agentmem.clients.embedded import MEMORY, database_path
     from agentmem.errors import ConfigurationError
     from agentmem.local import LocalMemory
 

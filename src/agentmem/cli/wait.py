@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agentmem.config import MemoryConfig
-    from agentmem.waiting.marks import Match, Since
+    from agentmem.records.waiting.marks import Match, Since
 
 __all__ = ["wait"]
 
@@ -78,8 +78,8 @@ def wait(  # noqa: PLR0917 - typer makes an option of each
     from agentmem.cli.output import print_json
     from agentmem.cli.records import print_records
     from agentmem.errors import MemoryWaitTimeout
-    from agentmem.waiting import wait_for_memories
-    from agentmem.waiting.progress import WaitingLine
+    from agentmem.records.waiting import wait_for_memories
+    from agentmem.records.waiting.progress import WaitingLine
 
     place, match, client = _place(config, namespace, actor, session, parsed_variables(variable))
     match = "path" if below else match
@@ -119,7 +119,7 @@ def _place(
 def _since(since: str | None, client: Any, memory_id: str, namespace: str, match: Match) -> Since | None:
     from datetime import datetime
 
-    from agentmem.waiting import take_mark
+    from agentmem.records.waiting import take_mark
 
     if since is None or "#" in since:
         return since

@@ -7,11 +7,11 @@ import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from agentmem import telemetry
 from agentmem.compaction.thresholds import model_name
-from agentmem.compaction.tokens import count_message, count_request, prompt_tokens
-from agentmem.compaction.truncation import handle_of
 from agentmem.errors import CompactionError
+from agentmem.messages.tokens import count_message, count_request, prompt_tokens
+from agentmem.messages.truncation import handle_of
+from agentmem.support import telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from strands.agent.agent import Agent
     from strands.types.content import Message
 
-    from agentmem.compaction.checkpoint import Trigger
+    from agentmem.checkpoints.checkpoint import Trigger
     from agentmem.compaction.compactor import Compactor
     from agentmem.compaction.policy import Limits, Plan
     from agentmem.compaction.thresholds import Thresholds
-    from agentmem.events.address import SessionAddress
+    from agentmem.scope.address import SessionAddress
 
 __all__ = ["MAX_RETRIES", "Budget"]
 

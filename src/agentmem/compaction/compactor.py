@@ -12,26 +12,26 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from agentmem import telemetry
-from agentmem.compaction.account import Account
-from agentmem.compaction.checkpoint import Checkpoint, IndexEntry, Trigger
-from agentmem.compaction.cutting import RECALL_TOOL
-from agentmem.compaction.draft import NOWHERE, Draft, entry_of
-from agentmem.compaction.fence import FENCE_TOKENS, count_in_fence, summary_block, with_summary, without_summary
+from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, Trigger
+from agentmem.compaction.pending_checkpoint import NOWHERE, Draft, entry_of
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
-from agentmem.compaction.summarize import Summary
-from agentmem.compaction.tokens import Calibration, TokenCounter
-from agentmem.compaction.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
-from agentmem.compaction.turns import is_own_message, says_nothing, without_recall
+from agentmem.compaction.summary.extractive import Summary
+from agentmem.compaction.view_state import Account
+from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.summary_fence import FENCE_TOKENS, count_in_fence, summary_block, with_summary, without_summary
+from agentmem.messages.tokens import Calibration, TokenCounter
+from agentmem.messages.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
+from agentmem.messages.turns import is_own_message, says_nothing, without_recall
+from agentmem.support import telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from strands.types.content import Message
 
-    from agentmem.compaction.restore import RestoredSession
-    from agentmem.compaction.summarize import Summarizer
+    from agentmem.compaction.summary.extractive import Summarizer
     from agentmem.events.position import Position
+    from agentmem.session_manager.restore import RestoredSession
 
 __all__ = ["Compaction", "Compactor"]
 

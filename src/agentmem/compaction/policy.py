@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agentmem.compaction.truncation import TruncationSettings, handle_of, names_of_tools, shorten
-from agentmem.compaction.turns import (
+from agentmem.messages.truncation import TruncationSettings, handle_of, names_of_tools, shorten
+from agentmem.messages.turns import (
     Cycle,
     Turn,
     cycles_of,

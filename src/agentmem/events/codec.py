@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from bedrock_agentcore.memory.integrations.strands.converters import OpenAIConverseConverter
 from strands.types.session import SessionMessage, decode_bytes_values, encode_bytes_values
 
-from agentmem.events.fitting import as_json, fitting_text, is_too_large, within_limit
 from agentmem.events.position import Position
-from agentmem.thinking import strip_thinking
+from agentmem.events.size_limits import as_json, fitting_text, is_too_large, within_limit
+from agentmem.messages.thinking import strip_thinking
 
 if TYPE_CHECKING:
     from strands.types.content import Message

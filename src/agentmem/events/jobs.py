@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentmem.events.batch import OutgoingItem, places_of
 from agentmem.events.position import Position
-from agentmem.events.replacing import Replacement
+from agentmem.events.redaction import Replacement
 
 if TYPE_CHECKING:
     from agentmem.events.outbox import StoredEntry

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentmem.errors import ConfigurationError
-from agentmem.events.address import SessionAddress
 from agentmem.events.batch import OutgoingItem
-from agentmem.events.ownership import Owner
+from agentmem.events.process_lock import Owner
+from agentmem.scope.address import SessionAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

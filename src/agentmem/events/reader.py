@@ -16,7 +16,7 @@ from agentmem.events.position import Position
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from agentmem.events.address import SessionAddress
+    from agentmem.scope.address import SessionAddress
 
 __all__ = ["PAGE_SIZE", "EventReader", "Page", "check_answer", "in_order"]
 

@@ -17,18 +17,18 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from agentmem import clock
 from agentmem.errors import ConfigurationError, UnsentMessagesError
-from agentmem.events import unsent
-from agentmem.events.backlog import Backlog
+from agentmem.events import writer_registry
 from agentmem.events.batch import MAX_BYTES, MAX_ITEMS, OutgoingItem, divided
 from agentmem.events.breaker import breaker_of
 from agentmem.events.codec import decode_event
 from agentmem.events.jobs import QueuedEvent, QueuedRedaction, QueuedTurn, Tail, job_of, no_items, nothing, places
-from agentmem.events.journal import Journal
 from agentmem.events.outbox import item_of
-from agentmem.events.replacing import Replacement, put_in_place
-from agentmem.events.sending import Sender
+from agentmem.events.redaction import Replacement, put_in_place
+from agentmem.events.send_queue import Backlog
+from agentmem.events.sender import Sender
+from agentmem.events.session_outbox import Journal
+from agentmem.support import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.config import WriteConfig
-    from agentmem.events.address import SessionAddress
     from agentmem.events.breaker import CircuitBreaker
     from agentmem.events.position import Position
+    from agentmem.scope.address import SessionAddress
 
 __all__ = ["MAX_BYTES", "MAX_ITEMS", "EventWriter", "OutgoingItem", "WriterStatus", "check_flush"]
 
@@ -73,7 +73,7 @@ def check_flush(settings: WriteConfig) -> None:
     Raises:
         ConfigurationError: Writing in the background on Lambda.
     """
-    if settings.flush == "background" and unsent.is_lambda():
+    if settings.flush == "background" and writer_registry.is_lambda():
         raise ConfigurationError(
             "flush = 'background': AWS Lambda freezes the process between calls, and what the thread has not sent by "
             "then may never be. Use flush='turn'."
@@ -239,7 +239,7 @@ class EventWriter:
             place = None if at is None else [at.event_id, at.item]
             job.seq = self._journal.keep_redaction(new.tracking_id, {**new.to_dict(), "at": place})
         self._backlog.add(job)
-        unsent.keep(self)
+        writer_registry.keep(self)
 
     def recover(self) -> None:
         """Take over what earlier processes left of this session in the outbox; it is sent before anything else."""
@@ -262,8 +262,8 @@ class EventWriter:
         Returns:
             Whether the queue is empty now.
         """
-        if seconds is not None and self._in_vain and not unsent.is_lambda():
-            unsent.retry(self, at_once=True)
+        if seconds is not None and self._in_vain and not writer_registry.is_lambda():
+            writer_registry.retry(self, at_once=True)
             return False
         until = None if seconds is None else clock.monotonic() + seconds
         if not self._sending.acquire(timeout=-1 if seconds is None else seconds):
@@ -272,13 +272,13 @@ class EventWriter:
         try:
             done = self._sender.send(until, insist=insist, take_over=self._unpark)
             if done:
-                unsent.release(self)
+                writer_registry.release(self)
         finally:
             self._sending.release()
         if not done:
-            unsent.retry(self)
+            writer_registry.retry(self)
         elif self._backlog:
-            unsent.keep(self)  # submitted in between
+            writer_registry.keep(self)  # submitted in between
         if done:
             self._in_vain = False
         elif seconds is not None:
@@ -322,7 +322,7 @@ class EventWriter:
                 self._journal.park(numbers, [name for event in turn.events for name in event.places])
             else:
                 lost = self._backlog.add(turn)
-        unsent.keep(self)
+        writer_registry.keep(self)
         if lost:
             _log.error(
                 "session=<%s>, turns=<%d>, queue_limit=<%d> | queue of unsent turns is full, oldest turns dropped",
@@ -351,7 +351,7 @@ class EventWriter:
                 self._address,
                 len(entries),
             )
-        unsent.keep(self)
+        writer_registry.keep(self)
 
     def _change(self, event: QueuedEvent, new: Replacement) -> None:
         """Replace a message in an event that no attempt was made to send."""

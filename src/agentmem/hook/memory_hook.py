@@ -23,21 +23,21 @@ from strands.hooks.events import MessageUpdatedEvent
 from strands.middleware import InvokeModelStage
 from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
 
-from agentmem import telemetry
-from agentmem.compaction.converse import for_model
-from agentmem.compaction.turns import is_own_message
 from agentmem.config import MemoryConfig
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
-from agentmem.events.address import SessionAddress
 from agentmem.events.reader import EventReader
-from agentmem.events.unsent import finish_with
-from agentmem.fenced import fenced_records
+from agentmem.events.writer_pool import HookStatus
+from agentmem.events.writer_registry import finish_with
 from agentmem.hook.agent_identity import session_manager_of, session_of
 from agentmem.hook.injection import with_text_after
-from agentmem.hook.outgoing import HookStatus
-from agentmem.hook.recollecting import Recollector
-from agentmem.hook.restoring import as_message, message_text, put_into_system_prompt, read_last_messages
+from agentmem.hook.restore import as_message, message_text, put_into_system_prompt, read_last_messages
+from agentmem.hook.retriever import Recollector
 from agentmem.hook.saving import SavedAgent, Saver
+from agentmem.messages.converse import for_model
+from agentmem.messages.fencing import fenced_records
+from agentmem.messages.turns import is_own_message
+from agentmem.scope.address import SessionAddress
+from agentmem.support import telemetry
 
 if TYPE_CHECKING:
     from strands.agent.agent import Agent
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from strands.middleware.stages import InvokeModelContext
     from strands.types.content import Message
 
-    from agentmem.retrieval import MemoryRecord
+    from agentmem.records.retrieval import MemoryRecord
     from agentmem.session import MemorySession
 
 __all__ = ["HookStatus", "MemoryHook"]
@@ -320,7 +320,7 @@ class MemoryHook(HookProvider):
 
 def _has_session_in_memory(agent: Agent) -> bool:
     """Whether a session manager keeps this agent's session in AgentCore Memory already."""
-    from agentmem.compaction.manager import CompactingSessionManager
+    from agentmem.session_manager.manager import CompactingSessionManager
 
     manager = session_manager_of(agent)
     if manager is not None and not isinstance(manager, CompactingSessionManager):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentmem.clock import monotonic
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.codec import encode_text
-from agentmem.events.replacing import Replacement
-from agentmem.hook.restoring import message_text
+from agentmem.events.redaction import Replacement
+from agentmem.hook.restore import message_text
+from agentmem.support.clock import monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agentmem.errors import UnsentMessagesError
-from agentmem.hook.outgoing import HookStatus, SessionWriters
+from agentmem.events.writer_pool import HookStatus, SessionWriters
 from agentmem.hook.pending_turn import PendingTurn
-from agentmem.threads import Threads
+from agentmem.support.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,9 +18,9 @@ from .calls import (
     remembered,
 )
 from .errors import invalid, not_found
+from .extraction.pending import enqueue
 from .filters import event_filter_clause
 from .paging import DEFAULT_PAGE, decode, encode
-from .pending import enqueue
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .calls import Call, find_memory, open_session, remember, remembered
 from .errors import not_found
 from .events import check_namespace_variables
+from .extraction.pending import enqueue
 from .paging import DEFAULT_PAGE, decode, encode
-from .pending import enqueue
 
 if TYPE_CHECKING:
     from .extraction.engine import ExtractionEngine

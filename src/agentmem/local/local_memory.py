@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Self
 
-from .dropping import drop_actor
+from .delete_actor import drop_actor
 from .embedding import Embedder, PackagedEmbedder, load_in_background
 from .extraction.extractor import Extractor, RuleExtractor
 from .service import Service

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from agentmem.control import shortcomings
+from agentmem.deploy.provisioning import shortcomings
 from agentmem.errors import AgentMemError, CheckpointStoreError
 from agentmem.operations.remedies import CREDENTIALS, DENIED, REJECTED, code_of, other_endpoints, remedy_of
-from agentmem.sections import DynamoDBCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
+from agentmem.settings.sections import DynamoDBCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -170,7 +170,7 @@ def _checkpoints(config: MemoryConfig) -> Iterator[Finding]:
 
 
 def _file(path: Path) -> Finding:
-    from agentmem.compaction.stores.sqlite import SqliteCheckpointStore
+    from agentmem.checkpoints.sqlite import SqliteCheckpointStore
 
     if not path.exists():
         folder = next(parent for parent in path.absolute().parents if parent.exists())
@@ -189,7 +189,7 @@ def _file(path: Path) -> Finding:
 
 
 def _table(config: MemoryConfig, location: DynamoDBCheckpoints) -> Iterator[Finding]:
-    from agentmem.compaction.stores import dynamodb_client
+    from agentmem.checkpoints.open import dynamodb_client
 
     remedy = "Run `agentmem checkpoints create-table`, which completes it."
     try:
@@ -284,7 +284,7 @@ def _harmless(config: MemoryConfig) -> Iterator[tuple[str, Callable[[], object]]
 def _harmless_on_table(
     config: MemoryConfig, location: DynamoDBCheckpoints
 ) -> Iterator[tuple[str, Callable[[], object]]]:
-    from agentmem.compaction.stores import dynamodb_client
+    from agentmem.checkpoints.open import dynamodb_client
 
     client = dynamodb_client(location, boto_session=_table_session(config), region=config.region)
     table = location.table

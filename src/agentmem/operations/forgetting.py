@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from agentmem.errors import AgentMemError
-from agentmem.identity import validate_actor_id
 from agentmem.operations.inventory import Inventory
+from agentmem.scope.identity import validate_actor_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from agentmem.compaction.checkpoint import CheckpointKey
+    from agentmem.checkpoints.checkpoint import CheckpointKey
     from agentmem.config import MemoryConfig
 
 __all__ = ["Forgetting", "Traces"]
@@ -142,7 +142,7 @@ class Forgetting:
             self._delete(traces, deleted)
             traces = self.find()
             if not traces.to_delete:
-                from agentmem.embedded import drop_actor
+                from agentmem.clients.embedded import drop_actor
 
                 drop_actor(self._config.boto_session(), self._config.memory_id, self._actor)
                 return done

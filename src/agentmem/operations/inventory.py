@@ -10,12 +10,12 @@ from botocore.exceptions import ClientError
 
 from agentmem.errors import ConfigurationError
 from agentmem.events.reader import check_answer
-from agentmem.templates import PLACEHOLDER, normalise
+from agentmem.scope.templates import PLACEHOLDER, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from agentmem.compaction.checkpoint import CheckpointKey
+    from agentmem.checkpoints.checkpoint import CheckpointKey
     from agentmem.config import MemoryConfig
 
 __all__ = ["Inventory"]
@@ -120,7 +120,7 @@ class Inventory:
 
     def store(self) -> Any:
         """Return the checkpoint store."""
-        from agentmem.compaction.stores import open_store
+        from agentmem.checkpoints.open import open_store
 
         config = self.config
         return open_store(

@@ -12,9 +12,9 @@ from strands.tools.tools import normalize_tool_spec
 from strands.types._events import ToolResultEvent
 from strands.types.tools import AgentTool
 
-from agentmem.compaction.tokens import count_message, count_request
 from agentmem.errors import AgentMemError
-from agentmem.modelstream import stream_events
+from agentmem.messages.tokens import count_message, count_request
+from agentmem.testing.model_stream import stream_events
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence

@@ -12,11 +12,11 @@ from strands import Agent
 from strands.agent.conversation_manager import NullConversationManager
 from strands.hooks import BeforeToolsEvent, HookOrder, HookRegistry, MessageAddedEvent
 
-from agentmem.compaction.manager import CompactingSessionManager
-from agentmem.compaction.tokens import count_message, count_request
+from agentmem.messages.tokens import count_message, count_request
 from agentmem.replay.calls import ApiCalls
 from agentmem.replay.model import Playback, ReplayModel, Request, recorded_tools
 from agentmem.replay.report import ReplayReport, RequestSize, Restore
+from agentmem.session_manager.manager import CompactingSessionManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from agentmem.sections import DynamoDBCheckpoints
+    from agentmem.settings.sections import DynamoDBCheckpoints
 
 __all__ = ["LocalDynamoDB"]
 
@@ -94,8 +94,8 @@ class LocalDynamoDB:
         Returns:
             The location, with this API's address.
         """
-        from agentmem.compaction.stores.dynamodb_table import create_table
-        from agentmem.sections import DynamoDBCheckpoints
+        from agentmem.checkpoints.dynamodb.create import create_table
+        from agentmem.settings.sections import DynamoDBCheckpoints
 
         name = table or f"agentmem-{uuid.uuid4().hex[:12]}"
         create_table(self.client, name)

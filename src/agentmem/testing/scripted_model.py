@@ -17,7 +17,7 @@ from strands.models.model import Model
 from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
 
 from agentmem.errors import AgentMemError
-from agentmem.modelstream import stream_events
+from agentmem.testing.model_stream import stream_events
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
@@ -308,7 +308,7 @@ def _keep(
     system_content: list[SystemContentBlock] | None,
 ) -> ModelRequest:
     """Copy a request so that nothing the agent does later can change it."""
-    from agentmem.compaction.tokens import count_request
+    from agentmem.messages.tokens import count_request
 
     kept = copy.deepcopy(list(messages))
     specs = copy.deepcopy(list(tools or []))
@@ -366,7 +366,7 @@ def _content(reply: Reply, messages: Messages) -> list[ContentBlock]:
 
 def _usage(reply: Reply, content: list[ContentBlock], request: ModelRequest) -> Usage:
     """Report the scripted usage, or the counted one."""
-    from agentmem.compaction.tokens import count_message
+    from agentmem.messages.tokens import count_message
 
     answer = cast("Message", {"role": "assistant", "content": content})
     inputs = request.tokens if reply.input_tokens is None else reply.input_tokens

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.local import LocalMemory, MissingExtraError
 from agentmem.local.embedding import PackagedEmbedder
-from agentmem.waiting.pausing import PAUSE_EVENT
+from agentmem.records.waiting.pausing import PAUSE_EVENT
 
 if TYPE_CHECKING:
     import os

@@ -13,18 +13,18 @@ from typing import Any
 
 from samples import checkpoint
 
-from agentmem.compaction.checkpoint import CheckpointKey, CheckpointStore
+from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
 from agentmem.errors import CheckpointConflictError
 
 
 def open_place(address: dict[str, Any]) -> CheckpointStore:
     if "path" in address:
-        from agentmem.compaction.stores.sqlite import SqliteCheckpointStore
+        from agentmem.checkpoints.sqlite import SqliteCheckpointStore
 
         return SqliteCheckpointStore(address["path"])
     import boto3
 
-    from agentmem.compaction.stores.dynamodb import DynamoDBCheckpointStore
+    from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
 
     session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-west-2")
     client = session.client("dynamodb", endpoint_url=address["endpoint_url"])

@@ -9,10 +9,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from agentmem.compaction.checkpoint import Checkpoint, IndexEntry
-from agentmem.compaction.summarize import Statement, Summary, ToolNote
-from agentmem.compaction.truncation import TruncationSettings
+from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
+from agentmem.compaction.summary.extractive import Statement, Summary, ToolNote
 from agentmem.events.position import Position
+from agentmem.messages.truncation import TruncationSettings
 
 START = 1_790_000_000_000
 """Milliseconds since the epoch of the first sample event."""

@@ -12,8 +12,8 @@ from botocore.exceptions import ConnectionClosedError
 from conformance import Backend, CheckpointStoreConformance, CompetingProcesses, CompetingThreads, any_key
 from samples import START, checkpoint, entry, large_index, large_text, plain, position
 
-from agentmem.compaction.stores.dynamodb import DynamoDBCheckpointStore
-from agentmem.compaction.summarize import Summary
+from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
+from agentmem.compaction.summary.extractive import Summary
 from agentmem.errors import CheckpointConflictError, CheckpointStoreError
 from dynamodb import client_for
 

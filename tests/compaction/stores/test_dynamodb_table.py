@@ -7,7 +7,7 @@ from conformance import any_key
 from samples import checkpoint
 from test_dynamodb_store import answer_with, calls_of, error
 
-from agentmem.compaction.stores.dynamodb import DynamoDBCheckpointStore, create_table
+from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore, create_table
 from agentmem.errors import CheckpointStoreError
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentmem.compaction.stores.dynamodb_values import from_attribute, to_attribute
+from agentmem.checkpoints.dynamodb.values import from_attribute, to_attribute
 
 names = st.text(max_size=4) | st.sampled_from(["$json", "$attribute", "B", "SS"])
 plain = (

@@ -7,8 +7,8 @@ import pytest
 from conformance import Backend, CheckpointStoreConformance
 from samples import checkpoint
 
-from agentmem.compaction.checkpoint import CheckpointKey
-from agentmem.compaction.stores.event_log import EventLogCheckpointStore
+from agentmem.checkpoints.checkpoint import CheckpointKey
+from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.errors import CheckpointStoreError
 from agentmem.events.codec import encode_text
 from sessions import Session

@@ -6,7 +6,7 @@ import pytest
 from conformance import Backend, CheckpointStoreConformance, CompetingThreads, any_key
 from samples import checkpoint
 
-from agentmem.compaction.stores.in_memory import InMemoryCheckpointStore
+from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 
 
 class TestInMemoryStore(CheckpointStoreConformance, CompetingThreads):

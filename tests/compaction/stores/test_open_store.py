@@ -8,8 +8,8 @@ import pytest
 from conformance import any_key
 from samples import checkpoint
 
-from agentmem.compaction.checkpoint import CheckpointStore
-from agentmem.compaction.stores import open_store
+from agentmem.checkpoints.checkpoint import CheckpointStore
+from agentmem.checkpoints.open import open_store
 from agentmem.config import DynamoDBCheckpoints, EventLogCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
 from agentmem.errors import ConfigurationError
 from dynamodb import dummy_session
@@ -74,13 +74,13 @@ def test_anything_else_is_refused_with_what_may_be_given():
 def test_only_the_opened_store_is_imported():
     code = (
         "import sys\n"
-        "from agentmem.compaction.stores import open_store\n"
+        "from agentmem.checkpoints.open import open_store\n"
         "from agentmem.config import InMemoryCheckpoints\n"
         "open_store(InMemoryCheckpoints())\n"
-        "print(*sorted(name for name in sys.modules if name.startswith('agentmem.compaction.stores.')))"
+        "print(*sorted(name for name in sys.modules if name.startswith('agentmem.checkpoints.open.')))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == [
-        "agentmem.compaction.stores.in_memory",
-        "agentmem.compaction.stores.succession",
+        "agentmem.checkpoints.in_memory",
+        "agentmem.checkpoints.version_rules",
     ]

@@ -11,7 +11,7 @@ import pytest
 from conformance import COMPETITOR, Backend, CheckpointStoreConformance, CompetingProcesses, CompetingThreads, any_key
 from samples import checkpoint
 
-from agentmem.compaction.stores.sqlite import SCHEMA_VERSION, SqliteCheckpointStore
+from agentmem.checkpoints.sqlite import SCHEMA_VERSION, SqliteCheckpointStore
 from agentmem.errors import CheckpointStoreError
 
 

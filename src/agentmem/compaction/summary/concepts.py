@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from agentmem.compaction.words import STOPWORDS, WORD, stem
+from agentmem.messages.words import STOPWORDS, WORD, stem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from agentmem.compaction.summary.value import (
+from agentmem.compaction.summary.summary import (
     CONSTRAINTS,
     DECISIONS,
     DIGEST,

@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from agentmem.compaction.summary.concepts import CHANGE, concepts_of
-from agentmem.compaction.summary.values import LABEL, MANNER, NAME, NUMBER, STATE, UNITS, ZONE, Value, find_values
-from agentmem.compaction.words import STOPWORDS, stem
+from agentmem.compaction.summary.entities import LABEL, MANNER, NAME, NUMBER, STATE, UNITS, ZONE, Value, find_values
+from agentmem.messages.words import STOPWORDS, stem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

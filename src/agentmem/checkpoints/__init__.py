@@ -1,0 +1,1 @@
+"""Checkpoints and the stores that keep them."""

@@ -1,0 +1,230 @@
+"""The durable record of a compaction, and what every place that keeps one must do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from agentmem.compaction.summary.extractive import Summary
+from agentmem.errors import CheckpointStoreError
+from agentmem.events.position import Position
+from agentmem.messages.truncation import TruncationSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+__all__ = ["FORMAT", "Checkpoint", "CheckpointKey", "CheckpointStore", "IndexEntry", "Trigger"]
+
+FORMAT = 1
+"""The checkpoint format this version writes. A newer one is read as far as it is understood and kept whole."""
+
+Trigger = Literal["threshold", "overflow", "restore", "manual"]
+"""Why a compaction ran: the token threshold, the model's refusal, a first opening, or a call of ``compact()``."""
+
+
+@dataclass(frozen=True)
+class CheckpointKey:
+    """Whose checkpoint: one agent of one session of one actor in one memory."""
+
+    memory_id: str
+    actor_id: str
+    session_id: str
+    agent_id: str
+
+    @property
+    def partition(self) -> str:
+        """``memory#actor#session``, the DynamoDB partition key. No id may contain ``#``, so it is unambiguous."""
+        return f"{self.memory_id}#{self.actor_id}#{self.session_id}"
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """Where one message that was shortened or folded can be found again.
+
+    Attributes:
+        handle: The message's handle, 12 hex digits (see ``truncation.handle_of``).
+        position: Event and item of the original.
+        role: ``user`` or ``assistant``.
+        terms: The message's discriminating terms, for recall by words.
+    """
+
+    handle: str
+    position: Position
+    role: str
+    terms: tuple[str, ...] = ()
+
+    def to_list(self) -> list[Any]:
+        """Return the compact JSON form ``[handle, event_id, item, role, "term term"]``."""
+        return [self.handle, self.position.event_id, self.position.item, self.role, list(self.terms)]
+
+    @classmethod
+    def from_list(cls, value: Sequence[Any]) -> IndexEntry:
+        """Read the JSON form; further elements of a future format are passed over."""
+        handle, event_id, item, role, terms = value[:5]
+        return cls(str(handle), Position(str(event_id), int(item)), str(role), tuple(str(term) for term in terms))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What the model is shown of a session, and what is needed to show the same again after a restart.
+
+    Attributes:
+        version: 1 for the first checkpoint of an agent's session, then one more each time.
+        boundary: The first message that is kept; everything before it is folded into ``summary``.
+        head: The user's own messages of the turn the boundary lies in, when it lies inside one; kept in front.
+        shortened_before: Messages before this position are shown with shortened tool content; None: none are.
+        cycles_shortened_before: Tool traffic from there to this position is shown shortened too (stage three).
+        settings: How they were shortened, so that they are shortened to the same bytes again.
+        folded_messages: How many messages are folded away in all, over every version.
+        summary: The rolling summary of them.
+        index: What this version (not an earlier one) shortened and folded, for recall.
+        tokens_before: Tokens of the request before the compaction, as estimated.
+        tokens_after: Tokens of the request after it, as estimated.
+        token_ratio: Tokens the model reports for each token counted here, when this was saved.
+        trigger: What started the compaction.
+        created_at: When, in UTC.
+        format: The format version of the writer.
+        extra: Fields of a newer format, kept so that saving again does not lose them.
+    """
+
+    version: int
+    boundary: Position
+    settings: TruncationSettings
+    summary: Summary
+    head: tuple[Position, ...] = ()
+    shortened_before: Position | None = None
+    cycles_shortened_before: Position | None = None
+    folded_messages: int = 0
+    index: tuple[IndexEntry, ...] = ()
+    tokens_before: int = 0
+    tokens_after: int = 0
+    token_ratio: float = 1.0
+    trigger: Trigger = "threshold"
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    format: int = FORMAT
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, ``extra`` fields beside the known ones."""
+        known: dict[str, Any] = {
+            "format": self.format,
+            "version": self.version,
+            "boundary": _position_to_list(self.boundary),
+            "head": [_position_to_list(position) for position in self.head],
+            "shortened_before": _optional_to_list(self.shortened_before),
+            "cycles_shortened_before": _optional_to_list(self.cycles_shortened_before),
+            "settings": self.settings.to_dict(),
+            "folded_messages": self.folded_messages,
+            "summary": self.summary.to_dict(),
+            "index": [entry.to_list() for entry in self.index],
+            "tokens_before": self.tokens_before,
+            "tokens_after": self.tokens_after,
+            "token_ratio": self.token_ratio,
+            "trigger": self.trigger,
+            "created_at": self.created_at.isoformat(),
+        }
+        return {**self.extra, **known}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Checkpoint:
+        """Read the JSON form.
+
+        Raises:
+            CheckpointStoreError: When a field that every format has is missing or malformed.
+        """
+        try:
+            return cls(
+                format=int(value["format"]),
+                version=int(value["version"]),
+                boundary=_position_from_list(value["boundary"]),
+                head=tuple(_position_from_list(position) for position in value.get("head", ())),
+                shortened_before=_optional_from_list(value.get("shortened_before")),
+                cycles_shortened_before=_optional_from_list(value.get("cycles_shortened_before")),
+                settings=TruncationSettings.from_dict(value["settings"]),
+                folded_messages=int(value["folded_messages"]),
+                summary=Summary.from_dict(value["summary"]),
+                index=tuple(IndexEntry.from_list(entry) for entry in value.get("index", ())),
+                tokens_before=int(value.get("tokens_before", 0)),
+                tokens_after=int(value.get("tokens_after", 0)),
+                token_ratio=float(value.get("token_ratio", 1.0)),
+                trigger=value.get("trigger", "threshold"),
+                created_at=datetime.fromisoformat(value["created_at"]),
+                extra={key: item for key, item in value.items() if key not in _FIELDS},
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise CheckpointStoreError(
+                f"a stored checkpoint could not be read ({type(error).__name__}: {error}); it was written by format "
+                f"{value.get('format', '?')} and this version reads format {FORMAT}. Delete it with "
+                "`agentmem checkpoints` or upgrade agentmem; the events it describes are untouched."
+            ) from error
+
+    def map_positions(self, change: Callable[[Position], Position]) -> Checkpoint:
+        """Return the same checkpoint with every position in it replaced by ``change`` of it."""
+
+        def optional(position: Position | None) -> Position | None:
+            return None if position is None else change(position)
+
+        return replace(
+            self,
+            boundary=change(self.boundary),
+            head=tuple(change(position) for position in self.head),
+            shortened_before=optional(self.shortened_before),
+            cycles_shortened_before=optional(self.cycles_shortened_before),
+            index=tuple(replace(entry, position=change(entry.position)) for entry in self.index),
+        )
+
+    def without_index(self) -> Checkpoint:
+        """Return the same checkpoint with an empty index, which is all a restore needs."""
+        return replace(self, index=())
+
+
+_FIELDS = frozenset(item.name for item in fields(Checkpoint)) - {"extra"}
+
+
+def _position_to_list(position: Position) -> list[Any]:
+    return [position.event_id, position.item]
+
+
+def _optional_to_list(position: Position | None) -> list[Any] | None:
+    return None if position is None else _position_to_list(position)
+
+
+def _optional_from_list(value: Sequence[Any] | None) -> Position | None:
+    return None if value is None else _position_from_list(value)
+
+
+def _position_from_list(value: Sequence[Any]) -> Position:
+    return Position(str(value[0]), int(value[1]))
+
+
+@runtime_checkable
+class CheckpointStore(Protocol):
+    """A place that keeps checkpoints. One conformance suite (``tests/compaction/stores``) holds for every one.
+
+    Every method raises ``CheckpointStoreError`` when the place cannot be reached.
+    """
+
+    def load(self, key: CheckpointKey) -> Checkpoint | None:
+        """Return the current checkpoint, its own index included or empty, or None when there is none."""
+        ...
+
+    def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
+        """Make ``checkpoint`` the current one, if its version is the next and its boundary is not further back.
+
+        Raises:
+            CheckpointConflictError: Another version is current; carries it as ``winner``.
+        """
+        ...
+
+    def history(self, key: CheckpointKey, *, before: int | None = None) -> Iterator[Checkpoint]:
+        """Yield the checkpoints with their indexes, newest first, only versions below ``before`` when given."""
+        ...
+
+    def find(self, key: CheckpointKey, handle: str) -> IndexEntry | None:
+        """Return the entry for a message handle from whichever version holds it, or None."""
+        ...
+
+    def delete(self, key: CheckpointKey) -> int:
+        """Delete every checkpoint of the key; return how many there were."""
+        ...

@@ -1,0 +1,1 @@
+"""The checkpoint store in a DynamoDB table."""

@@ -1,0 +1,81 @@
+"""Which checkpoint may follow which, the same for every store."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from agentmem.errors import CheckpointConflictError
+
+if TYPE_CHECKING:
+    from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
+    from agentmem.events.position import Position
+
+__all__ = ["describe", "is_further_back", "succeeds"]
+
+
+def describe(key: CheckpointKey) -> str:
+    """Name a key the way error messages do."""
+    return f"agent {key.agent_id!r} of session {key.session_id!r}, actor {key.actor_id!r}, in memory {key.memory_id!r}"
+
+
+def succeeds(key: CheckpointKey, current: Checkpoint | None, checkpoint: Checkpoint) -> bool:
+    """Tell whether ``checkpoint`` may be written after ``current``.
+
+    Saving again what is already current is allowed and writes nothing: a writer whose answer got lost in an outage
+    repeats its save, and must not take its own checkpoint for another writer's.
+
+    Args:
+        key: Whose checkpoint; for the message.
+        current: What the store holds, or None.
+        checkpoint: What is to be saved.
+
+    Returns:
+        True to write it; False when it is there already.
+
+    Raises:
+        CheckpointConflictError: The version is not the next, or the boundary is further back; carries ``current``.
+    """
+    if current is not None and _same(current, checkpoint):
+        return False
+    expected = 1 if current is None else current.version + 1
+    if checkpoint.version != expected:
+        state = "there is none in the store" if current is None else f"version {current.version} is current"
+        raise CheckpointConflictError(
+            f"checkpoint version {checkpoint.version} of {describe(key)} was not saved: {state}, so the next is "
+            f"{expected}. Another process compacted this session, or the checkpoint was deleted or expired; "
+            "adopt the winner and compact again from there.",
+            winner=current,
+        )
+    if current is not None and is_further_back(checkpoint.boundary, current.boundary):
+        raise CheckpointConflictError(
+            f"checkpoint version {checkpoint.version} of {describe(key)} was not saved: its boundary "
+            f"{_show(checkpoint)} lies before that of version {current.version}, {_show(current)}, and a boundary "
+            "never moves back. Adopt the winner and compact again from there.",
+            winner=current,
+        )
+    return True
+
+
+def is_further_back(one: Position, other: Position) -> bool:
+    """Tell whether ``one`` stands before ``other`` in the log.
+
+    The suffix of the event id is left out: an event rewritten by a redaction keeps its time and items and gets another
+    suffix, and a boundary that stayed where it was has not moved back.
+    """
+    if one.milliseconds == other.milliseconds >= 0:
+        return one.item < other.item
+    return one < other
+
+
+def _show(checkpoint: Checkpoint) -> str:
+    return f"{checkpoint.boundary.event_id} item {checkpoint.boundary.item}"
+
+
+def _same(one: Checkpoint, other: Checkpoint) -> bool:
+    # Through JSON, because a tuple among the extra fields comes back from a store as a list.
+    return one.version == other.version and _plain(one) == _plain(other)
+
+
+def _plain(checkpoint: Checkpoint) -> Any:
+    return json.loads(json.dumps(checkpoint.without_index().to_dict()))

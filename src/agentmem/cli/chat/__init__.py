@@ -1,0 +1,1 @@
+"""The command `agentmem chat`."""

@@ -1,0 +1,1 @@
+"""boto3 sessions and clients, and the embedded service behind one."""

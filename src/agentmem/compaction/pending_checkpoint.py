@@ -1,0 +1,73 @@
+"""A checkpoint in the making: it names messages by tracking id until the log has acknowledged them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
+from agentmem.events.position import Position
+from agentmem.messages.truncation import handle_of
+from agentmem.recall.index_terms import INDEX_TERMS, key_terms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from strands.types.content import Message
+
+__all__ = ["NOWHERE", "Draft", "entry_of"]
+
+NOWHERE = Position("", 0)
+"""Stands for a position in the log until it is known."""
+
+
+def entry_of(message: Message) -> IndexEntry:
+    """Return the index entry of a message, without its position."""
+    terms = tuple(key_terms(message, INDEX_TERMS))
+    return IndexEntry(handle_of(message["tracking_id"]), NOWHERE, message["role"], terms)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a checkpoint will say, by tracking id.
+
+    Attributes:
+        boundary: The first message that is kept.
+        head: The messages before it that are kept too.
+        shortened_before: The first message that is not shortened.
+        cycles_shortened_before: The first message from which on no tool traffic is shortened.
+        entries: The index.
+        checkpoint: Everything else.
+    """
+
+    boundary: str
+    head: tuple[str, ...]
+    shortened_before: str | None
+    cycles_shortened_before: str | None
+    entries: Mapping[str, IndexEntry]
+    checkpoint: Checkpoint
+
+    def placed(self, positions: Mapping[str, Position]) -> Checkpoint | None:
+        """Return the checkpoint with positions, or None while a message it names is not in the log yet."""
+        named = [self.boundary, *self.head, self.shortened_before, self.cycles_shortened_before]
+        if any(name is not None and name not in positions for name in named):
+            return None
+        if any(tracking_id not in positions for tracking_id in self.entries):
+            return None
+        return replace(
+            self.checkpoint,
+            boundary=positions[self.boundary],
+            head=tuple(positions[name] for name in self.head),
+            shortened_before=positions[self.shortened_before] if self.shortened_before else None,
+            cycles_shortened_before=positions[self.cycles_shortened_before] if self.cycles_shortened_before else None,
+            index=tuple(replace(entry, position=positions[name]) for name, entry in self.entries.items()),
+        )
+
+    def after(self, saved: Checkpoint | None) -> Draft:
+        """Return the same draft as the version that follows what is saved."""
+        version = 1 if saved is None else saved.version + 1
+        return replace(self, checkpoint=replace(self.checkpoint, version=version))
+
+    def without(self, entries: Mapping[str, IndexEntry]) -> Draft:
+        """Return the same draft without entries that an earlier version has."""
+        return replace(self, entries={name: entry for name, entry in self.entries.items() if name not in entries})

@@ -1,0 +1,1 @@
+"""Creating the memory resource and granting access to it."""

@@ -1,0 +1,1 @@
+"""Strands messages: turns, tool cycles, tokens, truncation and text, without any I/O."""

@@ -1,0 +1,1 @@
+"""Finding messages of a session again, by handle or by words."""

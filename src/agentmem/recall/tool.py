@@ -1,0 +1,106 @@
+"""The tool with which an agent reads back what was folded away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from strands import tool
+
+from agentmem.errors import AgentMemError
+from agentmem.messages.cutting import RECALL_TOOL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from strands.agent.agent import Agent
+    from strands.types.tools import AgentTool
+
+    from agentmem.recall.recall import RecalledMessage, SessionRecall
+
+__all__ = ["recall_tool", "register_recall_tool"]
+
+PAGE = 12_000
+"""Characters of a long original that one call returns: some 3,000 tokens, far from filling any model's window."""
+
+_SHOWABLE = ("image", "document", "video")
+_WORDS_TOKENS = 2_000
+_log = logging.getLogger(__name__)
+
+
+def recall_tool(recall: SessionRecall) -> AgentTool:
+    """Return the tool over one session's recall."""
+
+    @tool(name=RECALL_TOOL)
+    async def recall_session(query: str = "", handle: str = "", page: int = 1) -> Any:
+        """Read earlier messages of this conversation, word for word.
+
+        Use it when a tool result or a message was shortened and names a handle, or when something said earlier in
+        this conversation is needed exactly and is not in view.
+
+        Args:
+            query: What is looked for, as a question or in its own words. Leave empty when a handle is given.
+            handle: The handle a shortened text names, such as 3fa9c1d20b7e.0.
+            page: Which page of a long original to read, from 1.
+        """
+        try:
+            if handle:
+                found = await asyncio.to_thread(recall.by_handle, handle)
+                return _page(found, handle, page)
+            if query:
+                found_by_words = await asyncio.to_thread(recall.by_words, query, max_tokens=_WORDS_TOKENS, asked=True)
+                return _listed(found_by_words, query, recall.looked_back_to)
+        except AgentMemError as error:
+            _log.warning("error=<%s> | recall failed", error)
+            return "Earlier messages cannot be read just now. Try again later, or ask the user."
+        return "Give a query or a handle."
+
+    return recall_session
+
+
+def register_recall_tool(agent: Agent, recall: SessionRecall) -> bool:
+    """Give an agent the tool, unless it has one of that name; return whether it did."""
+    if RECALL_TOOL in agent.tool_registry.registry:
+        _log.warning("tool_name=<%s> | the agent has a tool of this name already, recall is not offered", RECALL_TOOL)
+        return False
+    agent.tool_registry.register_tool(recall_tool(recall))
+    return True
+
+
+def _page(found: RecalledMessage | None, handle: str, page: int) -> str | dict[str, Any]:
+    if found is None:
+        return f"There is no message with the handle {handle} in this session, or it has expired."
+    pages = max(-(-len(found.text) // PAGE), 1)
+    if not 1 <= page <= pages:
+        return f"The original has {pages} page(s); there is no page {page}."
+    text = found.text[(page - 1) * PAGE : page * PAGE]
+    more = f'\n[page {page} of {pages}; recall_session(handle="{handle}", page={page + 1}) returns the next]'
+    text = f"{_origin(found)}\n{text}{more if page < pages else ''}"
+    media = list(_media(found.content)) if page == 1 else []
+    return {"status": "success", "content": [{"text": text}, *media]} if media else text
+
+
+def _media(content: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the media of a message that a tool result may hold, those inside its tool results included."""
+    for block in content:
+        if "toolResult" in block:
+            yield from _media(block["toolResult"].get("content") or ())
+        elif any(kind in block for kind in _SHOWABLE):
+            yield block
+
+
+def _listed(found: list[RecalledMessage], query: str, looked_back_to: datetime | None) -> str:
+    stopped = (
+        f"\n\n[Looked back to {looked_back_to:%Y-%m-%d %H:%M} UTC and no further; asking again looks further back.]"
+        if looked_back_to
+        else ""
+    )
+    if not found:
+        return f"Nothing in the earlier part of this conversation matches {query!r}.{stopped}"
+    return "\n\n".join(f"{_origin(one)}\n{one.text}" for one in found) + stopped
+
+
+def _origin(one: RecalledMessage) -> str:
+    return f"[{one.role}, {one.at:%Y-%m-%d %H:%M} UTC, handle {one.handle}]"

@@ -1,0 +1,1 @@
+"""Long-term memory records: retrieving them, and waiting for new ones."""

@@ -1,0 +1,216 @@
+"""Searching long-term memory: one namespace, or all of them at once within a time budget."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from agentmem.errors import ConfigurationError
+from agentmem.events.codec import valid_text
+from agentmem.events.reader import check_answer
+from agentmem.messages.fencing import record_element, within_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Executor
+
+    from agentmem.session import MemorySession
+
+__all__ = ["MemoryRecord", "Retrieval", "chosen", "list_records", "retrieve", "search"]
+
+QUERY_LIMIT = 10_000
+"""Most characters of a query (botocore: `SearchCriteriaSearchQueryString`)."""
+
+LIST_PAGE = 100
+"""Records a page, the service's maximum (botocore: `MaxResults`)."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MemoryRecord:
+    """One long-term memory record.
+
+    Attributes:
+        text: Its content. Facts are sentences, preferences JSON (`context`, `preference`, `categories`), summaries
+            XML-like topics.
+        score: Relevance to the query, higher is better; the service does not document a scale.
+        namespace: Where it is filed, such as `/users/user123/facts/`.
+        record_id: Its id.
+        created_at: When it was made, UTC.
+        metadata: Its metadata, plain values by key.
+    """
+
+    text: str
+    score: float
+    namespace: str
+    record_id: str
+    created_at: datetime
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What a search over all namespaces found.
+
+    Attributes:
+        records: Each record once, best first.
+        failures: What went wrong, by the name of the namespace; a namespace that did not answer in time has a
+            `TimeoutError`.
+    """
+
+    records: tuple[MemoryRecord, ...]
+    failures: Mapping[str, BaseException]
+
+
+def search(session: MemorySession, name: str, query: str, *, client: Any = None) -> list[MemoryRecord]:
+    """Search the long-term memory of one namespace.
+
+    Args:
+        session: The session, which resolves the namespace.
+        name: The namespace's configured name.
+        query: What to search for, 1 to 10,000 characters.
+        client: The boto3 client to ask; None for the session's.
+
+    Returns:
+        The records of at least the namespace's `relevance_score`, best first, at most its `top_k`.
+
+    Raises:
+        ConfigurationError: There is no namespace of that name, or the query is malformed.
+        ClientError: The service refused the request.
+        BotoCoreError: The service could not be reached.
+        ResponseParserError: Its answer was broken.
+    """
+    if not isinstance(query, str) or not query.strip() or len(query) > QUERY_LIMIT:
+        size = f"has {len(query):,}" if isinstance(query, str) else f"is {type(query).__name__}"
+        raise ConfigurationError(f"query must be a text of 1 to {QUERY_LIMIT:,} characters, not blank; it {size}.")
+    namespace = session.config.namespace(name)
+    place = session.namespace(name)
+    criteria: dict[str, Any] = {"searchQuery": valid_text(query), "topK": namespace.top_k}
+    if namespace.strategy_id is not None:
+        criteria["memoryStrategyId"] = namespace.strategy_id
+    answer = (session.client if client is None else client).retrieve_memory_records(
+        memoryId=session.memory_id, namespace=place, searchCriteria=criteria, maxResults=namespace.top_k
+    )
+    check_answer(answer, "retrieve_memory_records", "memoryRecordSummaries")
+    found = [_record(summary, place) for summary in answer["memoryRecordSummaries"]]
+    relevant = [record for record in found if record.score >= namespace.relevance_score]
+    return sorted(relevant, key=lambda record: -record.score)[: namespace.top_k]
+
+
+def list_records(session: MemorySession, name: str) -> list[MemoryRecord]:
+    """List the long-term memory of one namespace, all of it.
+
+    Args:
+        session: The session, which resolves the namespace.
+        name: The namespace's configured name.
+
+    Returns:
+        The records as the service lists them, scored 0.
+
+    Raises:
+        ConfigurationError: There is no namespace of that name.
+        ClientError: The service refused the request.
+        BotoCoreError: The service could not be reached.
+        ResponseParserError: Its answer was broken.
+    """
+    place = session.namespace(name)
+    pages = session.client.get_paginator("list_memory_records").paginate(
+        memoryId=session.memory_id, namespace=place, maxResults=LIST_PAGE
+    )
+    records: list[MemoryRecord] = []
+    for answer in pages:
+        check_answer(answer, "list_memory_records", "memoryRecordSummaries")
+        records += [_record(summary, place) for summary in answer["memoryRecordSummaries"]]
+    return records
+
+
+async def retrieve(
+    session: MemorySession,
+    query: str,
+    *,
+    seconds: float,
+    executor: Executor,
+    client: Callable[[], Any] | None = None,
+) -> Retrieval:
+    """Search every namespace of a session at once.
+
+    The SDK's `AgentCoreMemoryStore` asks the same of the service, but in the event loop's own threads: a call that
+    hangs would then delay the end of `asyncio.run`, and with it the agent's answer, beyond any time budget.
+
+    Args:
+        session: The session.
+        query: What to search for; what is over the service's limit is cut off.
+        seconds: The time for all namespaces together. What is late is left out; its thread ends with its call.
+        executor: Where the calls run.
+        client: Gives the boto3 client to ask, in a thread of the executor; None for the session's.
+
+    Returns:
+        What was found in time.
+    """
+    names = [namespace.name for namespace in session.config.namespaces]
+    if not names:
+        return Retrieval((), MappingProxyType({}))
+    loop = asyncio.get_running_loop()
+    text = query[:QUERY_LIMIT]
+    tasks = {name: loop.run_in_executor(executor, _search, session, name, text, client) for name in names}
+    try:
+        await asyncio.wait(tasks.values(), timeout=seconds)
+    except asyncio.CancelledError:
+        for task in tasks.values():
+            task.cancel()
+        raise
+    records: list[MemoryRecord] = []
+    failures: dict[str, BaseException] = {}
+    for name, task in tasks.items():
+        if not task.done():
+            task.cancel()
+            failures[name] = TimeoutError(f"no answer within {seconds} s")
+        elif (error := task.exception()) is not None:
+            failures[name] = error
+        else:
+            records += task.result()
+    for name, error in failures.items():
+        _log.warning("namespace=<%s>, error=<%s: %s> | not searched", name, type(error).__name__, error)
+    return Retrieval(tuple(_unique(records)), failures)
+
+
+def chosen(records: Sequence[MemoryRecord], max_tokens: int) -> list[MemoryRecord]:
+    """Return the best records whose rendering, fence included, takes at most this many tokens."""
+    return within_tokens(records, max_tokens, record_element, skip=True)
+
+
+def _search(session: MemorySession, name: str, query: str, client: Callable[[], Any] | None) -> list[MemoryRecord]:
+    return search(session, name, query, client=None if client is None else client())
+
+
+def _unique(records: Iterable[MemoryRecord]) -> list[MemoryRecord]:
+    """Rank records of several namespaces; of those that say the same, the best one stays."""
+    ranked = sorted(records, key=lambda record: (-record.score, -record.created_at.timestamp(), record.record_id))
+    ids: set[str] = set()
+    said: set[str] = set()
+    unique = []
+    for record in ranked:
+        says = " ".join(record.text.casefold().split())
+        if record.record_id not in ids and says not in said:
+            unique.append(record)
+        ids.add(record.record_id)
+        said.add(says)
+    return unique
+
+
+def _record(summary: Mapping[str, Any], place: str) -> MemoryRecord:
+    created = summary.get("createdAt")
+    metadata = {key: next(iter(value.values()), None) for key, value in (summary.get("metadata") or {}).items()}
+    return MemoryRecord(
+        text=str((summary.get("content") or {}).get("text", "")),
+        score=float(summary.get("score") or 0.0),
+        namespace=next(iter(summary.get("namespaces") or ()), place),
+        record_id=str(summary["memoryRecordId"]),
+        created_at=created.astimezone(UTC) if isinstance(created, datetime) else datetime.fromtimestamp(0, UTC),
+        metadata=MappingProxyType(metadata),
+    )

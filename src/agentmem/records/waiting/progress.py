@@ -1,0 +1,102 @@
+"""One line that says how a wait is going, in a terminal or a notebook.
+
+with WaitingLine() as line:
+    memory.wait_for_memories("facts", on_poll=line)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self
+
+from agentmem.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from agentmem.records.waiting.polling import WaitProgress
+
+__all__ = ["WaitingLine", "describe"]
+
+
+def describe(progress: WaitProgress) -> str:
+    """Return how far a wait is, such as ``0 of 1 there, poll 3``, and what its last poll met."""
+    text = f"{progress.count:,} of {progress.min_count:,} there, poll {progress.polls:,}"
+    return text if progress.error is None else f"{text}, tried again after {type(progress.error).__name__}"
+
+
+class WaitingLine:
+    """A progress line for ``on_poll=``; a context manager, which takes the line away at the end.
+
+    In a terminal it is rich's, on stderr, with the time running between polls. In a notebook it is one line of output
+    that is updated with each poll and stays. Where there is neither, nothing is shown.
+
+    Args:
+        label: What is waited for.
+        console: Where to show it; rich's own for stderr unless given.
+
+    Raises:
+        ConfigurationError: rich is not installed.
+    """
+
+    def __init__(self, label: str = "waiting for memories", *, console: Console | None = None) -> None:
+        """Show nothing yet."""
+        try:
+            from rich.console import Console
+        except ImportError as error:
+            raise ConfigurationError(
+                "the progress line needs rich. Install the extra: pip install 'agentmem[cli]'"
+            ) from error
+        self._label = label
+        self._console = Console(stderr=True) if console is None else console
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._output: Any = None
+
+    def __call__(self, progress: WaitProgress) -> None:
+        """Show what a poll saw.
+
+        Args:
+            progress: What it saw.
+        """
+        if self._console.is_jupyter:
+            self._show_in_notebook(progress)
+        elif self._console.is_terminal:
+            self._show_in_terminal(progress)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _show_in_terminal(self, progress: WaitProgress) -> None:
+        if self._progress is None:
+            from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            self._progress = Progress(
+                SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(20), TimeElapsedColumn(),
+                TextColumn("of {task.total:.0f} s, {task.fields[found]}", markup=False), console=self._console,
+                transient=True,
+            )  # fmt: skip
+            self._task = self._progress.add_task(self._label, total=progress.max_wait, found="")
+            self._progress.start()
+        assert self._task is not None  # noqa: S101 - set with the progress
+        self._progress.update(self._task, completed=progress.elapsed, found=describe(progress))
+
+    def _show_in_notebook(self, progress: WaitProgress) -> None:
+        # Not rich's own: in notebooks that needs ipywidgets.
+        display = import_module("IPython.display").display
+        state = "done" if progress.done else f"{progress.elapsed:.0f} of {progress.max_wait:.0f} s"
+        line = {"text/plain": f"{self._label}: {state}, {describe(progress)}"}
+        if self._output is None:
+            self._output = display(line, raw=True, display_id=True)
+        else:
+            self._output.update(line, raw=True)

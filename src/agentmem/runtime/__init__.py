@@ -1,0 +1,1 @@
+"""Agents behind AgentCore Runtime: built when needed, shut down in order."""

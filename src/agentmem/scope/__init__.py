@@ -1,0 +1,1 @@
+"""Actors, sessions and namespaces: checked ids and the strings made of them."""

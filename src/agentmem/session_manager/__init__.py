@@ -1,0 +1,1 @@
+"""CompactingSessionManager and what ties it to Strands and the AgentCore SDK."""

@@ -1,0 +1,172 @@
+"""The first opening of a long session that nobody has compacted yet.
+
+Its past is folded page by page, oldest first, so that memory holds one page however long the session is. Every page
+makes a checkpoint of its own: the events it names have long been acknowledged.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
+from agentmem.checkpoints.event_log import EventLogCheckpointStore
+from agentmem.compaction.summary.extractive import Summary
+from agentmem.errors import CheckpointConflictError
+from agentmem.events.reader import in_order
+from agentmem.messages.summary_fence import count_in_fence
+from agentmem.messages.truncation import handle_of, names_of_tools
+from agentmem.messages.turns import turns_of, without_recall
+from agentmem.recall.index_terms import INDEX_TERMS, key_terms
+from agentmem.session_manager.restore import read_session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
+    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.events.codec import LoggedMessage
+    from agentmem.events.position import Position
+    from agentmem.events.reader import EventReader
+    from agentmem.messages.truncation import TruncationSettings
+    from agentmem.session_manager.restore import RestoredSession
+
+__all__ = ["MAX_EVENTS", "UNREAD_NOTE", "FirstOpening", "index_entry"]
+
+MAX_EVENTS = 5_000
+"""How far back a session without a checkpoint is read, in events; 50 pages."""
+
+UNREAD_NOTE = "The oldest part of this conversation was not read; it is stored and can still be recalled by its words."
+"""What the summary says of the part of a session further back than ``MAX_EVENTS``."""
+
+_log = logging.getLogger(__name__)
+
+
+def index_entry(logged: LoggedMessage) -> IndexEntry:
+    """Return the entry by which a message of the log is found again."""
+    terms = key_terms(logged.message, INDEX_TERMS)
+    return IndexEntry(handle_of(logged.message["tracking_id"]), logged.position, logged.message["role"], terms)
+
+
+@dataclass(frozen=True)
+class FirstOpening:
+    """Folds the unread past of a session.
+
+    Attributes:
+        reader: The session's events.
+        store: Where its checkpoints go.
+        key: Whose checkpoints.
+        settings: How tool content will be shortened; part of each checkpoint.
+        summarizer: What makes the summaries.
+        summary_tokens: Tokens a summary may have.
+        max_events: Events to read back at the most.
+    """
+
+    reader: EventReader
+    store: CheckpointStore
+    key: CheckpointKey
+    settings: TruncationSettings
+    summarizer: Summarizer
+    summary_tokens: int
+    max_events: int = MAX_EVENTS
+
+    def completed(self, restored: RestoredSession) -> RestoredSession:
+        """Return a restored session whose past is folded as far as it is read: itself, when nothing was left unread.
+
+        Args:
+            restored: What a restore gave.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: A checkpoint could not be saved or read.
+        """
+        if restored.unread is None:
+            return restored
+        try:
+            self.fold(restored)
+        except CheckpointConflictError:
+            _log.info("session=<%s> | another process opened this session first", self.key.session_id)
+        return read_session(self.reader, self.store, self.key)
+
+    def fold(self, restored: RestoredSession) -> None:
+        """Fold what a restore left unread; reading the session again finds the checkpoint.
+
+        Args:
+            restored: A session without a checkpoint whose ``unread`` is set.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: A checkpoint could not be saved.
+            CheckpointConflictError: Another process opens the same session at the same time; its checkpoints stand.
+        """
+        tokens, everything = self._pages_back(str(restored.unread))
+        checkpoint: Checkpoint | None = None
+        shown = {one.message["tracking_id"] for one in restored.messages}
+        waiting: list[LoggedMessage] = []
+        for token in reversed(tokens):
+            page = in_order(self.reader.page(token).events)
+            waiting += [one for one in page if one.message["tracking_id"] not in shown]
+            turns = turns_of([one.message for one in waiting])
+            if turns and turns[-1].start > 0:
+                folded, waiting = waiting[: turns[-1].start], waiting[turns[-1].start :]
+                if checkpoint is not None:
+                    self._save(checkpoint, beside=folded[0])
+                checkpoint = self._next(checkpoint, folded, waiting[0].position, everything=everything)
+        if checkpoint is not None:
+            self._save(checkpoint)
+        _log.info(
+            "session=<%s>, pages=<%d>, folded_messages=<%d> | first opening of a long session",
+            self.key.session_id,
+            len(tokens),
+            0 if checkpoint is None else checkpoint.folded_messages,
+        )
+
+    def _save(self, checkpoint: Checkpoint, beside: LoggedMessage | None = None) -> None:
+        if not isinstance(self.store, EventLogCheckpointStore):
+            self.store.save(self.key, checkpoint)
+        else:
+            # Only the last one belongs among the newest events, which every restore reads.
+            self.store.append(self.key, checkpoint, at=None if beside is None else beside.at)
+
+    def _pages_back(self, token: str) -> tuple[list[str], bool]:
+        """Return the tokens of the unread pages, newest first, and whether they reach the beginning of the log.
+
+        There are none when an event further back knows of a checkpoint: then only events of other writers lie before
+        it, and the session is no first opening.
+        """
+        tokens = [token]
+        events = 0
+        while True:
+            if isinstance(self.store, EventLogCheckpointStore):
+                page = self.reader.page(tokens[-1])
+                if self.store.load_from(page.events, self.reader.get, self.key) is not None:
+                    return [], True
+            else:
+                page = self.reader.page(tokens[-1], payloads=False)
+            events += len(page.events)
+            if page.next_token is None:
+                return tokens, True
+            if events >= self.max_events:
+                return tokens, False
+            tokens.append(page.next_token)
+
+    def _next(
+        self, last: Checkpoint | None, folded: Sequence[LoggedMessage], boundary: Position, *, everything: bool
+    ) -> Checkpoint:
+        messages = [one.message for one in folded]
+        names = names_of_tools(messages)
+        previous = (Summary() if everything else Summary().with_note(UNREAD_NOTE)) if last is None else last.summary
+        return Checkpoint(
+            version=1 if last is None else last.version + 1,
+            boundary=boundary,
+            settings=self.settings,
+            summary=self.summarizer.summarize(previous, messages, max_tokens=self.summary_tokens, count=count_in_fence),
+            folded_messages=len(folded) + (0 if last is None else last.folded_messages),
+            index=tuple(
+                index_entry(replace(one, message=said))
+                for one in folded
+                if (said := without_recall(one.message, names)) is not None
+            ),
+            trigger="restore",
+        )

@@ -1,0 +1,451 @@
+"""CompactingSessionManager: durable sessions whose context stays inside a token budget."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig, PersistenceMode
+from strands.agent.state import AgentState
+from strands.hooks import (
+    AfterInvocationEvent,
+    AfterModelCallEvent,
+    AgentInitializedEvent,
+    BeforeInvocationEvent,
+    BeforeModelCallEvent,
+    HookOrder,
+    MessageAddedEvent,
+)
+from strands.hooks.events import MultiAgentInitializedEvent
+from strands.middleware import InvokeModelStage
+from strands.types.exceptions import ContextWindowOverflowException
+from strands.types.session import SessionAgent
+
+from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
+from agentmem.checkpoints.open import open_store
+from agentmem.clients.boto import data_plane, default_session
+from agentmem.compaction.budget import Budget
+from agentmem.compaction.compactor import Compaction, Compactor
+from agentmem.compaction.summary.factory import summarizer_for
+from agentmem.compaction.thresholds import Thresholds
+from agentmem.config import CompactionConfig, EventLogCheckpoints, WriteConfig
+from agentmem.errors import ConfigurationError
+from agentmem.events.serializer import Outward
+from agentmem.events.size_limits import as_json
+from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
+from agentmem.events.writer_registry import finish_with, waiting_writer
+from agentmem.messages.converse import for_model
+from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
+from agentmem.recall.recall import SessionRecall
+from agentmem.recall.tool import register_recall_tool
+from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.conversation_manager import take_over
+from agentmem.session_manager.restore import more_than, read_session
+from agentmem.session_manager.sdk_base import SdkSessionManager, conversation_state
+from agentmem.session_manager.sdk_settings import (
+    compaction_settings,
+    truncation_settings,
+    without_tool_traffic,
+    write_settings,
+)
+from agentmem.session_manager.session_log import SessionLog
+from agentmem.support import telemetry
+from agentmem.support.threads import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import boto3
+    from botocore.config import Config
+    from strands.agent.agent import Agent
+    from strands.hooks import HookRegistry
+    from strands.middleware.stages import InvokeModelContext
+    from strands.types.content import Message
+
+    from agentmem.compaction.policy import Plan
+    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.config import CheckpointLocation
+    from agentmem.session import MemorySession
+    from agentmem.session_manager.restore import RestoredSession
+
+__all__ = ["CompactingSessionManager"]
+
+_log = logging.getLogger(__name__)
+
+
+class CompactingSessionManager(SdkSessionManager):
+    """A Strands session manager over AgentCore Memory that keeps the model's context inside a token budget.
+
+    Every turn is one event. Before each model call the size of the coming request is estimated; at the threshold tool
+    content is shortened and the oldest turns are folded into a summary, in the middle of an invocation if need be.
+    What is stored is never changed by it, and everything shortened or folded can be recalled word for word.
+
+    It is an ``AgentCoreMemorySessionManager`` to whoever asks, and the plain one can open its sessions.
+
+    Attributes:
+        session_id: The session.
+        config: The SDK's configuration of it.
+    """
+
+    def __init__(
+        self,
+        agentcore_memory_config: AgentCoreMemoryConfig,
+        region_name: str | None = None,
+        *,
+        token_threshold: int | str | None = None,
+        protected_turns: int | None = None,
+        max_tool_content_length: int | None = None,
+        checkpoints: CheckpointLocation | CheckpointStore | None = None,
+        summarizer: Summarizer | str | None = None,
+        compaction: CompactionConfig | None = None,
+        writes: WriteConfig | None = None,
+        boto_session: boto3.Session | None = None,
+        boto_client_config: Config | None = None,
+        namespace_variables: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare a session; nothing is read or written until an agent is constructed with it.
+
+        Args:
+            agentcore_memory_config: Memory, actor and session, as the SDK's session manager takes them.
+            region_name: AWS region; by default the boto session's.
+            token_threshold: Tokens of a request at which to compact, or ``"auto"``; 100,000 by default.
+            protected_turns: Last turns left as they are while they fit, the current one included; 2 by default.
+            max_tool_content_length: Characters kept of older tool content; 500 by default.
+            checkpoints: Where checkpoints live; in the event log by default.
+            summarizer: ``"extractive"`` (default), ``"model"``, or a ``Summarizer``.
+            compaction: All settings of compaction in one, instead of the loose numbers.
+            writes: How events are written.
+            boto_session: The boto3 session to use.
+            boto_client_config: botocore configuration for the clients. Its timeouts and attempts bound what an outage
+                may add to a turn; see ``clients.data_plane`` for ours.
+            namespace_variables: Values of the memory's own namespace placeholders.
+
+        Raises:
+            ConfigurationError: A number is out of range, loose numbers and ``compaction`` were both given, or a
+                setting of the SDK's has no meaning here (``sdk_settings``).
+        """
+        self._compaction = compaction_settings(
+            compaction,
+            token_threshold=token_threshold,
+            protected_turns=protected_turns,
+            max_tool_content_length=max_tool_content_length,
+            summarizer=summarizer,
+        )
+        self._writes = write_settings(agentcore_memory_config, writes)
+        boto_session = boto_session if boto_session is not None else default_session()
+        client = data_plane(boto_session, region_name, boto_client_config)
+        super().__init__(agentcore_memory_config, client, boto_session, region_name)
+        self._store = open_store(
+            checkpoints if checkpoints is not None else EventLogCheckpoints(),
+            boto_session=boto_session,
+            region=region_name,
+            data_client=client,
+        )
+        options = {"extractionConfig": {"namespaceVariables": dict(namespace_variables)}} if namespace_variables else {}
+        # What an agent of this session before us could not send goes first.
+        waiting = waiting_writer(client, self._address, self._writes)
+        self._writer = waiting or EventWriter(client, self._address, self._writes, options=options)
+        self._outward = Outward(self._writes)
+        self._thresholds = Thresholds(self._compaction)
+        self._background = Threads(1, "agentmem-writer") if self._writes.flush == "background" else None
+        self._agent_id: str | None = None
+        self._budget: Budget
+        self._compactor: Compactor
+        self._log: SessionLog
+        self._recall: SessionRecall
+        self._conversation_state: dict[str, Any] = {}
+        self._stateful = False
+        self._invoking = False
+        self._arrivals = Arrivals()
+        finish_with(self)
+
+    @classmethod
+    def for_session(cls, session: MemorySession) -> Self:
+        """Make the manager of a bound session; ``MemorySession.session_manager()`` calls this."""
+        config = session.config
+        return cls(
+            AgentCoreMemoryConfig(memory_id=config.memory_id, session_id=session.session_id, actor_id=session.actor_id),
+            config.region,
+            checkpoints=config.checkpoints,
+            compaction=config.compaction,
+            writes=config.writes,
+            boto_session=config.boto_session(),
+            namespace_variables=session.variables,
+        )
+
+    # ---- what can be looked at
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The last checkpoint known to be saved, or None; its index is left out."""
+        return self._compactor.checkpoint
+
+    @property
+    def last_compaction(self) -> Compaction | None:
+        """What the last compaction in this process did, or None."""
+        return self._compactor.last
+
+    @property
+    def status(self) -> WriterStatus:
+        """Messages saved, pending and dropped, the last error, and the breaker's state."""
+        return self._writer.status
+
+    @property
+    def recall(self) -> SessionRecall:
+        """Recall over this session."""
+        return self._recall
+
+    def plan(self, agent: Agent) -> Plan:
+        """Return what a compaction would do now, without doing it.
+
+        Args:
+            agent: The agent this manager was given to.
+
+        Returns:
+            The plan; its token counts are uncalibrated.
+        """
+        identify(agent.messages)
+        return self._budget.plan(agent)
+
+    def compact(self, agent: Agent) -> Compaction | None:
+        """Compact now, whatever the size, and write what has not been written, the checkpoint included.
+
+        Args:
+            agent: The agent this manager was given to, between invocations.
+
+        Returns:
+            What was done, or None when there is nothing to shorten or fold.
+        """
+        identify(agent.messages)
+        compacted = self._budget.compact(agent, "manual", force=True)
+        self.flush(agent)  # also what an earlier compaction could not save yet
+        return self._compactor.last if compacted else None
+
+    # ---- hooks
+
+    def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
+        """Subscribe to the agent's life; Strands calls this."""
+        registry.add_callback(AgentInitializedEvent, lambda event: self.initialize(event.agent))
+        registry.add_callback(MultiAgentInitializedEvent, lambda event: self.initialize_multi_agent(event.source))
+        # Last: an invocation that another hook's error ends before it began has no end that we are told of.
+        registry.add_callback(BeforeInvocationEvent, self._on_invocation, order=HookOrder.SDK_LAST)
+        registry.add_callback(MessageAddedEvent, self._on_message)
+        # Last before the model: whatever other hooks did to the messages is part of the request.
+        registry.add_callback(BeforeModelCallEvent, self._before_model, order=HookOrder.SDK_LAST)
+        registry.add_callback(AfterModelCallEvent, self._after_model, order=HookOrder.SDK_LAST)
+        registry.add_callback(AfterInvocationEvent, self._after_invocation, order=HookOrder.SDK_LAST)
+
+    def initialize(self, agent: Any, **_: Any) -> None:
+        """Restore an agent from the session, or begin the session.
+
+        Raises:
+            ConfigurationError: Something else manages the agent's context, or this manager has an agent already.
+            HistoryUnavailableError: The history could not be read; it is not known to be empty.
+            CheckpointStoreError: The checkpoint could not be read.
+            IdentityError: The session belongs to another ``agent_id``.
+        """
+        if self._agent_id is not None:
+            raise ConfigurationError(
+                f"this session manager already serves agent_id {self._agent_id!r} in {self._address}; one session "
+                "holds one agent, make another session for the second"
+            )
+        self._conversation_state = take_over(agent)
+        self._agent_id = agent.agent_id
+        self._stateful = agent.model.stateful
+        key = CheckpointKey(self._address.memory_id, self._address.actor_id, self._address.session_id, agent.agent_id)
+        self._settings = truncation_settings(self._compaction)
+        self._recall = SessionRecall(self._reader, self._store, key, unsent=self._unsent)
+        has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
+        self._summarizer = summarizer_for(self._compaction.summarizer, agent)
+        self._compactor = Compactor(
+            self._settings, self._summarizer, recall_tool=has_tool, outward=self._outward.message
+        )
+        self._budget = Budget(self._compactor, self._thresholds, self._address)
+        self._log = SessionLog(
+            self._writer, self._store, key, self._compactor, outward=self._outward, reader=self._reader
+        )
+        self._restore(agent, key)
+        agent.add_middleware(InvokeModelStage.Input, self._to_model)
+
+    def append_message(self, message: Message, agent: Any, **_: Any) -> None:
+        """Take a message into the turn in progress; it is written when the turn is closed."""
+        del agent
+        self._log.add(message)
+
+    def redact_latest_message(self, redact_message: Message, agent: Any, **_: Any) -> None:
+        """Replace the content of a message, as a guardrail does with the newest one.
+
+        What was not written yet is never written in its first form. What was is replaced in the log, and the original
+        deleted: at the end of the invocation, or at once outside of one.
+        """
+        self._log.redact(redact_message)
+        # Strands puts the replacement where the whole content was, the summary before it included.
+        agent.messages[:] = self._compactor.with_summary_again(agent.messages)
+        if not self._invoking:
+            self._writer.drain()
+
+    def flush(self, agent: Agent) -> bool:
+        """Write what has not been written, the agent's state included.
+
+        Args:
+            agent: The agent this manager was given to.
+
+        Returns:
+            Whether everything is acknowledged; what is not stays queued.
+        """
+        self._close_turn(agent)
+        return self._writer.drain()
+
+    def close(self) -> None:
+        """Write what is queued.
+
+        Raises:
+            UnsentMessagesError: Some of it is still unacknowledged.
+        """
+        if self._background is not None:
+            self._background.shutdown()
+        self._writer.close()
+
+    def finish(self) -> None:
+        """Queue what the turn in progress has said so far; called when the process is about to end."""
+        if self._agent_id is not None and self.persistence_mode is PersistenceMode.FULL:
+            self._log.close_part(0)
+
+    def __enter__(self) -> Self:
+        """Return itself; leaving closes."""
+        return self
+
+    def __exit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
+        """Close; an error on the way out is not hidden by one of ours."""
+        try:
+            self.close()
+        except Exception:
+            if exc_type is None:
+                raise
+            _log.exception("session=<%s> | messages unsent while another error was raised", self._address)
+
+    # ---- inside
+
+    def _on_invocation(self, event: BeforeInvocationEvent) -> None:
+        del event
+        self._invoking = True
+        self._writer.begin_turn()
+
+    async def _on_message(self, event: MessageAddedEvent) -> None:
+        message = self._arrivals.take(event.message, event.agent.messages)
+        self.append_message(message, event.agent)
+        if self._writes.flush == "message" or (not self._invoking and ends_direct_call(message)):
+            await asyncio.to_thread(self._close_turn, event.agent)
+            await self._drain()
+        elif self._writer.has_outbox and message["role"] == "assistant":
+            await asyncio.to_thread(self._log.accept)
+
+    async def _before_model(self, event: BeforeModelCallEvent) -> None:
+        agent = event.agent
+        self._log.adopt(agent.messages)
+        # Not on the event loop: what is closed is serialized, and put into the outbox.
+        if self.persistence_mode is PersistenceMode.FULL and await asyncio.to_thread(
+            self._log.close_part, self._writes.flush_interval_seconds
+        ):
+            await self._drain()
+        await self._fit(agent)
+
+    async def _fit(self, agent: Agent) -> None:
+        if not self._stateful and self._budget.is_due(agent):
+            await asyncio.to_thread(self._budget.compact, agent, "threshold")
+        self._arrivals.seen(agent.messages)
+
+    async def _after_model(self, event: AfterModelCallEvent) -> None:
+        if event.stop_response is not None:
+            self._budget.answered(event.stop_response.message)
+        elif isinstance(event.exception, ContextWindowOverflowException) and not self._stateful:
+            await asyncio.to_thread(self._budget.refused, event.agent, event.exception)
+            event.retry = True
+
+    async def _after_invocation(self, event: AfterInvocationEvent) -> None:
+        self._invoking = False
+        await asyncio.to_thread(self._close_turn, event.agent)
+        self._arrivals.seen(event.agent.messages)
+        await self._drain()
+
+    async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
+        if self._stateful:
+            return context
+        messages, agent = context.messages, cast("Agent", context.agent)
+        if self._arrivals.grew(agent.messages):
+            # Something was added behind the hook that compacts, such as the results of background tasks.
+            self._log.adopt(agent.messages)
+            before = list(agent.messages)
+            await self._fit(agent)
+            messages = as_sent(messages, before, agent.messages)
+        return context.replace(messages=for_model(messages))
+
+    def _restore(self, agent: Agent, key: CheckpointKey) -> None:
+        if self.persistence_mode is not PersistenceMode.NONE:
+            self._writer.recover()
+            self._writer.drain()
+        with telemetry.timed("restore.duration"), telemetry.span("restore") as span:
+            restored = self._read(agent, key)
+            telemetry.describe(span, messages=len(restored.messages), has_checkpoint=restored.checkpoint is not None)
+            if restored.checkpoint is not None:
+                sizes = restored.checkpoint.tokens_before, restored.checkpoint.tokens_after
+                telemetry.describe(span, tokens_before=sizes[0], tokens_after=sizes[1])
+        waiting = self._writer.waiting()
+        if restored.newest_event_id is None and not waiting:
+            identify(agent.messages)
+            for message in agent.messages:
+                self._log.add(message)
+            if self.persistence_mode is not PersistenceMode.NONE:
+                self._log.begin_session(self.session_id)
+                self._writer.drain()
+            return
+        if restored.newest_event_id is not None:
+            self._writer.start_after(restored.newest_event_id)
+        self._log.resume(restored)
+        self._log.adopt(waiting)  # they are this process's own, wherever they come to stand
+        stored = self._state_of(restored, key.agent_id)
+        if stored is not None:
+            self._conversation_state = conversation_state(stored, self._conversation_state)
+            state = SessionAgent.from_dict(dict(stored))
+            agent.state = AgentState(state.state)
+            state.initialize_internal_state(agent)
+        if not self._stateful:
+            shown = self._compactor.show(restored)
+            known = {message["tracking_id"] for message in shown}
+            shown += [message for message in waiting if message["tracking_id"] not in known]
+            if self.config.filter_restored_tool_context:
+                shown = without_tool_traffic(shown)
+                known = {message["tracking_id"] for message in shown}
+                self._log.leave_out([one for one in restored.messages if one.message["tracking_id"] not in known])
+            agent.messages = shown
+
+    def _read(self, agent: Agent, key: CheckpointKey) -> RestoredSession:
+        """Read the session; the past of a long one that nobody compacted is folded first."""
+        limits = self._budget.limits(agent)
+        enough = more_than(limits.threshold, self._compactor.count)
+        restored = read_session(self._reader, self._store, key, enough=enough)
+        if self._stateful or self.persistence_mode is PersistenceMode.NONE:
+            return restored
+        return FirstOpening(
+            self._reader, self._store, key, self._settings, self._summarizer, limits.summary_tokens
+        ).completed(restored)
+
+    def _unsent(self) -> list[Message]:
+        """Return what was said and is not in the log yet: turns that could not be sent, and the one in progress."""
+        return [*self._writer.waiting(), *self._log.unsent]
+
+    def _close_turn(self, agent: Agent) -> None:
+        self._log.adopt(agent.messages)
+        if self.persistence_mode is PersistenceMode.NONE:
+            return
+        state = as_json(SessionAgent.from_agent(agent).to_dict())  # an interrupt's reason may be anything
+        state["conversation_manager_state"] = self._conversation_state
+        if self._log.close_turn(agent.agent_id, state):
+            self._log.keep_positions(agent.messages)
+
+    async def _drain(self) -> None:
+        if self._background is not None:
+            self._background.submit(self._writer.drain)
+        else:
+            await asyncio.to_thread(self._writer.drain, PATIENCE)

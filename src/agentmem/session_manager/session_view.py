@@ -1,0 +1,245 @@
+"""A session as the model would be shown it, without an agent: to look at, to plan for, and to compact by hand.
+
+Looking calls only what reads. Without an agent two things are not known and can be given: the tokens of the system
+prompt and the tools, and the model's window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Literal
+
+from agentmem.checkpoints.checkpoint import CheckpointKey
+from agentmem.checkpoints.open import open_store
+from agentmem.compaction.compactor import Compaction, Compactor
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
+from agentmem.compaction.summary.factory import summarizer_for
+from agentmem.compaction.thresholds import Thresholds
+from agentmem.errors import CheckpointConflictError, ConfigurationError
+from agentmem.events.reader import EventReader
+from agentmem.messages.summary_fence import without_summary
+from agentmem.messages.turns import turns_of
+from agentmem.scope.address import SessionAddress
+from agentmem.scope.identity import validate_actor_id, validate_session_id
+from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.restore import more_than, read_session
+from agentmem.session_manager.sdk_settings import truncation_settings
+from agentmem.settings.sections import EventLogCheckpoints, InMemoryCheckpoints
+
+if TYPE_CHECKING:
+    from strands.types.content import Message
+
+    from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointStore
+    from agentmem.compaction.policy import Limits
+    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.config import MemoryConfig
+    from agentmem.session_manager.restore import RestoredSession
+
+DEFAULT_AGENT = "default"
+"""The id Strands gives an agent that is given none."""
+
+__all__ = ["Part", "SessionView", "ShownMessage", "open_checkpoints"]
+
+Part = Literal["head", "shortened", "protected", "whole"]
+"""Why a message is shown as it is: the user's own message of a turn that was partly folded; tool content shortened;
+one of the protected turns; or older and not touched yet."""
+
+
+@dataclass(frozen=True)
+class ShownMessage:
+    """One message as the model would be shown it.
+
+    Attributes:
+        message: The message, without the summary.
+        part: Why it is shown this way.
+        tokens: Its tokens, uncalibrated.
+    """
+
+    message: Message
+    part: Part
+    tokens: int
+
+
+class SessionView:
+    """What the model would be shown of a session if an agent were restored from it now.
+
+    Attributes:
+        messages: The messages, oldest first, the summary in the first one of the user.
+        checkpoint: The current checkpoint, or None.
+        unread: Whether there are older events that no checkpoint describes and that an agent would fold when it opens
+            the session; they are not in ``messages``.
+        limits: When a compaction is due and how far it goes.
+        fixed_tokens: Tokens of the system prompt and the tools, as given.
+    """
+
+    def __init__(
+        self,
+        config: MemoryConfig,
+        actor_id: str,
+        session_id: str,
+        *,
+        agent_id: str = DEFAULT_AGENT,
+        fixed_tokens: int = 0,
+        context_window: int | None = None,
+    ) -> None:
+        """Read the session; nothing is written.
+
+        Args:
+            config: Which memory, and how its sessions are compacted.
+            actor_id: Whose session.
+            session_id: Which session.
+            agent_id: Of which agent, when it was given an id.
+            fixed_tokens: Tokens of the system prompt and the tool specifications, which no log tells.
+            context_window: The model's window in tokens, for ``token_threshold="auto"``.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: The checkpoint could not be read.
+            IdentityError: An id is malformed, or the session belongs to an agent of another one.
+            ConfigurationError: There is no memory id, or the checkpoints are in another process's memory.
+        """
+        settings = config.compaction
+        self.fixed_tokens = fixed_tokens
+        self.limits: Limits = Thresholds(settings).limits(SimpleNamespace(context_window_limit=context_window))
+        self._store, self._key = open_checkpoints(config, actor_id, session_id, agent_id)
+        self._reader = EventReader(config.data_plane(), SessionAddress(config.memory_id, actor_id, session_id))
+        self._protected = settings.protected_turns
+        self._settings = truncation_settings(settings)
+        # Without an agent there is no model of its own to narrate.
+        self._summarizer: Summarizer = (
+            ExtractiveSummarizer() if settings.summarizer == "model" else summarizer_for(settings.summarizer, None)
+        )
+        self._compactor = Compactor(self._settings, self._summarizer, recall_tool=settings.recall_tool)
+        self._restored: RestoredSession
+        self.messages: list[Message]
+        self._read()
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The current checkpoint, or None."""
+        return self._compactor.checkpoint
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the session has no events."""
+        return self._restored.newest_event_id is None
+
+    @property
+    def unread(self) -> bool:
+        """Whether an agent would first fold older events that are not read here."""
+        return self._restored.unread is not None
+
+    @property
+    def summary_tokens(self) -> int:
+        """Tokens of the summary the model would be shown, with its fence, uncalibrated."""
+        plain = [without_summary(message) for message in self.messages]
+        return self._compactor.count(self.messages) - self._compactor.count(plain)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the whole request, calibrated by what the model last reported."""
+        return self._compactor.calibration.estimate(self.fixed_tokens + self._compactor.count(self.messages))
+
+    def shown(self) -> list[ShownMessage]:
+        """Return each message with why it is shown as it is, oldest first."""
+        boundary = None if self.checkpoint is None else self.checkpoint.boundary
+        protected = turns_of(self.messages)[-self._protected :]
+        start = protected[0].start if protected else 0
+        found = []
+        for index, (logged, message) in enumerate(zip(self._restored.messages, self.messages, strict=True)):
+            plain = without_summary(message)
+            part: Part = "protected" if index >= start else "whole"
+            if boundary is not None and logged.position < boundary:
+                part = "head"
+            elif plain["content"] != logged.message["content"]:
+                part = "shortened"
+            found.append(ShownMessage(plain, part, self._compactor.count([plain])))
+        return found
+
+    def plan(self) -> Compaction | None:
+        """Plan a compaction, whatever the size, without doing it.
+
+        Returns:
+            What it would do, with room left for a full summary; None when nothing can be made smaller.
+        """
+        planned, plain = self._compactor.plan(self.messages, self.limits, fixed_tokens=self.fixed_tokens, force=True)
+        pairs = zip(planned.kept, planned.messages, strict=True)
+        shortened = sum(1 for index, message in pairs if message is not plain[index])
+        if not planned.folded and not shortened:
+            return None
+        estimate = self._compactor.calibration.estimate
+        before, after = estimate(planned.tokens_before), estimate(planned.tokens_after)
+        return Compaction("manual", before, after, len(planned.folded), shortened, planned.fits)
+
+    def compact(self) -> Compaction | None:
+        """Compact, whatever the size, and save the checkpoint. No agent may have the session open.
+
+        Returns:
+            What was done, or None when nothing can be made smaller.
+
+        Raises:
+            CheckpointConflictError: Another process compacted the session in the meantime; its checkpoint stands.
+            CheckpointStoreError: The checkpoint could not be saved.
+        """
+        if self._restored.unread is not None:
+            FirstOpening(
+                self._reader, self._store, self._key, self._settings, self._summarizer, self.limits.summary_tokens
+            ).fold(self._restored)
+            self._read()
+        shown = self._compactor.compact(
+            self.messages, self.limits, fixed_tokens=self.fixed_tokens, trigger="manual", force=True
+        )
+        draft = self._compactor.draft
+        if shown is None or draft is None:
+            return None
+        positions = {one.message["tracking_id"]: one.position for one in self._restored.messages}
+        checkpoint = draft.placed(positions)
+        if checkpoint is None:
+            raise CheckpointConflictError("the checkpoint names messages that are not in the log; read it again")
+        self._store.save(self._key, checkpoint)
+        self._compactor.saved(checkpoint, draft)
+        done = self._compactor.last
+        self._read()
+        return done
+
+    def _read(self) -> None:
+        enough = more_than(self.limits.threshold, self._compactor.count)
+        self._restored = read_session(self._reader, self._store, self._key, enough=enough)
+        self.messages = self._compactor.show(self._restored)
+
+
+def open_checkpoints(
+    config: MemoryConfig, actor_id: str, session_id: str, agent_id: str = DEFAULT_AGENT
+) -> tuple[CheckpointStore, CheckpointKey]:
+    """Open a session's checkpoints from outside the process that writes them.
+
+    Args:
+        config: Which memory, and where its checkpoints are.
+        actor_id: Whose session.
+        session_id: Which session.
+        agent_id: Of which agent.
+
+    Returns:
+        The store, and whose checkpoints to ask it for.
+
+    Raises:
+        ConfigurationError: There is no memory id, or the checkpoints are in another process's memory.
+        IdentityError: An id is malformed.
+    """
+    if isinstance(config.checkpoints, InMemoryCheckpoints):
+        raise ConfigurationError(
+            "checkpoints: the configuration keeps them in the agent's own process, where no other can look. Keep "
+            "them in EventLogCheckpoints(), DynamoDBCheckpoints(table=...) or SqliteCheckpoints(path=...)."
+        )
+    if not config.memory_id:
+        raise ConfigurationError("memory_id is missing. Give it in the file, or set BEDROCK_AGENTCORE_MEMORY_ID.")
+    validate_actor_id(actor_id, hierarchical=config.hierarchical_actor_ids)
+    validate_session_id(session_id)
+    store = open_store(
+        config.checkpoints,
+        boto_session=config.boto_session(),
+        region=config.region,
+        data_client=config.data_plane() if isinstance(config.checkpoints, EventLogCheckpoints) else None,
+    )
+    return store, CheckpointKey(config.memory_id, actor_id, session_id, agent_id)

@@ -1,0 +1,1 @@
+"""Settings: the configuration's sections, and the sources their values come from."""

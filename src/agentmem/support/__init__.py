@@ -1,0 +1,1 @@
+"""The ground everything stands on: the clock, threads, spans and metrics."""
