@@ -27,13 +27,13 @@ from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemory
 from strands import Agent
 from strands.hooks import BeforeModelCallEvent
 
-from agentmem.config import InMemoryCheckpoints
 from agentmem.events.codec import encode_message
 from agentmem.local import LocalMemory
 from agentmem.messages.converse import for_model
 from agentmem.replay.formats import load_conversation
 from agentmem.replay.run import Replay
 from agentmem.session_manager.manager import CompactingSessionManager
+from agentmem.settings.sections import InMemoryCheckpoints
 from agentmem.testing import ScriptedModel
 
 if TYPE_CHECKING:

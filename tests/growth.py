@@ -8,8 +8,8 @@ from typing import Any
 from strands.hooks import MessageAddedEvent  # noqa: TC002 - Strands reads the annotation
 
 from agentmem.events.codec import decode_event
+from agentmem.messages.text import message_text
 from agentmem.messages.truncation import handle_of
-from agentmem.recall.recall import message_text
 from agentmem.testing import ScriptedModel
 from converse import validate_request
 from sessions import Session

@@ -21,7 +21,7 @@ from agentmem import (
 )
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
 from agentmem.checkpoints.open import open_store
-from agentmem.compaction.summary.extractive import Summary
+from agentmem.checkpoints.summary import Summary
 from agentmem.errors import ConfigurationError, IdentityError
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.outbox import open_outbox

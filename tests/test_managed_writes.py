@@ -15,10 +15,10 @@ from bedrock_agentcore.memory.integrations.strands.session_manager import AgentC
 from strands import Agent, tool
 
 from agentmem import HookConfig, MemoryConfig, Namespace
-from agentmem.config import InMemoryCheckpoints, WriteConfig
 from agentmem.errors import ConfigurationError
 from agentmem.events.writer import PATIENCE
 from agentmem.local import LocalMemory
+from agentmem.settings.sections import InMemoryCheckpoints, WriteConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from loop_lag import loop_lags
 from sessions import Session, events, texts

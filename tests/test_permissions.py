@@ -22,7 +22,7 @@ from agentmem import (
 )
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
 from agentmem.checkpoints.open import open_store
-from agentmem.compaction.summary.extractive import Summary
+from agentmem.checkpoints.summary import Summary
 from agentmem.events.position import Position
 from agentmem.messages.truncation import TruncationSettings
 from agentmem.testing import Reply, ScriptedModel

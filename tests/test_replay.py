@@ -13,14 +13,7 @@ from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemory
 from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
 from strands.agent.conversation_manager import SlidingWindowConversationManager
 
-from agentmem.config import (
-    CompactionConfig,
-    DynamoDBCheckpoints,
-    EventLogCheckpoints,
-    InMemoryCheckpoints,
-    MemoryConfig,
-    SqliteCheckpoints,
-)
+from agentmem.config import MemoryConfig
 from agentmem.messages.tokens import count_request
 from agentmem.messages.truncation import handle_of
 from agentmem.replay.calls import ApiCalls
@@ -28,6 +21,13 @@ from agentmem.replay.conversation import is_prompt
 from agentmem.replay.formats import load_conversation, read_lines
 from agentmem.replay.run import Replay, write_request
 from agentmem.scope.identity import new_session_id
+from agentmem.settings.sections import (
+    CompactionConfig,
+    DynamoDBCheckpoints,
+    EventLogCheckpoints,
+    InMemoryCheckpoints,
+    SqliteCheckpoints,
+)
 from converse import validate_request
 
 WORKSHOP = Path(__file__).parent / "data" / "workshop.jsonl"

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
-from agentmem.config import WriteConfig
 from agentmem.events import writer_registry
 from agentmem.events.codec import decode_event, encode_message
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.session_manager.manager import CompactingSessionManager
+from agentmem.settings.sections import WriteConfig
 from agentmem.testing import ScriptedModel
 from sessions import Session, events, texts
 

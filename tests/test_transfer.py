@@ -16,7 +16,7 @@ from strands import Agent
 from agentmem import CompactionConfig, DynamoDBCheckpoints, EventLogCheckpoints, MemoryConfig, SqliteCheckpoints
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
 from agentmem.checkpoints.open import open_store
-from agentmem.compaction.summary.extractive import Summary
+from agentmem.checkpoints.summary import Summary
 from agentmem.errors import AgentMemError
 from agentmem.events.position import Position
 from agentmem.local import LocalMemory

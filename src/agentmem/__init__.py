@@ -10,16 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agentmem.config import (
-        CompactionConfig,
-        DynamoDBCheckpoints,
-        EventLogCheckpoints,
-        HookConfig,
-        InMemoryCheckpoints,
-        MemoryConfig,
-        SqliteCheckpoints,
-        WriteConfig,
-    )
+    from agentmem.config import MemoryConfig
     from agentmem.deploy.permissions import iam_policy
     from agentmem.deploy.provisioning import ensure_memory, ensure_memory_async
     from agentmem.errors import (
@@ -46,6 +37,15 @@ if TYPE_CHECKING:
     from agentmem.scope.namespaces import Namespace
     from agentmem.session import MemorySession
     from agentmem.session_manager.manager import CompactingSessionManager
+    from agentmem.settings.sections import (
+        CompactionConfig,
+        DynamoDBCheckpoints,
+        EventLogCheckpoints,
+        HookConfig,
+        InMemoryCheckpoints,
+        SqliteCheckpoints,
+        WriteConfig,
+    )
 
 __all__ = [
     "AgentMemError",

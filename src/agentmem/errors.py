@@ -1,4 +1,16 @@
-"""Every error agentmem raises, under one root.
+"""Defines every error agentmem raises, under one root.
+
+    AgentMemError
+    ├── ConfigurationError (also ValueError)         a setting is missing, malformed or contradicts another
+    ├── IdentityError (also ValueError)              an actor or session id that cannot be used
+    ├── HistoryUnavailableError                      the session's events could not be read
+    ├── CheckpointStoreError                         the checkpoint store could not be reached or understood
+    ├── CheckpointConflictError                      another writer saved a checkpoint first
+    ├── CompactionError (also Strands'               the context cannot be made to fit
+    │     ContextWindowOverflowException)
+    ├── MemoryWaitTimeout (also TimeoutError)        awaited records did not appear in time
+    ├── ExtractionFailedError                        an extraction job failed
+    └── UnsentMessagesError                          closing left messages unacknowledged
 
 A message says what happened, to which memory, actor and session where there is one, and what to do next.
 Errors never carry message text: a traceback ends up in logs that more people read than the conversation.
@@ -13,7 +25,6 @@ from strands.types.exceptions import ContextWindowOverflowException
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agentmem.checkpoints.checkpoint import Checkpoint
 
 __all__ = [
     "AgentMemError",
@@ -56,10 +67,10 @@ class CheckpointConflictError(AgentMemError):
     """Another writer saved a checkpoint first.
 
     Attributes:
-        winner: The checkpoint that is in the store now, to be adopted; None when the store could not tell.
+        winner: The `Checkpoint` that is in the store now, to be adopted; None when the store could not tell.
     """
 
-    def __init__(self, message: str, winner: Checkpoint | None = None) -> None:
+    def __init__(self, message: str, winner: Any = None) -> None:
         """Keep the winner beside the message."""
         super().__init__(message)
         self.winner = winner

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agentmem.errors import ConfigurationError
-from agentmem.scope.identity import validate_actor_id, validate_session_id
-from agentmem.scope.templates import check_variables
+from agentmem.scope.scope import SessionScope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from strands.memory import MemoryStore
 
-    from agentmem.config import MemoryConfig
     from agentmem.hook import MemoryHook
     from agentmem.recall.recall import RecalledMessage
     from agentmem.records.retrieval import MemoryRecord
@@ -32,7 +28,7 @@ DEFAULT_AGENT = "default"
 
 
 @dataclass(frozen=True)
-class MemorySession:
+class MemorySession(SessionScope):
     """One actor's session in one memory. Making it costs no call; `MemoryConfig.bind` is the usual way.
 
     Attributes:
@@ -47,85 +43,6 @@ class MemorySession:
         ConfigurationError: There is no memory id; a variable is missing, unknown or malformed; or a namespace would
             be too long.
     """
-
-    config: MemoryConfig = field(repr=False)
-    actor_id: str
-    session_id: str
-    variables: Mapping[str, str] | None = None
-    bound_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False, repr=False)
-    _resolved: dict[str, str] = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Check everything once, so that no later call can fail for the identity's sake."""
-        config = self.config
-        if not config.memory_id:
-            raise ConfigurationError(
-                "memory_id is missing. Give MemoryConfig(memory_id=...), set BEDROCK_AGENTCORE_MEMORY_ID and use "
-                "MemoryConfig.from_env(), make a memory with ensure_memory(), or use MemoryConfig.local()."
-            )
-        validate_actor_id(self.actor_id, hierarchical=config.hierarchical_actor_ids)
-        validate_session_id(self.session_id)
-        object.__setattr__(self, "variables", check_variables(config.variables(), self.variables or {}))
-        resolved = {
-            namespace.name: namespace.resolve(
-                self.actor_id,
-                self.session_id,
-                self.variables,
-                hierarchical_actor_ids=config.hierarchical_actor_ids,
-            )
-            for namespace in config.namespaces
-        }
-        object.__setattr__(self, "_resolved", resolved)
-
-    @property
-    def memory_id(self) -> str:
-        """The memory's id."""
-        return self.config.memory_id
-
-    @property
-    def client(self) -> Any:
-        """The shared boto3 client of events and records."""
-        return self.config.data_plane()
-
-    def namespace(self, name: str) -> str:
-        """Return the namespace of this actor and session.
-
-        Args:
-            name: The name it was configured with.
-
-        Returns:
-            The namespace, such as ``/users/user123/facts/``.
-
-        Raises:
-            ConfigurationError: There is none of that name.
-        """
-        if name not in self._resolved:
-            self.config.namespace(name)
-        return self._resolved[name]
-
-    def subtree(self, name: str) -> str:
-        """Return the path above all of this actor's sessions in a namespace; see `Namespace.subtree`.
-
-        Args:
-            name: The name it was configured with.
-
-        Returns:
-            The path, such as ``/summaries/user123/``.
-
-        Raises:
-            ConfigurationError: There is none of that name, or its sessions have no place in common.
-        """
-        return self.config.namespace(name).subtree(
-            self.actor_id, self.variables, hierarchical_actor_ids=self.config.hierarchical_actor_ids
-        )
-
-    def event_options(self) -> dict[str, Any]:
-        """Return what CreateEvent needs beyond the ids so that records land in this session's namespaces.
-
-        Returns:
-            ``{"extractionConfig": {"namespaceVariables": {...}}}``, or nothing when there are no own placeholders.
-        """
-        return {"extractionConfig": {"namespaceVariables": dict(self.variables)}} if self.variables else {}
 
     def hook(self) -> MemoryHook:
         """Make the hook for ``Agent(hooks=[...])``; nothing is called yet.

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
 from agentmem.checkpoints.open import open_store
+from agentmem.checkpoints.summary import Summary
 from agentmem.cli.app import app
-from agentmem.compaction.summary.extractive import Summary
 from agentmem.config import MemoryConfig
 from agentmem.errors import ConfigurationError, IdentityError
 from agentmem.events.position import Position

@@ -26,10 +26,10 @@ from strands.hooks import MessageAddedEvent
 from strands.models.model import Model
 from strands.types.exceptions import ContextWindowOverflowException, EventLoopException
 
-from agentmem.config import EventLogCheckpoints, WriteConfig
 from agentmem.errors import CheckpointStoreError, CompactionError
 from agentmem.events import writer_registry
 from agentmem.session_manager.manager import CompactingSessionManager
+from agentmem.settings.sections import EventLogCheckpoints, WriteConfig
 from agentmem.testing.model_stream import stream_events
 from converse import validate_request
 

@@ -15,7 +15,7 @@ from crashing import Crash, Fault, Line, Process
 
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
-from agentmem.compaction.summary.extractive import Summary
+from agentmem.checkpoints.summary import Summary
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.messages.truncation import handle_of
 

@@ -245,7 +245,7 @@ def test_agents_that_are_opened_anew_for_every_turn(growth):
 
 @pytest.mark.parametrize("flush", ["message", "background"])
 def test_writing_otherwise_changes_nothing(flush):
-    from agentmem.config import WriteConfig
+    from agentmem.settings.sections import WriteConfig
 
     growth = Growth(writes=WriteConfig(flush=flush))
     agent = growth.open([answer for number in range(8) for answer in _looking(number)])
@@ -257,7 +257,7 @@ def test_writing_otherwise_changes_nothing(flush):
 
 
 def test_a_turn_that_is_written_as_it_goes():
-    from agentmem.config import WriteConfig
+    from agentmem.settings.sections import WriteConfig
 
     growth = Growth(writes=WriteConfig(flush_interval_seconds=1e-6))
     calls = [Reply(tool_calls=[ToolCall("look", {"query": f"item {number}"})]) for number in range(20)]

@@ -7,9 +7,9 @@ import json
 import pytest
 from strands import tool
 
-from agentmem.config import CompactionConfig, WriteConfig
 from agentmem.messages.summary_fence import without_summary
 from agentmem.messages.truncation import handle_of
+from agentmem.settings.sections import CompactionConfig, WriteConfig
 from agentmem.testing import Reply, ToolCall
 from growth import THRESHOLD, Growth
 from guardrail import REDACTED, SECRET, Guarded

@@ -147,7 +147,7 @@ class CrashError(BaseException):
 @pytest.mark.parametrize("ends_in", ["toolUse", "toolResult"])
 def test_a_session_that_ends_in_the_middle_of_a_turn_goes_on(growth, ends_in):
     """The process is killed in the middle of a turn: what was written as it went is there, and the turn goes on."""
-    from agentmem.config import WriteConfig
+    from agentmem.settings.sections import WriteConfig
 
     growth = Growth(writes=WriteConfig(flush="message"))
     agent = growth.open()

@@ -7,9 +7,9 @@ import copy
 import pytest
 from strands.hooks import BeforeModelCallEvent
 
-from agentmem.config import InMemoryCheckpoints, WriteConfig
 from agentmem.messages.summary_fence import SUMMARY_TAG
 from agentmem.messages.truncation import handle_of
+from agentmem.settings.sections import InMemoryCheckpoints, WriteConfig
 from agentmem.testing import Reply, ToolCall
 from growth import THRESHOLD, Growth
 

@@ -11,13 +11,6 @@ from types import SimpleNamespace
 import pytest
 from strands import tool
 
-from agentmem.config import (
-    CompactionConfig,
-    DynamoDBCheckpoints,
-    InMemoryCheckpoints,
-    SqliteCheckpoints,
-    WriteConfig,
-)
 from agentmem.errors import (
     CompactionError,
     ConfigurationError,
@@ -25,6 +18,13 @@ from agentmem.errors import (
     UnsentMessagesError,
 )
 from agentmem.session_manager.manager import CompactingSessionManager
+from agentmem.settings.sections import (
+    CompactionConfig,
+    DynamoDBCheckpoints,
+    InMemoryCheckpoints,
+    SqliteCheckpoints,
+    WriteConfig,
+)
 from agentmem.testing import Overflow, Reply, ScriptedModel, ToolCall
 from converse import validate_request
 from sessions import Session

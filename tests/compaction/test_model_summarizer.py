@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summarizer, Summary
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summarizer
 from agentmem.compaction.summary.model_summarizer import ModelSummarizer
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.tokens import count_text
 from agentmem.testing import Reply, ScriptedModel, ToolCall
+
+if TYPE_CHECKING:
+    from agentmem.checkpoints.summary import Summary
 
 RULE = "Never share the floor plans with vendors."
 

@@ -12,7 +12,7 @@ from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.sqlite import SqliteCheckpointStore
-from agentmem.config import WriteConfig
+from agentmem.settings.sections import WriteConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from sessions import Session
 

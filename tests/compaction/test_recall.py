@@ -18,6 +18,7 @@ from strands import Agent, tool
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
+from agentmem.checkpoints.restore import read_session
 from agentmem.compaction.compactor import Compactor
 from agentmem.compaction.policy import Limits
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
@@ -34,7 +35,6 @@ from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import recall_tool
 from agentmem.scope.address import SessionAddress
 from agentmem.session_manager.backfill import FirstOpening
-from agentmem.session_manager.restore import read_session
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from sessions import Session
 

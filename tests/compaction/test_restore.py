@@ -15,14 +15,14 @@ from agentmem import MemoryConfig
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
-from agentmem.compaction.summary.extractive import Summary
-from agentmem.config import DynamoDBCheckpoints, InMemoryCheckpoints
+from agentmem.checkpoints.restore import read_session
+from agentmem.checkpoints.summary import Summary
 from agentmem.events.codec import decode_event, encode_message
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
 from agentmem.local import LocalMemory
 from agentmem.messages.truncation import TruncationSettings
-from agentmem.session_manager.restore import read_session
+from agentmem.settings.sections import DynamoDBCheckpoints, InMemoryCheckpoints
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from converse import validate_request
 from growth import Growth
@@ -230,7 +230,7 @@ def test_a_redaction_is_not_undone_by_a_checkpoint_that_moves_on():
 
 def test_the_originals_of_a_partly_folded_turn_may_have_expired():
     """The user's own message of a long turn stands before the boundary; without its event the rest is shown."""
-    from agentmem.config import WriteConfig
+    from agentmem.settings.sections import WriteConfig
 
     growth = Growth(writes=WriteConfig(flush="message"))
     agent = growth.open([Reply(tool_calls=[ToolCall("look", {"query": f"item {n}"})]) for n in range(20)] + ["done"])

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
 
-from agentmem.config import InMemoryCheckpoints, WriteConfig
 from agentmem.errors import ConfigurationError
+from agentmem.messages.text import message_text
 from agentmem.messages.truncation import handle_of
-from agentmem.recall.recall import message_text
 from agentmem.session_manager.manager import CompactingSessionManager
+from agentmem.settings.sections import InMemoryCheckpoints, WriteConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from growth import Growth
 from sessions import REGION, Session

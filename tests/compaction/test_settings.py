@@ -8,9 +8,10 @@ import logging
 import pytest
 from strands import tool
 
-from agentmem.compaction.summary.extractive import Summarizer, Summary
-from agentmem.config import CompactionConfig
+from agentmem.checkpoints.summary import Summary
+from agentmem.compaction.summary.extractive import Summarizer
 from agentmem.messages.summary_fence import SUMMARY_TAG, count_in_fence
+from agentmem.settings.sections import CompactionConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from converse import validate_request
 from sessions import Session

@@ -18,8 +18,8 @@ from shared_session import Ledger, SharedSession
 from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.sqlite import SqliteCheckpointStore
-from agentmem.config import CompactionConfig
 from agentmem.local import LocalMemory
+from agentmem.settings.sections import CompactionConfig
 
 FAULTS = st.builds(
     Fault, st.sampled_from((LOG, LOG, STORE)), st.sampled_from((1, 2, 1, 3, 1, 4, 5, 6)), st.sampled_from(KINDS)

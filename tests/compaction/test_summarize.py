@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summarizer, Summary
-from agentmem.compaction.summary.summary import without_fence
+from agentmem.checkpoints.summary import Summary, without_fence
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summarizer
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.tokens import count_text
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summary
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.messages.tokens import count_text
+
+if TYPE_CHECKING:
+    from agentmem.checkpoints.summary import Summary
 
 
 class Dialogue(NamedTuple):

@@ -9,9 +9,9 @@ import pytest
 from strands.hooks import BeforeModelCallEvent
 
 from agentmem.compaction.thresholds import Thresholds
-from agentmem.config import CompactionConfig
 from agentmem.errors import CompactionError
 from agentmem.messages.tokens import Calibration
+from agentmem.settings.sections import CompactionConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from sessions import Session
 

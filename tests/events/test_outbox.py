@@ -15,7 +15,6 @@ import pytest
 from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
-from agentmem.config import WriteConfig
 from agentmem.errors import ConfigurationError
 from agentmem.events import writer_registry
 from agentmem.events.batch import OutgoingItem
@@ -25,6 +24,7 @@ from agentmem.events.reader import EventReader, in_order
 from agentmem.events.writer import EventWriter
 from agentmem.local import LocalMemory
 from agentmem.scope.address import SessionAddress
+from agentmem.settings.sections import WriteConfig
 from agentmem.testing import ScriptedModel
 from sessions import Session
 

@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
-from agentmem.config import CompactionConfig, InMemoryCheckpoints, SqliteCheckpoints, WriteConfig
 from agentmem.events.codec import agentmem_item, decode_event, encode_message, replacement_mark
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader, in_order
@@ -18,6 +17,7 @@ from agentmem.events.redaction import Replacement, replace_event
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.messages.truncation import handle_of
+from agentmem.settings.sections import CompactionConfig, InMemoryCheckpoints, SqliteCheckpoints, WriteConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from guardrail import REDACTED, SECRET, Guarded
 from sessions import Session, look

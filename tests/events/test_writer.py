@@ -6,13 +6,13 @@ import uuid
 
 import pytest
 
-from agentmem.config import WriteConfig
 from agentmem.errors import HistoryUnavailableError, UnsentMessagesError
 from agentmem.events.breaker import CircuitBreaker
 from agentmem.events.codec import encode_message
 from agentmem.events.reader import EventReader, in_order
 from agentmem.events.send_queue import REMEMBERED
 from agentmem.events.writer import MAX_ITEMS, EventWriter, OutgoingItem
+from agentmem.settings.sections import WriteConfig
 from sessions import Session
 
 

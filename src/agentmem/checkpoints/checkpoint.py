@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from agentmem.compaction.summary.extractive import Summary
+from agentmem.checkpoints.summary import Summary
 from agentmem.errors import CheckpointStoreError
 from agentmem.events.position import Position
 from agentmem.messages.truncation import TruncationSettings

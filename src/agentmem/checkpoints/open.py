@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from boto3 import Session
 
     from agentmem.checkpoints.checkpoint import CheckpointStore
-    from agentmem.config import CheckpointLocation, DynamoDBCheckpoints
+    from agentmem.settings.sections import CheckpointLocation, DynamoDBCheckpoints
 
 __all__ = ["dynamodb_client", "open_store"]
 
@@ -39,7 +39,12 @@ def open_store(
         ConfigurationError: The location is none of the known ones, or lacks what it needs.
     """
     from agentmem.checkpoints.checkpoint import CheckpointStore
-    from agentmem.config import DynamoDBCheckpoints, EventLogCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
+    from agentmem.settings.sections import (
+        DynamoDBCheckpoints,
+        EventLogCheckpoints,
+        InMemoryCheckpoints,
+        SqliteCheckpoints,
+    )
 
     match location:
         case EventLogCheckpoints():

@@ -108,7 +108,7 @@ def create_checkpoint_table(
     """
     from agentmem.checkpoints.dynamodb.create import create_table
     from agentmem.checkpoints.open import dynamodb_client
-    from agentmem.config import DynamoDBCheckpoints
+    from agentmem.settings.sections import DynamoDBCheckpoints
 
     settings: MemoryConfig | None = None
     if table is None or config is not None:

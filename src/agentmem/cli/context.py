@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agentmem.cli.configuration import Actor, Agent, AsJson, Session, configured
-from agentmem.cli.events import message_text
 from agentmem.cli.output import note, print_facts, print_json, print_table, progress, shortened
+from agentmem.messages.text import message_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

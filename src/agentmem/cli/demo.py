@@ -110,8 +110,9 @@ class Demo:
             Whether everything went as announced: with memory every question is answered and the long session stays
             inside its budget, without memory no question is answered and it does not.
         """
-        from agentmem.config import CompactionConfig, HookConfig, MemoryConfig
+        from agentmem.config import MemoryConfig
         from agentmem.local import LocalMemory
+        from agentmem.settings.sections import CompactionConfig, HookConfig
 
         self._say("[bold]agentmem demo[/bold]: Strands agents on an embedded AgentCore Memory, in this process only.")
         self._say("The model is a stand-in: it can only quote the request it is given.")

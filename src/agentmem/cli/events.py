@@ -13,11 +13,9 @@ from agentmem.cli.output import print_facts, print_json, print_table, progress, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from strands.types.content import Message
-
     from agentmem.config import MemoryConfig
 
-__all__ = ["events", "message_text"]
+__all__ = ["events"]
 
 events = typer.Typer(help="Look at the events of a session.", no_args_is_help=True)
 
@@ -68,6 +66,7 @@ def show_event(
     Example: agentmem events show '0000001790000000003#0a1b2c3d' --actor user123 --session chat-0001
     """
     from agentmem.events.codec import decode_event
+    from agentmem.messages.text import message_text
 
     with progress("reading the event"):
         answer = config.data_plane().get_event(
@@ -92,27 +91,10 @@ def show_event(
         print(f"\n{logged.message['role']}:\n{message_text(logged.message)}")
 
 
-def message_text(message: Message) -> str:
-    """Return a message as text: what is said, and of everything else what it is."""
-    return "\n".join(_block_text(block) for block in message["content"])
-
-
-def _block_text(block: Mapping[str, Any]) -> str:
-    if "text" in block:
-        return str(block["text"])
-    if "toolUse" in block:
-        return f"[calls {block['toolUse']['name']} {block['toolUse']['input']}]"
-    if "toolResult" in block:
-        parts = [_block_text(part) for part in block["toolResult"]["content"]]
-        return f"[result of {block['toolResult']['toolUseId']}]\n" + "\n".join(parts)
-    if "json" in block:
-        return str(block["json"])
-    return f"[{next(iter(block), 'nothing')}]"
-
-
 def _facts(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return what can be said of an event in a line."""
     from agentmem.events.codec import decode_event
+    from agentmem.messages.text import message_text
 
     decoded = decode_event(event)
     roles = [logged.message["role"] for logged in decoded.messages]

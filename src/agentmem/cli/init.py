@@ -94,7 +94,7 @@ def _ensured(values: dict[str, Any], name: str | None, event_expiry_days: int, m
 
 def _table(config: MemoryConfig) -> bool | None:
     """Create the checkpoint table, if there is to be one; tell whether it was missing."""
-    from agentmem.config import DynamoDBCheckpoints
+    from agentmem.settings.sections import DynamoDBCheckpoints
 
     if not isinstance(config.checkpoints, DynamoDBCheckpoints):
         return None

@@ -15,10 +15,11 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agentmem.config import CheckpointLocation, MemoryConfig
+    from agentmem.config import MemoryConfig
     from agentmem.replay.model import Request
     from agentmem.replay.report import ReplayReport
     from agentmem.session_manager.manager import CompactingSessionManager
+    from agentmem.settings.sections import CheckpointLocation
 
 __all__ = ["replay"]
 
@@ -68,11 +69,12 @@ def replay(  # noqa: PLR0917 - typer makes an option of each
 
     Example: agentmem replay conversation.jsonl --token-threshold 30000 --restart-every 7
     """
-    from agentmem.config import CompactionConfig, MemoryConfig
+    from agentmem.config import MemoryConfig
     from agentmem.replay.calls import ApiCalls
     from agentmem.replay.formats import load_conversation
     from agentmem.replay.picture import check_picture_path, write_picture
     from agentmem.replay.run import Replay
+    from agentmem.settings.sections import CompactionConfig
 
     target = _picture_path(picture, no_picture=no_picture, as_json=as_json)
     if target is not None:
@@ -124,7 +126,12 @@ def _location(
     stack: ExitStack, kind: Checkpoints, local: Path | None, table: str, endpoint: str | None
 ) -> CheckpointLocation:
     """Describe where the checkpoints are kept; without a folder SQLite gets one that is gone afterwards."""
-    from agentmem.config import DynamoDBCheckpoints, EventLogCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
+    from agentmem.settings.sections import (
+        DynamoDBCheckpoints,
+        EventLogCheckpoints,
+        InMemoryCheckpoints,
+        SqliteCheckpoints,
+    )
 
     if kind is Checkpoints.SQLITE:
         folder = local or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentmem-replay-")))
@@ -137,7 +144,7 @@ def _location(
 def _create_table(config: MemoryConfig) -> None:
     from agentmem.checkpoints.dynamodb.create import create_table
     from agentmem.checkpoints.open import dynamodb_client
-    from agentmem.config import DynamoDBCheckpoints
+    from agentmem.settings.sections import DynamoDBCheckpoints
 
     if not isinstance(config.checkpoints, DynamoDBCheckpoints):
         raise typer.BadParameter("only --checkpoints dynamodb has a table to create", param_hint="--create-table")

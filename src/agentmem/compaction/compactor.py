@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, Trigger
+from agentmem.checkpoints.summary import Summary
 from agentmem.compaction.pending_checkpoint import NOWHERE, Draft, entry_of
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
-from agentmem.compaction.summary.extractive import Summary
 from agentmem.compaction.view_state import Account
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.summary_fence import FENCE_TOKENS, count_in_fence, summary_block, with_summary, without_summary
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
+    from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.summary.extractive import Summarizer
     from agentmem.events.position import Position
-    from agentmem.session_manager.restore import RestoredSession
 
 __all__ = ["Compaction", "Compactor"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agentmem.compaction.policy import Limits
 
 if TYPE_CHECKING:
-    from agentmem.config import CompactionConfig
+    from agentmem.settings.sections import CompactionConfig
 
 __all__ = ["Thresholds", "model_name"]
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
+    from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Plan
     from agentmem.events.position import Position
-    from agentmem.session_manager.restore import RestoredSession
 
 __all__ = ["Account"]
 

@@ -12,7 +12,7 @@ from agentmem.settings.sections import DynamoDBCheckpoints
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agentmem.config import MemoryConfig
+    from agentmem.scope.scope import Configuration
 
 __all__ = ["iam_policy"]
 
@@ -68,7 +68,7 @@ _ACCOUNT = re.compile(r"\d{12}|\*")
 
 
 def iam_policy(
-    config: MemoryConfig, *, account_id: str = "*", setup: bool = False, operate: bool = False
+    config: Configuration, *, account_id: str = "*", setup: bool = False, operate: bool = False
 ) -> dict[str, Any]:
     """Return the least-privilege IAM policy for what a configuration calls.
 
@@ -155,14 +155,14 @@ def _above_sessions(template: str) -> str:
     return PLACEHOLDER.sub("*", normalise("/".join(kept)) if kept else normalise(template)) + "*"
 
 
-def _memory_arn(config: MemoryConfig, account_id: str) -> str:
+def _memory_arn(config: Configuration, account_id: str) -> str:
     if config.memory_id.startswith("arn:"):
         return config.memory_id
     partition = _partition(config.region or "")
     return f"arn:{partition}:bedrock-agentcore:{config.region}:{account_id}:memory/{config.memory_id or '*'}"
 
 
-def _table_arn(config: MemoryConfig, location: DynamoDBCheckpoints, account_id: str) -> str:
+def _table_arn(config: Configuration, location: DynamoDBCheckpoints, account_id: str) -> str:
     if location.table.startswith("arn:"):
         return location.table
     region = location.region or config.region or ""

@@ -18,8 +18,8 @@ from agentmem.settings.sections import DynamoDBCheckpoints
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from agentmem.config import MemoryConfig
     from agentmem.scope.namespaces import Namespace
+    from agentmem.scope.scope import Configuration
 
 __all__ = ["ensure_memory", "ensure_memory_async", "shortcomings"]
 
@@ -31,7 +31,7 @@ MAX_WAIT = 300.0
 
 POLL_INTERVAL = 2.0
 
-ConfigT = TypeVar("ConfigT", bound="MemoryConfig")
+ConfigT = TypeVar("ConfigT", bound="Configuration")
 _log = logging.getLogger(__name__)
 
 
@@ -119,7 +119,7 @@ async def ensure_memory_async(config: ConfigT, name: str, **options: Any) -> Con
     return await asyncio.to_thread(lambda: ensure_memory(config, name, **options))
 
 
-def shortcomings(config: MemoryConfig, memory: Mapping[str, Any]) -> list[str]:
+def shortcomings(config: Configuration, memory: Mapping[str, Any]) -> list[str]:
     """Compare a memory with a configuration.
 
     Args:
@@ -152,7 +152,7 @@ def shortcomings(config: MemoryConfig, memory: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _described(config: MemoryConfig) -> dict[str, Any]:
+def _described(config: Configuration) -> dict[str, Any]:
     described: dict[str, Any] = {}
     if config.namespaces:
         described["memoryStrategies"] = config.strategies()
@@ -161,7 +161,7 @@ def _described(config: MemoryConfig) -> dict[str, Any]:
     return described
 
 
-def _obtained(control: Any, config: MemoryConfig, request: Mapping[str, Any]) -> dict[str, Any] | None:
+def _obtained(control: Any, config: Configuration, request: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the memory, made now if need be; None while one of its name is going or not listed yet."""
     memory_id = config.memory_id or _find(control, request["name"]) or _create(control, request)
     memory = _get(control, memory_id) if memory_id else None
@@ -211,7 +211,7 @@ def _get(control: Any, memory_id: str) -> dict[str, Any] | None:
     return memory if memory["status"] != "DELETING" else None
 
 
-def _lacking(config: MemoryConfig, memory: Mapping[str, Any]) -> dict[str, Any]:
+def _lacking(config: Configuration, memory: Mapping[str, Any]) -> dict[str, Any]:
     """Return what UpdateMemory has to add; strategies that are being added already count as lacking until then."""
     present = {strategy["name"]: strategy for strategy in memory.get("strategies", [])}
     for namespace in config.namespaces:

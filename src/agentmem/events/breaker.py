@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agentmem.config import WriteConfig
+    from agentmem.settings.sections import WriteConfig
 
 __all__ = ["CircuitBreaker", "breaker_of"]
 

@@ -24,12 +24,12 @@ from agentmem.support import clock, telemetry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from agentmem.config import WriteConfig
     from agentmem.events.breaker import CircuitBreaker
     from agentmem.events.jobs import QueuedEvent, QueuedTurn
     from agentmem.events.send_queue import Backlog
     from agentmem.events.session_outbox import Journal
     from agentmem.scope.address import SessionAddress
+    from agentmem.settings.sections import WriteConfig
 
 __all__ = ["Sender"]
 

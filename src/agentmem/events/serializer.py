@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-    from agentmem.config import WriteConfig
+    from agentmem.settings.sections import WriteConfig
 
 __all__ = ["UNREADABLE", "Outward"]
 

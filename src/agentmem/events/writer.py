@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-    from agentmem.config import WriteConfig
     from agentmem.events.breaker import CircuitBreaker
     from agentmem.events.position import Position
     from agentmem.scope.address import SessionAddress
+    from agentmem.settings.sections import WriteConfig
 
 __all__ = ["MAX_BYTES", "MAX_ITEMS", "EventWriter", "OutgoingItem", "WriterStatus", "check_flush"]
 

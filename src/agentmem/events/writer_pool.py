@@ -19,8 +19,8 @@ from agentmem.scope.address import SessionAddress
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agentmem.config import WriteConfig
-    from agentmem.session import MemorySession
+    from agentmem.scope.scope import SessionScope
+    from agentmem.settings.sections import WriteConfig
 
 __all__ = ["HookStatus", "SessionWriters"]
 
@@ -75,12 +75,12 @@ class SessionWriters:
         self._saved = self._dropped = 0
         self._last_error: str | None = None
 
-    def writer(self, session: MemorySession) -> EventWriter:
+    def writer(self, session: SessionScope) -> EventWriter:
         """Return the writer of a session; keep it as long as you use it."""
         address = SessionAddress(session.memory_id, session.actor_id, session.session_id)
         return self._writer_of(address, session.client, session.event_options())
 
-    def drain(self, session: MemorySession, writer: EventWriter) -> bool:
+    def drain(self, session: SessionScope, writer: EventWriter) -> bool:
         """Send what a session's writer holds, for as long as a turn may wait; it is kept until it holds nothing.
 
         Returns:

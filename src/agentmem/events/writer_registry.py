@@ -25,9 +25,9 @@ from agentmem.support.clock import monotonic
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agentmem.config import WriteConfig
     from agentmem.events.writer import EventWriter
     from agentmem.scope.address import SessionAddress
+    from agentmem.settings.sections import WriteConfig
 
 __all__ = ["Finishing", "finish_with", "give_up", "is_lambda", "keep", "release", "retry", "waiting"]
 

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
     from strands.agent.agent import Agent
 
-    from agentmem.config import MemoryConfig
-    from agentmem.session import MemorySession
+    from agentmem.scope.scope import Configuration, SessionScope
 
 __all__ = ["SESSION_ID", "USER_ID", "session_manager_of", "session_of"]
 
@@ -27,7 +26,7 @@ def session_manager_of(agent: Agent) -> AgentCoreMemorySessionManager | None:
     return manager if isinstance(manager, AgentCoreMemorySessionManager) else None
 
 
-def session_of(agent: Agent, config: MemoryConfig) -> MemorySession:
+def session_of(agent: Agent, config: Configuration) -> SessionScope:
     """Find out whose memory a new agent has.
 
     Asked before any session manager has restored the agent's state: a tool may have written what was stored, and must

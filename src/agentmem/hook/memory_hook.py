@@ -23,20 +23,21 @@ from strands.hooks.events import MessageUpdatedEvent
 from strands.middleware import InvokeModelStage
 from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
 
-from agentmem.config import MemoryConfig
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.reader import EventReader
 from agentmem.events.writer_pool import HookStatus
 from agentmem.events.writer_registry import finish_with
 from agentmem.hook.agent_identity import session_manager_of, session_of
 from agentmem.hook.injection import with_text_after
-from agentmem.hook.restore import as_message, message_text, put_into_system_prompt, read_last_messages
+from agentmem.hook.restore import as_message, put_into_system_prompt, read_last_messages
 from agentmem.hook.retriever import Recollector
 from agentmem.hook.saving import SavedAgent, Saver
 from agentmem.messages.converse import for_model
 from agentmem.messages.fencing import fenced_records
+from agentmem.messages.text import plain_text
 from agentmem.messages.turns import is_own_message
 from agentmem.scope.address import SessionAddress
+from agentmem.scope.scope import Configuration
 from agentmem.support import telemetry
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.records.retrieval import MemoryRecord
-    from agentmem.session import MemorySession
+    from agentmem.scope.scope import SessionScope
 
 __all__ = ["HookStatus", "MemoryHook"]
 
@@ -57,7 +58,7 @@ _log = logging.getLogger(__name__)
 class _AgentMemory:
     """What the hook knows of one agent; it must not refer to the agent, which it is kept for weakly."""
 
-    session: MemorySession
+    session: SessionScope
     saved: SavedAgent
     saves: bool
     restored: bool
@@ -84,9 +85,9 @@ class MemoryHook(HookProvider):
 
     def __init__(
         self,
-        config: MemoryConfig | None = None,
+        config: Configuration | None = None,
         *,
-        session: MemorySession | None = None,
+        session: SessionScope | None = None,
         memory_id: str | None = None,
         region: str | None = None,
     ) -> None:
@@ -109,7 +110,7 @@ class MemoryHook(HookProvider):
                     "memory_id is missing. Give MemoryHook(config), MemoryHook(memory_id=..., region=...) or "
                     "MemoryHook(session=...)."
                 )
-            config = session.config if session is not None else MemoryConfig(memory_id=memory_id or "", region=region)
+            config = session.config if session is not None else Configuration(memory_id=memory_id or "", region=region)
         self._config = config
         self._session = session
         self._settings = config.hook
@@ -133,7 +134,7 @@ class MemoryHook(HookProvider):
             breaker=self._recollector.breaker if status.breaker == "closed" else status.breaker,
         )
 
-    def session_of(self, agent: Agent) -> MemorySession:
+    def session_of(self, agent: Agent) -> SessionScope:
         """Return the session an agent was bound to when it was made.
 
         Raises:
@@ -215,7 +216,7 @@ class MemoryHook(HookProvider):
             return  # a direct tool call: its messages are made up and say nothing
         if is_own_message(message) and not memory.called_model:
             memory.anchor = message["tracking_id"]
-            memory.query = message_text(message["content"], "user", without_thinking=False)
+            memory.query = plain_text(message["content"], "user", without_thinking=False)
             memory.shown, memory.records = None, ()
         if not memory.saves or message["role"] not in self._settings.roles or _is_made_up(message):
             return
@@ -320,10 +321,8 @@ class MemoryHook(HookProvider):
 
 def _has_session_in_memory(agent: Agent) -> bool:
     """Whether a session manager keeps this agent's session in AgentCore Memory already."""
-    from agentmem.session_manager.manager import CompactingSessionManager
-
     manager = session_manager_of(agent)
-    if manager is not None and not isinstance(manager, CompactingSessionManager):
+    if manager is not None and not getattr(manager, "reads_plain_text", False):
         _log.warning("the hook only retrieves: plain text beside the SDK's session manager would empty its history")
     return manager is not None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.codec import encode_text
 from agentmem.events.redaction import Replacement
-from agentmem.hook.restore import message_text
+from agentmem.messages.text import plain_text
 from agentmem.support.clock import monotonic
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class PendingTurn:
         return found
 
     def _text_of(self, message: Message) -> str:
-        return message_text(message["content"], message["role"], without_thinking=self._strip_thinking)
+        return plain_text(message["content"], message["role"], without_thinking=self._strip_thinking)
 
     def _item(self, name: str, role: str, text: str) -> OutgoingItem | None:
         outgoing = self._outgoing(text)

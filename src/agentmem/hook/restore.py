@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.events.reader import in_order
 from agentmem.messages.fencing import fenced_turns, inert, message_element, shorten, within_tokens, without_fence
-from agentmem.messages.thinking import strip_thinking
+from agentmem.messages.text import plain_text
 from agentmem.messages.tokens import count_text
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agentmem.events.codec import DecodedEvent
     from agentmem.events.reader import EventReader
 
-__all__ = ["RestoredText", "as_message", "message_text", "put_into_system_prompt", "read_last_messages"]
+__all__ = ["RestoredText", "as_message", "put_into_system_prompt", "read_last_messages"]
 
 PAGES = 5
 """Pages of 100 events looked through at most: the newest messages with text are all that is wanted."""
@@ -40,19 +40,6 @@ class RestoredText:
     role: str
     at: datetime
     text: str
-
-
-def message_text(content: Sequence[object], role: str, *, without_thinking: bool) -> str:
-    """Return the text of a message's content, tool traffic, reasoning and media left out.
-
-    Args:
-        content: The content blocks.
-        role: The message's role; only an assistant's text is searched for thinking.
-        without_thinking: Whether to take thinking blocks and tool calls written as text out.
-    """
-    texts = [str(block["text"]) for block in content if isinstance(block, dict) and "text" in block]
-    text = "\n".join(text for text in texts if text.strip())
-    return (strip_thinking(text) if without_thinking and role == "assistant" else text).strip()
 
 
 def read_last_messages(
@@ -76,7 +63,7 @@ def read_last_messages(
         return [
             RestoredText(one.message["role"], one.at, text)
             for one in in_order(events)
-            if (text := message_text(one.message["content"], one.message["role"], without_thinking=without_thinking))
+            if (text := plain_text(one.message["content"], one.message["role"], without_thinking=without_thinking))
         ]
 
     def enough(events: Sequence[DecodedEvent]) -> bool:

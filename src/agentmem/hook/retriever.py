@@ -15,10 +15,10 @@ from agentmem.support.threads import Threads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agentmem.config import HookConfig, WriteConfig
     from agentmem.events.writer_pool import BreakerState
     from agentmem.records.retrieval import MemoryRecord
-    from agentmem.session import MemorySession
+    from agentmem.scope.scope import SessionScope
+    from agentmem.settings.sections import HookConfig, WriteConfig
 
 __all__ = ["Recollector"]
 
@@ -53,7 +53,7 @@ class Recollector:
         """State of the circuit breaker of searching."""
         return self._breaker.state
 
-    async def recollect(self, session: MemorySession, query: str) -> tuple[MemoryRecord, ...]:
+    async def recollect(self, session: SessionScope, query: str) -> tuple[MemoryRecord, ...]:
         """Search all namespaces of a session at once.
 
         Args:

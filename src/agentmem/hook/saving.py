@@ -14,10 +14,9 @@ from agentmem.support.threads import Threads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agentmem.config import MemoryConfig
     from agentmem.events.writer import EventWriter
     from agentmem.hook.pending_turn import Text
-    from agentmem.session import MemorySession
+    from agentmem.scope.scope import Configuration, SessionScope
 
 __all__ = ["SavedAgent", "Saver"]
 
@@ -32,7 +31,7 @@ class SavedAgent:
         writer: The session's writer, once there was something to write.
     """
 
-    session: MemorySession
+    session: SessionScope
     turn: PendingTurn
     writer: EventWriter | None = None
 
@@ -40,7 +39,7 @@ class SavedAgent:
 class Saver:
     """Writes what many agents of one hook have said. Safe to share between threads."""
 
-    def __init__(self, config: MemoryConfig, failed: Callable[[str, Exception], None]) -> None:
+    def __init__(self, config: Configuration, failed: Callable[[str, Exception], None]) -> None:
         """Write as a configuration says.
 
         Args:
@@ -65,7 +64,7 @@ class Saver:
             status.saved, status.pending, status.dropped + self._withheld, status.last_error, status.breaker
         )
 
-    def adopt(self, session: MemorySession) -> SavedAgent:
+    def adopt(self, session: SessionScope) -> SavedAgent:
         """Return what is to be saved of a new agent of a session: nothing yet."""
         turn = PendingTurn(
             self.outgoing, strip_thinking=self._config.hook.strip_thinking, follow=self._settings.flush == "message"

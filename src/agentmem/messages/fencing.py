@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from agentmem.messages.summary_fence import SUMMARY_TAG
 from agentmem.messages.tokens import count_text
@@ -17,7 +17,6 @@ from agentmem.messages.tokens import count_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agentmem.records.retrieval import MemoryRecord
 
 __all__ = [
     "CONVERSATION_TAG",
@@ -52,7 +51,23 @@ _CUT = " [...]"
 Item = TypeVar("Item")
 
 
-def fenced_records(records: Sequence[MemoryRecord]) -> str:
+class Record(Protocol):
+    """A long-term memory record, as far as it is shown."""
+
+    @property
+    def text(self) -> str:
+        """Its content."""
+
+    @property
+    def namespace(self) -> str:
+        """Where it is from."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was extracted."""
+
+
+def fenced_records(records: Sequence[Record]) -> str:
     """Render long-term memory records for a model.
 
     Args:
@@ -82,7 +97,7 @@ def fenced_turns(messages: Sequence[tuple[str, datetime, str]]) -> str:
     return "\n".join([f"<{CONVERSATION_TAG}>", _ABOUT_CONVERSATION, *lines, f"</{CONVERSATION_TAG}>"])
 
 
-def record_element(record: MemoryRecord) -> str:
+def record_element(record: Record) -> str:
     """Render one record with its date and origin."""
     name = escape(record.namespace, attribute=True)
     return f'<record from="{name}" date="{record.created_at:%Y-%m-%d}">{escape(_readable(record.text))}</record>'

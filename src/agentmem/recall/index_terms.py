@@ -13,7 +13,7 @@ import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from agentmem.compaction.summary.merge import text_of
+from agentmem.messages.text import text_of
 from agentmem.messages.words import STOPWORDS, stem
 
 if TYPE_CHECKING:

@@ -14,15 +14,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from agentmem.checkpoints.checkpoint import IndexEntry
+from agentmem.checkpoints.restore import read_session
 from agentmem.events.codec import LoggedMessage
 from agentmem.events.position import Position
+from agentmem.messages.text import message_text
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import handle_of, names_of_tools, numbered_blocks
 from agentmem.messages.turns import turns_of, without_recall
 from agentmem.recall.index_terms import key_terms, rank, wanted_terms
 from agentmem.recall.log_scan import PAGES_A_STEP, LookBack, answers
-from agentmem.recall.recalled import RecalledMessage, message_text, passage_of
-from agentmem.session_manager.restore import read_session
+from agentmem.recall.recalled import RecalledMessage, passage_of
 from agentmem.support import telemetry
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
+    from agentmem.checkpoints.restore import RestoredSession
     from agentmem.events.reader import EventReader
-    from agentmem.session_manager.restore import RestoredSession
 
-__all__ = ["RecalledMessage", "SessionRecall", "message_text"]
+__all__ = ["RecalledMessage", "SessionRecall"]
 
 MOST_FETCHED = 12
 """Originals fetched for one question. The best few answer it; more only cost calls."""

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agentmem.compaction.summary.merge import text_of
 from agentmem.messages.cutting import MARKER_TOKENS, RECALL_TOOL
 from agentmem.messages.tokens import count_text
 from agentmem.recall.index_terms import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
-    from strands.types.content import ContentBlock, Message
+    from strands.types.content import ContentBlock
 
-__all__ = ["MEDIA", "RecalledMessage", "message_text", "passage_of"]
-
-MEDIA = ("image", "document", "video", "audio")
-"""Kinds of blocks that have no text of their own."""
+__all__ = ["RecalledMessage", "passage_of"]
 
 _STEP = 400
 
@@ -44,11 +38,6 @@ class RecalledMessage:
     at: datetime
     handle: str = ""
     content: tuple[ContentBlock, ...] = field(default=(), repr=False, compare=False)
-
-
-def message_text(message: Message) -> str:
-    """Return a message as text: its texts, its tool uses as calls, its tool results as what they say."""
-    return "\n".join(part for block in message["content"] if (part := _block_text(block)))
 
 
 def passage_of(one: RecalledMessage, query: str, max_tokens: int) -> str:
@@ -78,25 +67,3 @@ def passage_of(one: RecalledMessage, query: str, max_tokens: int) -> str:
         if tokens <= room or length <= 1:
             return passage + note
         length = max(length * room // (tokens + 1), 1)
-
-
-def _block_text(block: Mapping[str, Any]) -> str:
-    said = text_of(block)
-    if said or "text" in block or "reasoningContent" in block or "cachePoint" in block:
-        return said
-    if "toolUse" in block:
-        use = block["toolUse"]
-        return f"{use['name']}({_json(use.get('input'))})"
-    if "toolResult" in block:
-        return "\n".join(_block_text(item) for item in block["toolResult"].get("content") or ())
-    if "json" in block:
-        return _json(block["json"])
-    for kind in MEDIA:
-        if isinstance(block.get(kind), dict):
-            about = [str(block[kind][key]) for key in ("name", "format") if block[kind].get(key)]
-            return f"[{kind} ({', '.join(about)})]" if about else f"[{kind}]"
-    return _json(block)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=lambda other: f"<{type(other).__name__}>")

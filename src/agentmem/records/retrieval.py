@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
-    from agentmem.session import MemorySession
+    from agentmem.scope.scope import SessionScope
 
 __all__ = ["MemoryRecord", "Retrieval", "chosen", "list_records", "retrieve", "search"]
 
@@ -67,7 +67,7 @@ class Retrieval:
     failures: Mapping[str, BaseException]
 
 
-def search(session: MemorySession, name: str, query: str, *, client: Any = None) -> list[MemoryRecord]:
+def search(session: SessionScope, name: str, query: str, *, client: Any = None) -> list[MemoryRecord]:
     """Search the long-term memory of one namespace.
 
     Args:
@@ -102,7 +102,7 @@ def search(session: MemorySession, name: str, query: str, *, client: Any = None)
     return sorted(relevant, key=lambda record: -record.score)[: namespace.top_k]
 
 
-def list_records(session: MemorySession, name: str) -> list[MemoryRecord]:
+def list_records(session: SessionScope, name: str) -> list[MemoryRecord]:
     """List the long-term memory of one namespace, all of it.
 
     Args:
@@ -130,7 +130,7 @@ def list_records(session: MemorySession, name: str) -> list[MemoryRecord]:
 
 
 async def retrieve(
-    session: MemorySession,
+    session: SessionScope,
     query: str,
     *,
     seconds: float,
@@ -184,7 +184,7 @@ def chosen(records: Sequence[MemoryRecord], max_tokens: int) -> list[MemoryRecor
     return within_tokens(records, max_tokens, record_element, skip=True)
 
 
-def _search(session: MemorySession, name: str, query: str, client: Callable[[], Any] | None) -> list[MemoryRecord]:
+def _search(session: SessionScope, name: str, query: str, client: Callable[[], Any] | None) -> list[MemoryRecord]:
     return search(session, name, query, client=None if client is None else client())
 
 

@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING
 
 from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
-from agentmem.compaction.summary.extractive import Summary
+from agentmem.checkpoints.restore import read_session
+from agentmem.checkpoints.summary import Summary
 from agentmem.errors import CheckpointConflictError
 from agentmem.events.reader import in_order
 from agentmem.messages.summary_fence import count_in_fence
 from agentmem.messages.truncation import handle_of, names_of_tools
 from agentmem.messages.turns import turns_of, without_recall
 from agentmem.recall.index_terms import INDEX_TERMS, key_terms
-from agentmem.session_manager.restore import read_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
+    from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.summary.extractive import Summarizer
     from agentmem.events.codec import LoggedMessage
     from agentmem.events.position import Position
     from agentmem.events.reader import EventReader
     from agentmem.messages.truncation import TruncationSettings
-    from agentmem.session_manager.restore import RestoredSession
 
 __all__ = ["MAX_EVENTS", "UNREAD_NOTE", "FirstOpening", "index_entry"]
 

@@ -14,9 +14,9 @@ from agentmem.events.position import Position
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from agentmem.checkpoints.restore import RestoredSession
     from agentmem.events.codec import LoggedMessage
     from agentmem.events.reader import EventReader
-    from agentmem.session_manager.restore import RestoredSession
 
 __all__ = ["OtherWriters"]
 

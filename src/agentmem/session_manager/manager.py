@@ -24,12 +24,12 @@ from strands.types.session import SessionAgent
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
 from agentmem.checkpoints.open import open_store
+from agentmem.checkpoints.restore import more_than, read_session
 from agentmem.clients.boto import data_plane, default_session
 from agentmem.compaction.budget import Budget
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
 from agentmem.compaction.thresholds import Thresholds
-from agentmem.config import CompactionConfig, EventLogCheckpoints, WriteConfig
 from agentmem.errors import ConfigurationError
 from agentmem.events.serializer import Outward
 from agentmem.events.size_limits import as_json
@@ -41,7 +41,6 @@ from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import register_recall_tool
 from agentmem.session_manager.backfill import FirstOpening
 from agentmem.session_manager.conversation_manager import take_over
-from agentmem.session_manager.restore import more_than, read_session
 from agentmem.session_manager.sdk_base import SdkSessionManager, conversation_state
 from agentmem.session_manager.sdk_settings import (
     compaction_settings,
@@ -50,6 +49,7 @@ from agentmem.session_manager.sdk_settings import (
     write_settings,
 )
 from agentmem.session_manager.session_log import SessionLog
+from agentmem.settings.sections import CompactionConfig, EventLogCheckpoints, WriteConfig
 from agentmem.support import telemetry
 from agentmem.support.threads import Threads
 
@@ -63,11 +63,11 @@ if TYPE_CHECKING:
     from strands.middleware.stages import InvokeModelContext
     from strands.types.content import Message
 
+    from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Plan
     from agentmem.compaction.summary.extractive import Summarizer
-    from agentmem.config import CheckpointLocation
-    from agentmem.session import MemorySession
-    from agentmem.session_manager.restore import RestoredSession
+    from agentmem.scope.scope import SessionScope
+    from agentmem.settings.sections import CheckpointLocation
 
 __all__ = ["CompactingSessionManager"]
 
@@ -161,7 +161,7 @@ class CompactingSessionManager(SdkSessionManager):
         finish_with(self)
 
     @classmethod
-    def for_session(cls, session: MemorySession) -> Self:
+    def for_session(cls, session: SessionScope) -> Self:
         """Make the manager of a bound session; ``MemorySession.session_manager()`` calls this."""
         config = session.config
         return cls(

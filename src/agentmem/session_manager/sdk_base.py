@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bedrock_agentcore.memory import MemoryClient
     from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
 
-    from agentmem.session_manager.restore import RestoredSession
+    from agentmem.checkpoints.restore import RestoredSession
 
 __all__ = ["SdkSessionManager", "conversation_state"]
 
@@ -38,6 +38,9 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
     The base class's constructor makes four boto3 clients and reads the session with filtered calls, which cost the
     past and may lag. Nothing of it is run; what the inherited methods rely on is set here.
     """
+
+    reads_plain_text = True
+    """Whether a `MemoryHook` may save plain text into the same session; it would empty the SDK manager's history."""
 
     def __init__(
         self, config: AgentCoreMemoryConfig, client: Any, boto_session: boto3.Session, region_name: str | None

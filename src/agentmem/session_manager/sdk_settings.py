@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
 
-from agentmem.config import CompactionConfig, WriteConfig
 from agentmem.errors import ConfigurationError
 from agentmem.messages.truncation import TruncationSettings
+from agentmem.settings.sections import CompactionConfig, WriteConfig
 
 if TYPE_CHECKING:
     from strands.types.content import Message

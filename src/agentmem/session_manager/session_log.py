@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore, IndexEntry
+    from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.compactor import Compactor
     from agentmem.compaction.pending_checkpoint import Draft
     from agentmem.events.codec import LoggedMessage
     from agentmem.events.reader import EventReader
     from agentmem.events.serializer import Outward
     from agentmem.events.writer import EventWriter, OutgoingItem
-    from agentmem.session_manager.restore import RestoredSession
 
 __all__ = ["SessionLog"]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.open import open_store
+from agentmem.checkpoints.restore import more_than, read_session
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.compaction.summary.factory import summarizer_for
@@ -23,7 +24,6 @@ from agentmem.messages.turns import turns_of
 from agentmem.scope.address import SessionAddress
 from agentmem.scope.identity import validate_actor_id, validate_session_id
 from agentmem.session_manager.backfill import FirstOpening
-from agentmem.session_manager.restore import more_than, read_session
 from agentmem.session_manager.sdk_settings import truncation_settings
 from agentmem.settings.sections import EventLogCheckpoints, InMemoryCheckpoints
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointStore
+    from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Limits
     from agentmem.compaction.summary.extractive import Summarizer
-    from agentmem.config import MemoryConfig
-    from agentmem.session_manager.restore import RestoredSession
+    from agentmem.scope.scope import Configuration
 
 DEFAULT_AGENT = "default"
 """The id Strands gives an agent that is given none."""
@@ -75,7 +75,7 @@ class SessionView:
 
     def __init__(
         self,
-        config: MemoryConfig,
+        config: Configuration,
         actor_id: str,
         session_id: str,
         *,
@@ -210,7 +210,7 @@ class SessionView:
 
 
 def open_checkpoints(
-    config: MemoryConfig, actor_id: str, session_id: str, agent_id: str = DEFAULT_AGENT
+    config: Configuration, actor_id: str, session_id: str, agent_id: str = DEFAULT_AGENT
 ) -> tuple[CheckpointStore, CheckpointKey]:
     """Open a session's checkpoints from outside the process that writes them.
 

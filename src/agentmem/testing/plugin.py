@@ -109,7 +109,8 @@ def agentmem_local(request: pytest.FixtureRequest) -> Iterator[SteppedMemory]:
 @pytest.fixture
 def agentmem_config(request: pytest.FixtureRequest, agentmem_local: SteppedMemory) -> MemoryConfig:
     """A `MemoryConfig` on `agentmem_local`, with the default namespaces unless the marker names others."""
-    from agentmem.config import HookConfig, MemoryConfig
+    from agentmem.config import MemoryConfig
+    from agentmem.settings.sections import HookConfig
 
     fields = {
         "region": REGION,

@@ -25,8 +25,8 @@ from hypothesis import HealthCheck, given, settings
 from samples import checkpoint, checkpoints, entry, large_index, large_text, plain, position
 
 from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
+from agentmem.checkpoints.summary import Summary
 from agentmem.checkpoints.version_rules import is_further_back
-from agentmem.compaction.summary.extractive import Summary
 from agentmem.errors import CheckpointConflictError
 
 if TYPE_CHECKING:

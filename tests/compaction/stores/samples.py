@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
-from agentmem.compaction.summary.extractive import Statement, Summary, ToolNote
+from agentmem.checkpoints.summary import Statement, Summary, ToolNote
 from agentmem.events.position import Position
 from agentmem.messages.truncation import TruncationSettings
 

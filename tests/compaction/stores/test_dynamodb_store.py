@@ -13,7 +13,7 @@ from conformance import Backend, CheckpointStoreConformance, CompetingProcesses,
 from samples import START, checkpoint, entry, large_index, large_text, plain, position
 
 from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
-from agentmem.compaction.summary.extractive import Summary
+from agentmem.checkpoints.summary import Summary
 from agentmem.errors import CheckpointConflictError, CheckpointStoreError
 from dynamodb import client_for
 

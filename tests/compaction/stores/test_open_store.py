@@ -10,8 +10,8 @@ from samples import checkpoint
 
 from agentmem.checkpoints.checkpoint import CheckpointStore
 from agentmem.checkpoints.open import open_store
-from agentmem.config import DynamoDBCheckpoints, EventLogCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
 from agentmem.errors import ConfigurationError
+from agentmem.settings.sections import DynamoDBCheckpoints, EventLogCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
 from dynamodb import dummy_session
 
 ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/agentmem-checkpoints"

@@ -331,8 +331,8 @@ class Conversation:
 
 def _in_view(agent: Agent) -> dict[str, str]:
     """Return the beginnings of the messages the agent has in view, by tracking id."""
-    from agentmem.cli.events import message_text
     from agentmem.messages.summary_fence import without_summary
+    from agentmem.messages.text import message_text
 
     return {
         message["tracking_id"]: f"{message['role']}: {shortened(message_text(without_summary(message)), 60)}"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from agentmem.compaction.summary.entities import DATE, EMAIL, LABEL, MONEY, NAME, NUMBER, TIME, URL, ZONE
-from agentmem.compaction.summary.sentences import label_weight, section_of_label
-from agentmem.compaction.summary.summary import (
+from agentmem.checkpoints.summary import (
     CONSTRAINTS,
     DECISIONS,
     DIGEST,
@@ -16,6 +14,8 @@ from agentmem.compaction.summary.summary import (
     INSTRUCTIONS,
     PREFERENCES,
 )
+from agentmem.compaction.summary.entities import DATE, EMAIL, LABEL, MONEY, NAME, NUMBER, TIME, URL, ZONE
+from agentmem.compaction.summary.sentences import label_weight, section_of_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

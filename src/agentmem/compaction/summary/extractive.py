@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from agentmem.checkpoints.summary import Summary
 from agentmem.compaction.summary.fit import fit
 from agentmem.compaction.summary.merge import collect
-from agentmem.compaction.summary.summary import Statement, Summary, ToolNote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from strands.types.content import Message
 
-__all__ = ["ExtractiveSummarizer", "Statement", "Summarizer", "Summary", "ToolNote"]
+__all__ = ["ExtractiveSummarizer", "Summarizer"]
 
 
 @runtime_checkable

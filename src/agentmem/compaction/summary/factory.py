@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summary
+from agentmem.checkpoints.summary import Summary
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.compaction.summary.fit import fit
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agentmem.compaction.summary.summary import (
+from agentmem.checkpoints.summary import (
     CONSTRAINTS,
     DECISIONS,
     DIGEST,
@@ -22,7 +22,7 @@ from agentmem.compaction.summary.summary import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agentmem.compaction.summary.summary import ToolNote
+    from agentmem.checkpoints.summary import ToolNote
 
 # After how many newer statements the weight of one has halved: rules age slowly, chatter fast.
 _HALF_LIFE = {

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from agentmem.compaction.summary.classify import classify
-from agentmem.compaction.summary.entities import MANNER, STATE, UNITS, find_values
-from agentmem.compaction.summary.sentences import split
-from agentmem.compaction.summary.summary import (
+from agentmem.checkpoints.summary import (
     CONSTRAINTS,
     DECISIONS,
     DIGEST,
@@ -22,8 +18,12 @@ from agentmem.compaction.summary.summary import (
     Summary,
     ToolNote,
 )
+from agentmem.compaction.summary.classify import classify
+from agentmem.compaction.summary.entities import MANNER, STATE, UNITS, find_values
+from agentmem.compaction.summary.sentences import split
 from agentmem.compaction.summary.updates import Frame, conflict, frame_of, replacement_in, substitute
 from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.text import call_text, clip, result_text, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,28 +87,6 @@ def collect(previous: Summary, folded: Sequence[Message]) -> Summary:
     )
 
 
-def text_of(block: Any) -> str:
-    """Return the words of a block that a person or the model said; tool traffic and reasoning are not among them.
-
-    Args:
-        block: A content block of any kind.
-
-    Returns:
-        The words; empty for a block without any.
-    """
-    text = block.get("text")
-    if isinstance(text, str):
-        return text
-    guarded = block.get("guardContent")
-    if isinstance(guarded, dict) and isinstance(guarded.get("text"), dict):
-        inner = guarded["text"].get("text")
-        return inner if isinstance(inner, str) else ""
-    cited = block.get("citationsContent")
-    if isinstance(cited, dict) and isinstance(cited.get("content"), list):
-        return " ".join(c["text"] for c in cited["content"] if isinstance(c, dict) and isinstance(c.get("text"), str))
-    return ""
-
-
 def _read(pool: _Pool, text: str, by: str, turn: int) -> None:
     digested = False
     for sentence in split(text):
@@ -132,53 +110,9 @@ def _note_tool(tools: dict[str, ToolNote], names: dict[str, tuple[str, Any]], re
         return
     old = tools.get(name, ToolNote(name, 0))
     failed = result.get("status") == "error"
-    call = _clip(call_text(given), _LAST_CALL // 2)
-    last = f"{call} → {'failed: ' if failed else ''}{_clip(result_text(result.get('content')), _LAST_CALL // 2)}"
+    call = clip(call_text(given), _LAST_CALL // 2)
+    last = f"{call} → {'failed: ' if failed else ''}{clip(result_text(result.get('content')), _LAST_CALL // 2)}"
     tools[name] = ToolNote(name, old.calls + 1, old.failures + failed, last, order)
-
-
-def call_text(given: Any) -> str:
-    """Write a tool's input on one line.
-
-    Args:
-        given: The input.
-
-    Returns:
-        `name=value` pairs, each value at most 40 characters.
-    """
-    if not isinstance(given, dict):
-        return _clip(_plain(given), 40)
-    return ", ".join(f"{key}={_clip(_plain(value), 40)}" for key, value in given.items())
-
-
-def result_text(content: Any) -> str:
-    """Write the first item of a tool's result.
-
-    Args:
-        content: The result's content.
-
-    Returns:
-        Its text or JSON; the kind of any other item; `nothing` for an empty result.
-    """
-    first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
-    if isinstance(first.get("text"), str):
-        return str(first["text"]) or "nothing"
-    return _plain(first["json"]) if "json" in first else next((str(kind) for kind in first), "nothing")
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value, ensure_ascii=False, default=lambda v: f"<{type(v).__name__}>")
-    except (TypeError, ValueError, RecursionError):
-        # Odd keys, a value that contains itself, or one nested too deep to write: its kind must do.
-        return f"<{type(value).__name__}>"
-
-
-def _clip(text: str, length: int) -> str:
-    line = " ".join(text[: 4 * length].split())
-    return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
 
 
 class _Pool:

@@ -10,10 +10,10 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from agentmem.checkpoints.summary import NARRATIVE_TITLE, Summary
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
-from agentmem.compaction.summary.merge import call_text, result_text, text_of
-from agentmem.compaction.summary.summary import NARRATIVE_TITLE, Summary
 from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.text import call_text, result_text, text_of
 from agentmem.messages.thinking import strip_thinking
 from agentmem.support.clock import monotonic
 

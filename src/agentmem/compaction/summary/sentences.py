@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from agentmem.compaction.summary.summary import (
+from agentmem.checkpoints.summary import (
     CONSTRAINTS,
     DECISIONS,
     DIGEST,
