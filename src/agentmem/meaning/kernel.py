@@ -122,7 +122,10 @@ def _gamma(samples: Floats) -> float:
 
 
 def _weights(samples: Floats, kinds: Integers, count: int, gamma: float) -> Floats:
-    gram = _kernel(samples, samples, gamma) + np.float32(_RIDGE) * np.eye(len(samples), dtype=np.float32)
+    sizes = np.bincount(kinds, minlength=count)
+    # A kind with many samples is held back in proportion, or far-away sentences would be taken for it.
+    ridge = _RIDGE * sizes[kinds] / sizes[sizes > 0].mean()
+    gram = _kernel(samples, samples, gamma) + np.diag(ridge.astype(np.float32))
     wanted = np.eye(count, dtype=np.float32)[kinds] - np.float32(1 / count)
     return np.linalg.solve(gram, wanted).astype(np.float32)
 

@@ -28,6 +28,19 @@ MAX_SENTENCE_CHARACTERS = 600
 _LONG_ENOUGH_TO_NAME = 60  # characters of a passage whose own language is named; a shorter one has that of its text
 # Languages that write an ordinal as a number with a full stop ("14. März").
 _ORDINAL_STOP = frozenset("az bs cs da de eo et eu fi fo hr hu is lb lt lv mk nn no pl sk sl sq sr tr".split())
+# Words that sentencex 1.0 takes for abbreviations in their language, and that end a sentence more often. Found by trying
+# the vocabulary of the prototypes. Before a number they are left as abbreviations ("no. 5", "art. 2").
+_WORDS = {
+    "de": frozenset(("mag", "mich", "buchst")),
+    "en": frozenset(("art", "id", "may", "me", "no", "ok")),
+    "es": frozenset(("bien", "no", "nos")),
+    "fr": frozenset(("vol",)),
+    "it": frozenset(("mai", "me", "mi", "ore", "se", "sia", "te", "va", "via")),
+    "nl": frozenset(("bel", "dat", "me", "tom")),
+    "sv": frozenset(("det", "maj", "med", "min", "ord", "ut")),
+    "tr": frozenset(("al", "ver")),
+}
+_MISSED = re.compile(r"(?<![^\s¿¡])([^\W\d_]+)\.\s+(?=[¿¡]?[^\W\d_])")
 _ASCII_END = frozenset(".!?")
 _EMPHASIS = "*_~`"
 _SPACE = re.compile(r"\s+")
@@ -134,10 +147,21 @@ def _ends(passage: str, language: str) -> Iterator[Span]:
     start = end = 0
     for boundary in get_sentence_boundaries(language, shown):
         if end > start and not _joined(passage[start:end], passage[boundary["start_index"] :], language, small=small):
-            yield from _trim(passage, start, end)
+            yield from _at_words(passage, start, end, language)
             start = end
         end = boundary["end_index"]
-    yield from _trim(passage, start, len(passage))
+    yield from _at_words(passage, start, len(passage), language)
+
+
+def _at_words(passage: str, start: int, end: int, language: str) -> Iterator[Span]:
+    """A sentence, cut again where a word was taken for an abbreviation."""
+    words = _WORDS.get(language, frozenset())
+    for missed in _MISSED.finditer(passage, start, end):
+        following = passage[missed.end()]
+        if missed[1].lower() in words and not following.islower():
+            yield from _trim(passage, start, missed.end())
+            start = missed.end()
+    yield from _trim(passage, start, end)
 
 
 def _joined(before: str, after: str, language: str, *, small: bool) -> bool:
