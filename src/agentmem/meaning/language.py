@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,17 @@ def detect_language(text: str, *, fallback: str = FALLBACK) -> str:
     known = [(code, probability) for code, probability in ranked if code in _LANGUAGES]
     code, best = known[0]
     return code if best >= _SURE * sum(probability for _, probability in known) else fallback
+
+
+def script_of(text: str) -> str:
+    """Name the writing system of a text by its first letter.
+
+    Returns:
+        The first word of the letter's Unicode name, such as ``"LATIN"``, ``"CJK"`` or ``"DEVANAGARI"``; an empty string
+        for a text without letters.
+    """
+    letter = next((character for character in text[:_SAMPLE] if character.isalpha()), "")
+    return unicodedata.name(letter, "").partition(" ")[0] if letter else ""
 
 
 @lru_cache(maxsize=1)

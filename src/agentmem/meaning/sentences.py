@@ -50,8 +50,8 @@ _POINT = re.compile(r"\(?\d{1,3}[.)]\s")
 _NUMBER_END = re.compile(r"(?:\A|\s)(\d{1,2})\.\Z")
 _BARE_NUMBER = re.compile(r"\A\(?\d{1,3}[.)]\Z")
 _SMALL_START = re.compile(r"([.!?]\s+)([^\W\d_])")
-# A short run up to a colon or a dash, and something behind it.
-_LABEL = re.compile(r"([^:：\n–—]{1,60}?)(?:[:：]\s+|：|\s[-–—]{1,2}\s+)(?=\S)")
+# A short run up to a colon, and something behind it.
+_LABEL = re.compile(r"([^:：]{1,60})(?::\s+|：\s*)(?=\S)")
 _LABEL_WORDS = 8
 _SPACED_WORDS = 2  # words behind a label; in scripts without spaces, letters:
 _UNSPACED_LETTERS = 4
@@ -78,7 +78,7 @@ class Sentence:
     @property
     def label(self) -> str:
         """The short run before the statement ("Important"), or an empty string."""
-        return self.text[: self.statement_at].rstrip(" :：-–—")
+        return self.text[: self.statement_at].rstrip(" :：")
 
     @property
     def statement(self) -> str:
