@@ -106,12 +106,12 @@ def _logistic(vectors: Any, kinds: Any, count: int, group: Any) -> NDArray[np.fl
     return scores
 
 
-def methods(page: Page, encoder: PackagedEncoder, prototypes: Prototypes) -> NDArray[np.float32]:
-    """Compare the ways to classify, and return the chosen one's held-out probabilities."""
+def methods(page: Page, encoder: PackagedEncoder, prototypes: Prototypes) -> tuple[Any, Any]:
+    """Compare the ways to classify, and return the chosen one's held-out confidences."""
     names = prototypes.kinds
     vectors = encoder.encode([sample.text for sample in prototypes.samples])
     kinds = _kinds(prototypes, names)
-    group = kernel.groups(vectors, kinds)
+    group = kernel.alike(vectors, kinds)
     standing = np.isin(kinds, [names.index(kind) for kind in prototypes.of_group(Group.STANDING)])
     page.say("## Ways to classify")
     page.say()
@@ -121,38 +121,44 @@ def methods(page: Page, encoder: PackagedEncoder, prototypes: Prototypes) -> NDA
         "that group against all others; recall where 1 in 100 others is taken wrongly."
     )
     page.say()
+    columns = tuple(names.index(kind) for kind in prototypes.of_group(Group.STANDING))
     ways = {
         "three nearest of each kind": _nearest(vectors, kinds, len(names), group),
         "logistic regression": _logistic(vectors, kinds, len(names), group),
-        "kernel ridge (chosen)": kernel.held_out_scores(vectors, kinds, len(names), group),
     }
-    rows, chosen = [], np.empty(0, dtype=np.float32)
-    columns = [names.index(kind) for kind in prototypes.of_group(Group.STANDING)]
+    rows = []
     for way, scores in ways.items():
-        losses = []
-        for temperature in np.geomspace(0.01, 4.0, 80):
-            chance = kernel.softmax(scores, float(temperature))
-            losses.append((-np.log(chance[np.arange(len(kinds)), kinds] + 1e-9).mean(), temperature, chance))
-        loss, temperature, chosen = min(losses, key=lambda item: item[0])
-        surely = chosen[:, columns].sum(axis=1)
-        at_one_percent = float((surely[standing] > np.quantile(surely[~standing], 0.99)).mean())
-        rows.append(
-            (way, float((chosen.argmax(axis=1) == kinds).mean()), float(loss), _average_precision(surely, standing), at_one_percent)
-        )
+        calibration = kernel.calibrate(np.c_[scores, np.zeros(len(scores))], kinds, columns)
+        chances = kernel.softmax(scores, calibration.temperature)
+        rows.append(_row(way, chances, chances[:, list(columns)].sum(axis=1), kinds, standing))
+    scores = kernel.held_out_scores(vectors, kinds, len(names), columns, group)
+    calibration = kernel.calibrate(scores, kinds, columns)
+    chances, surely = kernel.confidences(scores, columns, calibration)
+    rows.append(_row("kernel ridge, sum over the kinds", chances, chances[:, list(columns)].sum(1), kinds, standing))
+    rows.append(_row("kernel ridge, with the group's own (chosen)", chances, surely, kinds, standing))
     page.table(("way", "right kind", "log loss", "standing: average precision", "recall at 1 %"), rows)
     _by_language_left_out(page, vectors, kinds, prototypes)
-    return chosen
+    return chances, surely
+
+
+def _row(way: str, chances: Any, surely: Any, kinds: Any, standing: Any) -> tuple[object, ...]:
+    loss = float(-np.log(chances[np.arange(len(kinds)), kinds] + 1e-9).mean())
+    right = float((chances.argmax(axis=1) == kinds).mean())
+    at_one_percent = float((surely[standing] > np.quantile(surely[~standing], 0.99)).mean())
+    return way, right, loss, _average_precision(surely, standing), at_one_percent
 
 
 def _by_language_left_out(page: Page, vectors: Any, kinds: Any, prototypes: Prototypes) -> None:
     languages = np.array([sample.language for sample in prototypes.samples])
     page.say("Leaving a whole language out (the others hold translations of about half of its sentences):")
     page.say()
+    unscaled = kernel.Calibration(0.07, (0.0, 1.0, 0.0))  # which kind is best does not depend on it
     rows = []
     for language in ("en", "de", "es", "fr", "ja", "ko", "ru", "tr", "zh"):
         out = languages == language
-        model = kernel.fit(vectors[~out], kinds[~out], len(prototypes.kinds), temperature=0.07)
-        rows.append((language, int(out.sum()), float((model.probabilities(vectors[out]).argmax(1) == kinds[out]).mean())))
+        model = kernel.fit(vectors[~out], kinds[~out], len(prototypes.kinds), (0,), calibration=unscaled)
+        right = model.confidences(vectors[out])[0].argmax(axis=1) == kinds[out]
+        rows.append((language, int(out.sum()), float(right.mean())))
     page.table(("language", "sentences", "right kind"), rows)
 
 
@@ -170,7 +176,9 @@ def by_kind(page: Page, title: str, kinds: Sequence[str], given: Sequence[str], 
     page.table(("kind", "sentences", "precision", "recall"), rows)
 
 
-def by_language(page: Page, samples: Prototypes, given: Sequence[str], surely: Sequence[float], standing: set[str]) -> None:
+def by_language(
+    page: Page, samples: Prototypes, given: Sequence[str], surely: Sequence[float], standing: set[str]
+) -> None:
     """Accuracy and standing requests by language."""
     rows = []
     for language in dict.fromkeys(sample.language for sample in samples.samples):
@@ -183,7 +191,9 @@ def by_language(page: Page, samples: Prototypes, given: Sequence[str], surely: S
         others = [sure >= STANDING_THRESHOLD for kind, _, sure in of if kind not in standing]
         right = sum(kind == guess for kind, guess, _ in of) / len(of)
         found = sum(asked) / len(asked) if asked else 0.0
-        rows.append((language, len(of), right, f"{sum(asked)} of {len(asked)}", found, f"{sum(others)} of {len(others)}"))
+        rows.append(
+            (language, len(of), right, f"{sum(asked)} of {len(asked)}", found, f"{sum(others)} of {len(others)}")
+        )
     page.table(("language", "sentences", "right kind", "standing found", "recall", "others taken for standing"), rows)
 
 
@@ -197,7 +207,14 @@ def reliability(page: Page, chances: NDArray[np.float32], kinds: NDArray[np.int6
         high = {0.2: 0.4, 0.4: 0.6, 0.9: 1.01}.get(low, low + 0.1)
         among = (best >= low) & (best < high)
         if among.any():
-            rows.append((f"{low:.1f} to {min(high, 1.0):.1f}", int(among.sum()), float(best[among].mean()), float(right[among].mean())))
+            rows.append(
+                (
+                    f"{low:.1f} to {min(high, 1.0):.1f}",
+                    int(among.sum()),
+                    float(best[among].mean()),
+                    float(right[among].mean()),
+                )
+            )
     page.table(("confidence", "sentences", "mean confidence", "right"), rows)
 
 
@@ -205,7 +222,7 @@ def thresholds(page: Page, surely: NDArray[np.float32], standing: NDArray[np.boo
     """What each threshold for standing requests would find."""
     rows = [
         (at, float((surely[standing] >= at).mean()), f"{(surely[~standing] >= at).mean():.2%}")
-        for at in (0.5, 0.6, 0.7, 0.8, 0.9)
+        for at in (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
     ]
     page.table(("standing at", "recall", "others taken for standing"), rows)
 
@@ -232,7 +249,9 @@ def planted(page: Page, classifier: SentenceClassifier) -> None:
         taken = [s for s, judged in zip(sentences, classifier.judge(sentences), strict=True) if judged.is_standing]
         found += any(hidden["request"] in sentence.text for sentence in taken)
         false += sum(hidden["request"] not in sentence.text for sentence in taken)
-    page.say(f"Hidden in a longer message: **{found} of {len(data['hidden'])}**, with {false} other sentences taken for one.")
+    page.say(
+        f"Hidden in a longer message: **{found} of {len(data['hidden'])}**, with {false} other sentences taken for one."
+    )
     page.say()
 
 
@@ -254,8 +273,7 @@ def talk(page: Page, classifier: SentenceClassifier, path: Path) -> list[str]:
         page.say()
         return []
     page.say(
-        f"The first speaker's sentences in five conversations of LoCoMo, and how many are taken for standing requests at "
-        f"{STANDING_THRESHOLD}. False alarms in the first {LOOKED_AT} were read while the prototypes were written; the "
+        "The first speaker's sentences in five conversations of LoCoMo, and how many are taken for standing requests. False alarms in the first {LOOKED_AT} were read while the prototypes were written; the "
         "others were only counted."
     )
     page.say()
@@ -263,12 +281,12 @@ def talk(page: Page, classifier: SentenceClassifier, path: Path) -> list[str]:
     for number, sentences in conversations(path):
         surely = [judgement.standing for judgement in classifier.judge(sentences)]
         seen = "read" if int(number) <= LOOKED_AT else "only counted"
-        counts = [sum(sure >= at for sure in surely) for at in (0.6, 0.7, STANDING_THRESHOLD, 0.9)]
+        counts = [sum(sure >= at for sure in surely) for at in (0.5, 0.6, STANDING_THRESHOLD, 0.8, 0.9)]
         rows.append((number, seen, len(sentences), *counts))
         best = sorted(zip(surely, sentences, strict=True), reverse=True)[:SHOWN]
         examples += [f"{number}  {sure:.2f}  {sentence}" for sure, sentence in best]
-    rows.append(("**all**", "", *(sum(row[column] for row in rows) for column in range(2, 7))))  # type: ignore[misc]
-    page.table(("conversation", "", "sentences", "at 0.6", "at 0.7", f"**at {STANDING_THRESHOLD}**", "at 0.9"), rows)
+    rows.append(("**all**", "", *(sum(row[column] for row in rows) for column in range(2, 8))))  # type: ignore[misc]
+    page.table(("conversation", "", "sentences", "at 0.5", "at 0.6", f"**at {STANDING_THRESHOLD}**", "at 0.8", "at 0.9"), rows)
     return examples
 
 
@@ -328,11 +346,10 @@ def main() -> None:
     page.say()
     page.say("By `python bench/meaning.py --write`. How it decides is in `agentmem/meaning`.")
     page.say()
-    chances = methods(page, encoder, prototypes)
+    chances, surely = methods(page, encoder, prototypes)
     names = prototypes.kinds
     kinds = _kinds(prototypes, names)
     standing = set(prototypes.of_group(Group.STANDING))
-    surely = chances[:, [names.index(kind) for kind in standing]].sum(axis=1)
     page.say("## Prototypes left out (cross-validation)")
     page.say()
     guesses = [names[number] for number in chances.argmax(axis=1)]
@@ -348,7 +365,9 @@ def main() -> None:
     known = [sample.language not in UNKNOWN_LANGUAGES for sample in held_out.samples]
     pairs = [(s.kind, j.kind) for s, j, ok in zip(held_out.samples, judged, known, strict=True) if ok]
     by_kind(page, "By kind, in languages that the encoder knows", [a for a, _ in pairs], [b for _, b in pairs], names)
-    page.say(f"The encoder was not trained on {' and '.join(UNKNOWN_LANGUAGES)}; they are here to show what that means.")
+    page.say(
+        f"The encoder was not trained on {' and '.join(UNKNOWN_LANGUAGES)}; they are here to show what that means."
+    )
     page.say()
     by_language(page, held_out, [j.kind for j in judged], [j.standing for j in judged], standing)
     planted(page, classifier)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .encoder import Encoder
-    from .kernel import KernelModel
+    from .kernel import Calibration, KernelModel
     from .prototypes import Prototypes
 
-STANDING_THRESHOLD = 0.8
+STANDING_THRESHOLD = 0.7
 """At this confidence and above a sentence is taken for a standing request. Chosen for few false ones, for of the
 hundreds of sentences in a conversation almost none is a request that holds from now on: in cross-validation over the
 prototypes about one counterpart in a hundred reaches it (docs/figures/meaning.md)."""
@@ -44,8 +44,8 @@ class Judgement:
         kind: The most probable kind, or `UNKNOWN`, with confidences of 0, where the encoder cannot tell.
         confidence: How sure that is, 0 to 1. It is calibrated by cross-validation over the prototypes: of those given
             0.8 about eight in ten are of the kind. In a text where a kind is rarer than among the prototypes, fewer.
-        standing: How sure it is that the sentence asks for something that holds from now on: the sum over the kinds
-            of that group (standing request, prohibition, bound).
+        standing: How sure it is that the sentence asks for something that holds from now on, as a standing request,
+            a prohibition or a bound. Calibrated by itself, so it is not the sum of those three.
         scores: The confidence of each kind. They add up to 1.
     """
 
@@ -72,7 +72,6 @@ class SentenceClassifier:
         self.encoder = encoder
         self.prototypes = prototypes
         self._kinds = prototypes.kinds
-        self._standing = [self._kinds.index(kind) for kind in prototypes.of_group(Group.STANDING)]
         self._model = _packaged_model(encoder, prototypes) or fit_model(encoder, prototypes)
 
     def judge(self, sentences: Sequence[Sentence | str]) -> list[Judgement]:
@@ -91,8 +90,8 @@ class SentenceClassifier:
         texts = [text for reading in readings for text in reading]
         if not texts:
             return []
-        rows = self._model.probabilities(self.encoder.encode(texts))
-        judged = iter([self._judgement(text, row) for text, row in zip(texts, rows, strict=True)])
+        rows, standing = self._model.confidences(self.encoder.encode(texts))
+        judged = iter([self._judgement(*one) for one in zip(texts, rows, standing, strict=True)])
         return [max((next(judged) for _ in reading), key=_standing) for reading in readings]
 
     def standing(self, sentence: Sentence | str) -> float:
@@ -135,13 +134,13 @@ class SentenceClassifier:
         """Tell whether a message is nothing but small talk, thanks or a confirmation."""
         return self.worth_searching(text, language=language) <= 1.0 - SMALL_TALK_THRESHOLD
 
-    def _judgement(self, text: str, row: NDArray[np.float32]) -> Judgement:
+    def _judgement(self, text: str, row: NDArray[np.float32], standing: np.float32) -> Judgement:
         if self.encoder.scripts is not None and script_of(text) not in self.encoder.scripts | {""}:
             return Judgement(UNKNOWN, 0.0, 0.0, dict.fromkeys(self._kinds, 0.0))
         values = [round(float(value), 4) for value in row]  # vectors agree to seven digits, not to the last
         best = max(range(len(values)), key=values.__getitem__)
-        standing = round(min(1.0, sum(values[index] for index in self._standing)), 4)
-        return Judgement(self._kinds[best], values[best], standing, dict(zip(self._kinds, values, strict=True)))
+        scores = dict(zip(self._kinds, values, strict=True))
+        return Judgement(self._kinds[best], values[best], round(float(standing), 4), scores)
 
 
 def fit_model(encoder: Encoder, prototypes: Prototypes, *, afresh: bool = False) -> KernelModel:
@@ -171,7 +170,8 @@ def fit_model(encoder: Encoder, prototypes: Prototypes, *, afresh: bool = False)
         np.stack([known[sample.text] for sample in prototypes.samples]),
         np.array([numbers[sample.kind] for sample in prototypes.samples], dtype=np.int64),
         len(numbers),
-        temperature=float(packed["temperature"]) if reusable else None,
+        tuple(numbers[kind] for kind in prototypes.of_group(Group.STANDING)),
+        calibration=_calibration(packed) if reusable else None,
     )
 
 
@@ -188,7 +188,8 @@ def packed_model(encoder: Encoder, prototypes: Prototypes) -> bytes:
         samples=_packed_vectors(model.samples),
         weights=model.weights,
         gamma=np.array(model.gamma),
-        temperature=np.array(model.temperature),
+        temperature=np.array(model.calibration.temperature),
+        blend=np.array(model.calibration.blend),
     )
     return packed.getvalue()
 
@@ -199,8 +200,16 @@ def _packaged_model(encoder: Encoder, prototypes: Prototypes) -> KernelModel | N
     packed = _packed()
     if packed.get("encoder") != encoder.name or packed.get("digest") != prototypes.digest:
         return None
+    group = tuple(prototypes.kinds.index(kind) for kind in prototypes.of_group(Group.STANDING))
     samples = _unpacked(packed["samples"])
-    return KernelModel(samples, packed["weights"], float(packed["gamma"]), float(packed["temperature"]))
+    return KernelModel(samples, packed["weights"], float(packed["gamma"]), group, _calibration(packed))
+
+
+def _calibration(packed: Mapping[str, Any]) -> Calibration:
+    from .kernel import Calibration
+
+    of_score, of_odds, constant = packed["blend"].tolist()
+    return Calibration(float(packed["temperature"]), (of_score, of_odds, constant))
 
 
 def _packed() -> dict[str, Any]:
@@ -218,7 +227,8 @@ def _packed_vectors(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
     """Unit rows at a quarter of their size; cosines change by less than 0.01."""
     import numpy as np
 
-    return np.rint(vectors * (127 / np.abs(vectors).max(axis=1, keepdims=True))).astype(np.int8)
+    packed: NDArray[np.int8] = np.rint(vectors * (127 / np.abs(vectors).max(axis=1, keepdims=True))).astype(np.int8)
+    return packed
 
 
 def _unpacked(vectors: NDArray[np.int8]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from py3langid.langid import LanguageIdentifier
+    from py3langid.langid import LanguageIdentifier  # type: ignore[import-untyped]
 
 FALLBACK = "en"
 """The language of a text that is too short to tell, when the caller has no better guess."""
@@ -20,7 +20,7 @@ _SURE = 0.3
 # Fewer letters than this name no language. One Chinese or Japanese character carries about as much as three letters.
 _LETTERS = 6
 # Languages with many writers. The identifier knows 140, and takes a short text too easily for a rare one.
-_LANGUAGES = frozenset(
+_LANGUAGES = frozenset(  # noqa: SIM905 - sixty quoted codes are harder to read
     "af am ar az be bg bn bs ca cs cy da de el en es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko "
     "lt lv mk ml mn mr ms my ne nl no pa pl ps pt ro ru si sk sl sq sr sv sw ta te th tl tr uk ur uz vi yo zh zu".split()
 )

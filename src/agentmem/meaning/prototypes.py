@@ -89,9 +89,7 @@ class Prototypes:
             if isinstance(added, str):
                 raise ConfigurationError(f"Prototypes of kind {kind!r} are one string. Give a list of sentences.")
             _check_sentences(added, f"Prototypes of kind {kind!r}")
-        more = [
-            Prototype(kind, _ANY_LANGUAGE, text.strip()) for kind, added in sentences.items() for text in added
-        ]
+        more = [Prototype(kind, _ANY_LANGUAGE, text.strip()) for kind, added in sentences.items() for text in added]
         return replace(self, samples=tuple(dict.fromkeys((*self.samples, *more))))
 
 
@@ -130,7 +128,7 @@ def read_prototypes(file: Path | Traversable) -> Prototypes:
         if not isinstance(name, str) or not name or name in groups:
             raise ConfigurationError(f"{where} has no name of its own. Give each [[kind]] another name.")
         try:
-            groups[name] = Group(table.get("group"))
+            groups[name] = Group(str(table.get("group")))
         except ValueError as error:
             known = ", ".join(Group)
             raise ConfigurationError(f"{where} has group {table.get('group')!r}. Use one of: {known}.") from error

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sentencex import get_sentence_boundaries
+from sentencex import get_sentence_boundaries  # type: ignore[import-untyped]
 
 from .language import FALLBACK, detect_language
 from .prose import Span, ends_in_fence, is_code, prose_spans
@@ -102,7 +102,9 @@ def split_sentences(text: str, *, language: str | None = None, fallback: str = F
     sentences: list[Sentence] = []
     for offset, window, in_fence in _windows(text):
         spans = list(prose_spans(window, in_fence=in_fence))
-        whole = language or detect_language(" ".join(window[span.start : span.end] for span in spans), fallback=fallback)
+        whole = language or detect_language(
+            " ".join(window[span.start : span.end] for span in spans), fallback=fallback
+        )
         for span in spans:
             passage = window[span.start : span.end]
             spoken = whole
@@ -164,7 +166,7 @@ def _at_words(passage: str, start: int, end: int, language: str) -> Iterator[Spa
     yield from _trim(passage, start, end)
 
 
-def _joined(before: str, after: str, language: str, *, small: bool) -> bool:
+def _joined(before: str, after: str, language: str, *, small: bool) -> bool:  # noqa: PLR0911 - one rule a line
     """Whether what was cut apart is one sentence."""
     left, right = before.rstrip(), after.lstrip()
     following = right[:1]
