@@ -140,7 +140,25 @@ def test_no_text_takes_long(text):
     assert all(len(sentence.text) <= MAX_SENTENCE_CHARACTERS for sentence in found)
 
 
-WORDS = st.sampled_from("we met under old trees Anna and 春天 よく Straße était não 그래 اليوم дом".split())
+WORDS = st.sampled_from(
+    [
+        "we",
+        "met",
+        "under",
+        "old",
+        "trees",
+        "Anna",
+        "and",
+        "春天",
+        "よく",
+        "Straße",
+        "était",
+        "não",
+        "그래",
+        "اليوم",
+        "дом",
+    ]
+)
 ENDS = st.sampled_from([". ", "! ", "? ", "。", "？", "\n", "\n\n", "\n- ", "… "])
 PROSE = st.lists(st.tuples(st.lists(WORDS, min_size=3, max_size=8).map(" ".join), ENDS), max_size=12).map(
     lambda parts: "".join(words + end for words, end in parts)

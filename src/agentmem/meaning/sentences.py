@@ -27,7 +27,9 @@ MAX_SENTENCE_CHARACTERS = 600
 
 _LONG_ENOUGH_TO_NAME = 60  # characters of a passage whose own language is named; a shorter one has that of its text
 # Languages that write an ordinal as a number with a full stop ("14. März").
-_ORDINAL_STOP = frozenset("az bs cs da de eo et eu fi fo hr hu is lb lt lv mk nn no pl sk sl sq sr tr".split())
+_ORDINAL_STOP = frozenset(
+    "az bs cs da de eo et eu fi fo hr hu is lb lt lv mk nn no pl sk sl sq sr tr".split()  # noqa: SIM905 - codes
+)
 # Words that sentencex 1.0 takes for abbreviations in their language, and that end a sentence more often. Found by trying
 # the vocabulary of the prototypes. Before a number they are left as abbreviations ("no. 5", "art. 2").
 _WORDS = {
@@ -157,7 +159,7 @@ def _ends(passage: str, language: str) -> Iterator[Span]:
 
 def _at_words(passage: str, start: int, end: int, language: str) -> Iterator[Span]:
     """A sentence, cut again where a word was taken for an abbreviation."""
-    words = _WORDS.get(language, frozenset())
+    words = _WORDS["en"] | _WORDS.get(language, frozenset())  # English abbreviations count in every language there
     for missed in _MISSED.finditer(passage, start, end):
         following = passage[missed.end()]
         if missed[1].lower() in words and not following.islower():
