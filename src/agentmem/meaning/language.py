@@ -21,9 +21,10 @@ _SURE = 0.3
 _LETTERS = 6
 # Languages with many writers. The identifier knows 140, and takes a short text too easily for a rare one.
 _LANGUAGES = frozenset(
-    "af am ar az be bg bn bs ca cs cy da de el en es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kk km kn "
-    "ko lt lv mk ml mn mr ms my ne nl no pa pl ps pt ro ru si sk sl sq sr sv sw ta te th tl tr uk ur uz vi yo zh "
-    "zu".split()  # noqa: SIM905 - eighty quoted codes are harder to read
+    """
+    af am ar az be bg bn bs ca cs cy da de el en es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko lt
+    lv mk ml mn mr ms my ne nl no pa pl ps pt ro ru si sk sl sq sr sv sw ta te th tl tr uk ur uz vi yo zh zu
+    """.split()  # noqa: SIM905 - eighty quoted codes are harder to read
 )
 
 

@@ -30,8 +30,8 @@ _LONG_ENOUGH_TO_NAME = 60  # characters of a passage whose own language is named
 _ORDINAL_STOP = frozenset(
     "az bs cs da de eo et eu fi fo hr hu is lb lt lv mk nn no pl sk sl sq sr tr".split()  # noqa: SIM905 - codes
 )
-# Words that sentencex 1.0 takes for abbreviations in their language, and that end a sentence more often. Found by trying
-# the vocabulary of the prototypes. Before a number they are left as abbreviations ("no. 5", "art. 2").
+# Words that sentencex 1.0 takes for abbreviations in their language, and that end a sentence more often. Found by
+# trying the vocabulary of the prototypes. Before a number they are left as abbreviations ("no. 5", "art. 2").
 _WORDS = {
     "de": frozenset(("mag", "mich", "buchst")),
     "en": frozenset(("art", "id", "may", "me", "no", "ok")),
