@@ -282,12 +282,12 @@ def talk(page: Page, classifier: SentenceClassifier, path: Path) -> list[str]:
     for number, sentences in conversations(path):
         surely = [judgement.standing for judgement in classifier.judge(sentences)]
         seen = "read" if int(number) <= LOOKED_AT else "only counted"
-        counts = [sum(sure >= at for sure in surely) for at in (0.5, 0.6, STANDING_THRESHOLD, 0.8, 0.9)]
+        counts = [sum(sure >= at for sure in surely) for at in (0.5, 0.6, 0.7, STANDING_THRESHOLD, 0.9)]
         rows.append((number, seen, len(sentences), *counts))
         best = sorted(zip(surely, sentences, strict=True), reverse=True)[:SHOWN]
         examples += [f"{number}  {sure:.2f}  {sentence}" for sure, sentence in best]
     rows.append(("**all**", "", *(sum(row[column] for row in rows) for column in range(2, 8))))  # type: ignore[misc]
-    head = ("at 0.5", "at 0.6", f"**at {STANDING_THRESHOLD}**", "at 0.8", "at 0.9")
+    head = ("at 0.5", "at 0.6", "at 0.7", f"**at {STANDING_THRESHOLD}**", "at 0.9")
     page.table(("conversation", "", "sentences", *head), rows)
     return examples
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .kernel import Calibration, KernelModel
     from .prototypes import Prototypes
 
-STANDING_THRESHOLD = 0.7
+STANDING_THRESHOLD = 0.8
 """At this confidence and above a sentence is taken for a standing request. Chosen for few false ones, for of the
 hundreds of sentences in a conversation almost none is a request that holds from now on: in cross-validation over the
 prototypes about one counterpart in a hundred reaches it (docs/figures/meaning.md)."""
