@@ -352,8 +352,8 @@ def main() -> None:
     page.say()
     page.say(
         "Weights and calibration come from cross-validation over the prototypes. The sentences written apart were "
-        "written before the classifier, but their figures were seen while versions of it were compared, and the counts on real "
-        "talk were seen when the threshold was set to 0.8 and not 0.7: no table below is a blind test."
+        "written before the classifier, but their figures were seen while versions of it were compared, and the counts "
+        "on real talk were seen when the threshold was set to 0.8 and not 0.7: no table below is a blind test."
     )
     page.say()
     chances, surely = methods(page, encoder, prototypes)
