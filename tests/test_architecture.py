@@ -36,3 +36,16 @@ def test_a_pure_module_reads_no_clock():
     for path in PURE:
         attributes = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
         assert not attributes & read, path
+
+
+def test_only_strands_compat_touches_what_strands_and_the_sdk_keep_private():
+    """Private modules of theirs are imported nowhere else, nor are private attributes of an agent read."""
+    for path in SOURCE.rglob("*.py"):
+        if path.name == "strands_compat.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("strands", "bedrock_agentcore")):
+                names = [*node.module.split("."), *(alias.name for alias in node.names)]
+                assert not any(name.startswith("_") for name in names), f"{path}:{node.lineno}"
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "agent":
+                assert not node.attr.startswith("_"), f"{path}:{node.lineno}"

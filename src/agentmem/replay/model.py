@@ -1,13 +1,12 @@
-"""The recorded side of a replay: a model that says what was recorded and tools that answer what was recorded."""
+"""Plays a recording back to an agent: the model gives the recorded replies, the tools the recorded results."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from strands.tools.tools import normalize_tool_spec
-from strands.types._events import ToolResultEvent
 from strands.types.tools import AgentTool
 
+from agentmem.clients.strands_compat import normalized_tool_spec, tool_result_stream
 from agentmem.errors import AgentMemError
 from agentmem.testing.model_base import Answer, AnsweringModel
 
@@ -124,7 +123,7 @@ class RecordedTool(AgentTool):
         super().__init__()
         self._playback = playback
         # Strands would normalize it anyway; done here, the specification is counted as it is sent.
-        self._spec = normalize_tool_spec(
+        self._spec = normalized_tool_spec(
             {
                 "name": name,
                 "description": f"The recorded tool {name}.",
@@ -147,9 +146,9 @@ class RecordedTool(AgentTool):
         """Always `recorded`."""
         return "recorded"
 
-    async def stream(self, tool_use: ToolUse, invocation_state: dict[str, Any], **kwargs: Any) -> ToolGenerator:  # noqa: ARG002
+    def stream(self, tool_use: ToolUse, invocation_state: dict[str, Any], **kwargs: Any) -> ToolGenerator:  # noqa: ARG002
         """Yield the recorded result of this call."""
-        yield ToolResultEvent(self._playback.result(tool_use["toolUseId"]))
+        return tool_result_stream(self._playback.result(tool_use["toolUseId"]))
 
 
 def recorded_tools(conversation: Conversation, playback: Playback) -> list[RecordedTool]:
