@@ -13,8 +13,8 @@ from freezegun import freeze_time
 from agentmem import MemoryConfig, Namespace
 from agentmem.errors import ConfigurationError, ExtractionFailedError, MemoryWaitTimeout
 from agentmem.local import LocalMemory
-from agentmem.records.waiting import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
 from agentmem.records.waiting.options import WaitOptions, with_defaults
+from agentmem.records.waiting.wait import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
 from agentmem.support.clock import monotonic
 from loop_lag import loop_lags
 from memories import FACTS, Clock, Memory, answer, refusal, texts

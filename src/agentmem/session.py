@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from agentmem.records.waiting.options import WaitOptions
     from agentmem.session_manager.manager import CompactingSessionManager
 
-__all__ = ["MemorySession"]
-
 DEFAULT_AGENT = "default"
 """The id Strands gives an agent that is given none."""
 
@@ -111,7 +109,7 @@ class MemorySession(SessionScope):
             ConfigurationError: There is no namespace of a name.
             ClientError: The service refused a request.
         """
-        from agentmem.records.waiting import take_mark
+        from agentmem.records.waiting.wait import take_mark
 
         return take_mark(self, None, tuple(self._resolved) if names is None else names)
 
@@ -156,7 +154,7 @@ class MemorySession(SessionScope):
             ConfigurationError: An argument is malformed, or there is no namespace of that name.
             ClientError: The service refused a request.
         """
-        from agentmem.records.waiting import wait_for_memories
+        from agentmem.records.waiting.wait import wait_for_memories
 
         namespace = self.namespace(name)
         if options.get("since") is None:
@@ -189,7 +187,7 @@ class MemorySession(SessionScope):
             ConfigurationError: An argument is malformed, or there is no namespace of that name.
             ClientError: The service refused a request.
         """
-        from agentmem.records.waiting import wait_for_memories_async
+        from agentmem.records.waiting.wait import wait_for_memories_async
 
         namespace = self.namespace(name)
         if options.get("since") is None:

@@ -14,8 +14,6 @@ from agentmem.messages.truncation import TruncationSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["FORMAT", "Checkpoint", "CheckpointKey", "CheckpointStore", "IndexEntry", "Trigger"]
-
 FORMAT = 1
 """The checkpoint format this version writes. A newer one is read as far as it is understood and kept whole."""
 

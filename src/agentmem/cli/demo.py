@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from agentmem.session_manager.manager import CompactingSessionManager
     from agentmem.testing import OfflineModel
 
-__all__ = ["Demo", "demo"]
-
 THRESHOLD = 6_000
 """Tokens at which the demo's long session is compacted: small, so that it happens within nine requests."""
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from agentmem.settings.sections import CheckpointLocation
     from agentmem.testing.model_base import ModelRequest
 
-__all__ = ["replay"]
-
 DEFAULT_PICTURE = Path("agentmem-replay.html")
 
 

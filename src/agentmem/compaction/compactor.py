@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from agentmem.compaction.summary.extractive import Summarizer
     from agentmem.events.position import Position
 
-__all__ = ["Compaction", "Compactor"]
-
 _log = logging.getLogger(__name__)
 
 

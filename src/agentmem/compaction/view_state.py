@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from agentmem.compaction.policy import Plan
     from agentmem.events.position import Position
 
-__all__ = ["Account"]
-
 
 @dataclass(frozen=True)
 class Account:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from agentmem.replay.conversation import Conversation, Invocation
     from agentmem.testing.model_base import ModelRequest
 
-__all__ = ["Replay", "write_request"]
-
 _FIRST = 2 * HookOrder.SDK_FIRST
 
 

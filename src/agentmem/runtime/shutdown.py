@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from agentmem.hook.memory_hook import MemoryHook
     from agentmem.session_manager.manager import CompactingSessionManager
 
-__all__ = ["check_owner", "drain", "unsent_messages"]
-
 
 def drain(agent: Agent) -> None:
     """Save everything an agent has to save: its session, its hooks' messages, and what its stores extract.

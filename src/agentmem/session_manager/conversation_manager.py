@@ -11,8 +11,6 @@ from strands.agent.conversation_manager import NullConversationManager
 from agentmem.clients.strands_compat import has_context_manager, is_default_conversation_manager
 from agentmem.errors import ConfigurationError
 
-__all__ = ["take_over"]
-
 _log = logging.getLogger(__name__)
 
 

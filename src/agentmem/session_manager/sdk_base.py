@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.restore import RestoredSession
 
-__all__ = ["SdkSessionManager", "conversation_state"]
-
 _log = logging.getLogger(__name__)
 
 

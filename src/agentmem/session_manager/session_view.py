@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 DEFAULT_AGENT = "default"
 """The id Strands gives an agent that is given none."""
 
-__all__ = ["Part", "SessionView", "ShownMessage", "open_checkpoints"]
-
 Part = Literal["head", "shortened", "protected", "whole"]
 """Why a message is shown as it is: the user's own message of a turn that was partly folded; tool content shortened;
 one of the protected turns; or older and not touched yet."""

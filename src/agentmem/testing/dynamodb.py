@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from agentmem.settings.sections import DynamoDBCheckpoints
 
-__all__ = ["LocalDynamoDB"]
-
 REGION = "us-east-1"
 
 _POLL_SECONDS = 0.01  # how soon the server sees that it is to stop

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from agentmem.testing.model_base import ModelRequest
 
-__all__ = ["DOES_NOT_KNOW", "OfflineModel"]
-
 DOES_NOT_KNOW = "I do not know: nothing I was given says so."
 NOTED = "Noted."
 DONE = "Done."

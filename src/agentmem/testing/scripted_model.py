@@ -25,17 +25,6 @@ if TYPE_CHECKING:
     from strands.types.content import ContentBlock, Messages
     from strands.types.event_loop import StopReason
 
-__all__ = [
-    "ModelRequest",
-    "Overflow",
-    "Reply",
-    "ScriptExhaustedError",
-    "ScriptItem",
-    "ScriptedModel",
-    "Throttle",
-    "ToolCall",
-]
-
 T = TypeVar("T", bound=BaseModel)
 
 _OVERFLOW_TEXT = "Input is too long for requested model."

@@ -15,8 +15,6 @@ from agentmem.cli.output import progress
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
 
-__all__ = ["chat"]
-
 DEFAULT_ACTOR = "me"
 SYSTEM_PROMPT = "You are a helpful assistant."
 

@@ -10,8 +10,6 @@ from agentmem.errors import ConfigurationError
 if TYPE_CHECKING:
     from strands.models import Model
 
-__all__ = ["open_model"]
-
 _OPENAI, _OLLAMA, _BEDROCK = "openai:", "ollama:", "bedrock:"
 
 

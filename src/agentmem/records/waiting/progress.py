@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from agentmem.records.waiting.polling import WaitProgress
 
-__all__ = ["WaitingLine", "describe"]
-
 
 def describe(progress: WaitProgress) -> str:
     """Return how far a wait is, such as ``0 of 1 there, poll 3``, and what its last poll met."""

@@ -42,8 +42,6 @@ from agentmem.records.waiting.polling import (
     WaitProgress,
 )
 
-__all__ = ["BoundSession", "Mark", "WaitProgress", "take_mark", "wait_for_memories", "wait_for_memories_async"]
-
 QUERY_LIMIT = 10_000
 """Most characters of a query (botocore: `SearchCriteriaSearchQueryString`)."""
 
