@@ -198,7 +198,7 @@ def _position_from_list(value: Sequence[Any]) -> Position:
 
 @runtime_checkable
 class CheckpointStore(Protocol):
-    """A place that keeps checkpoints. One conformance suite (``tests/compaction/stores``) holds for every one.
+    """A place that keeps checkpoints. ``agentmem.testing.conformance`` tests any of them.
 
     Every method raises ``CheckpointStoreError`` when the place cannot be reached.
     """

@@ -65,6 +65,12 @@ def test_any_json_value_comes_back_from_its_attribute(value):
     assert as_text(from_attribute(to_attribute(value))) == as_text(value)
 
 
+@pytest.mark.parametrize("value", [1e-131, -1e126, 10**38 + 1, float("inf")])
+def test_a_number_dynamodb_refuses_is_stored_as_text(value):
+    assert to_attribute(value) == {"M": {"$json": {"S": json.dumps(value)}}}
+    assert from_attribute(to_attribute(value)) == value
+
+
 def test_a_value_deeper_than_dynamodb_takes_comes_back():
     value = "bottom"
     for _ in range(40):

@@ -23,6 +23,9 @@ _ATTRIBUTE = "$attribute"
 _DEEPEST = 24
 """Levels stored as DynamoDB's own types; DynamoDB takes 32, those of the item around them included."""
 
+_SMALLEST, _LARGEST = 1e-130, 9.9e125
+"""The magnitudes of DynamoDB's numbers; boto3 lets a little more through."""
+
 _to_wire: Callable[[Any], Any] = TypeSerializer().serialize
 _from_wire: Callable[[Any], Any] = TypeDeserializer().deserialize
 
@@ -66,8 +69,10 @@ def from_attribute(attribute: Mapping[str, Any]) -> Any:
 
 
 def _fits(value: Any, depth: int = 0) -> bool:
-    """Return whether DynamoDB's own types can hold a value, its numbers aside."""
+    """Return whether DynamoDB's own types can hold a value; whether a number has too many digits, boto3 tells."""
     match value:
+        case float():
+            return value == 0 or _SMALLEST <= abs(value) <= _LARGEST
         case str():
             value.encode()  # a lone surrogate is a ValueError
             return True
