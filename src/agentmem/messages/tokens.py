@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     import tiktoken
     from strands.types.content import Message
 
-MESSAGE_OVERHEAD = 11
-"""Tokens of a message's frame, ``{"role": "user", "content": []}``: what merging two messages saves."""
-
 IMAGE_TOKENS = 1_600
 """Tokens of one image: about width times height / 750 by Anthropic's documentation, which scales images down to
 about 1,600 tokens at the most."""

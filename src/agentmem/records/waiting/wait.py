@@ -10,9 +10,9 @@ import asyncio
 import inspect
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeAlias, Unpack, runtime_checkable
+from typing import Any, Protocol, Unpack, runtime_checkable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -44,8 +44,6 @@ from agentmem.records.waiting.polling import (
 
 QUERY_LIMIT = 10_000
 """Most characters of a query (botocore: `SearchCriteriaSearchQueryString`)."""
-
-Steps: TypeAlias = Generator[Step, Any, list[Record]]
 
 
 @runtime_checkable
