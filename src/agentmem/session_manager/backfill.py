@@ -48,7 +48,7 @@ def index_entry(logged: LoggedMessage) -> IndexEntry:
 
 
 @dataclass(frozen=True)
-class FirstOpening:
+class Backfill:
     """Folds the unread past of a session.
 
     Attributes:

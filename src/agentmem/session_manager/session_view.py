@@ -23,7 +23,7 @@ from agentmem.messages.summary_fence import without_summary
 from agentmem.messages.turns import turns_of
 from agentmem.scope.address import SessionAddress
 from agentmem.scope.identity import validate_actor_id, validate_session_id
-from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.sdk_settings import truncation_settings
 from agentmem.settings.sections import EventLogCheckpoints, InMemoryCheckpoints
 
@@ -181,7 +181,7 @@ class SessionView:
             CheckpointStoreError: The checkpoint could not be saved.
         """
         if self._restored.unread is not None:
-            FirstOpening(
+            Backfill(
                 self._reader, self._store, self._key, self._settings, self._summarizer, self.limits.summary_tokens
             ).fold(self._restored)
             self._read()
