@@ -34,7 +34,7 @@ from agentmem.messages.turns import without_recall
 from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import recall_tool
 from agentmem.scope.address import SessionAddress
-from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.backfill import Backfill
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from sessions import Session
 
@@ -357,7 +357,7 @@ def test_a_past_that_nobody_read_is_looked_through_a_step_at_a_time(session):
     key = CheckpointKey(session.memory_id, "ann", "s-1", "default")
     reader, store = EventReader(session.data, session.address), InMemoryCheckpointStore()
     unread = read_session(reader, store, key, enough=lambda events: len(events) >= 100)
-    FirstOpening(reader, store, key, TruncationSettings(), ExtractiveSummarizer(), 500, max_events=200).fold(unread)
+    Backfill(reader, store, key, TruncationSettings(), ExtractiveSummarizer(), 500, max_events=200).fold(unread)
     recall = SessionRecall(reader, store, key, pages_a_step=2)
     question = "where is the lighthouse key?"
     stops = []

@@ -30,8 +30,6 @@ from agentmem.scope.address import SessionAddress
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["EventLogCheckpointStore", "with_index_read"]
-
 _CHECKPOINT = "checkpoint"
 _POINTER = "pointer"
 _LARGE_INDEX = 4_096

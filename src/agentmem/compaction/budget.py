@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from agentmem.compaction.thresholds import Thresholds
     from agentmem.scope.address import SessionAddress
 
-__all__ = ["MAX_RETRIES", "Budget"]
-
 MAX_RETRIES = 3
 """How often a request that the model calls too long is compacted harder and tried again."""
 

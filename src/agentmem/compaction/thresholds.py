@@ -11,8 +11,6 @@ from agentmem.compaction.policy import Limits
 if TYPE_CHECKING:
     from agentmem.settings.sections import CompactionConfig
 
-__all__ = ["Thresholds", "model_name"]
-
 AUTO_RATIO = 0.7
 """Share of the model's window at which ``token_threshold="auto"`` compacts; Strands' own proactive default."""
 

@@ -21,13 +21,13 @@ from strands.hooks import (
 )
 from strands.hooks.events import MessageUpdatedEvent
 from strands.middleware import InvokeModelStage
-from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
 
+from agentmem.clients.strands_compat import is_structured_output_prompt, session_manager_of
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.reader import EventReader
 from agentmem.events.writer_pool import HookStatus
 from agentmem.events.writer_registry import finish_with
-from agentmem.hook.agent_identity import session_manager_of, session_of
+from agentmem.hook.agent_identity import session_of
 from agentmem.hook.injection import with_text_after
 from agentmem.hook.restore import as_message, put_into_system_prompt, read_last_messages
 from agentmem.hook.retriever import Recollector
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from strands.agent.agent import Agent
     from strands.hooks import HookRegistry
     from strands.middleware.stages import InvokeModelContext
-    from strands.types.content import Message
 
     from agentmem.records.retrieval import MemoryRecord
     from agentmem.scope.scope import SessionScope
@@ -218,7 +217,7 @@ class MemoryHook(HookProvider):
             memory.anchor = message["tracking_id"]
             memory.query = plain_text(message["content"], "user", without_thinking=False)
             memory.shown, memory.records = None, ()
-        if not memory.saves or message["role"] not in self._settings.roles or _is_made_up(message):
+        if not memory.saves or message["role"] not in self._settings.roles or is_structured_output_prompt(message):
             return
         memory.saved.turn.add(message)
         if self._config.writes.flush == "message":
@@ -333,8 +332,3 @@ def _in_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _is_made_up(message: Message) -> bool:
-    """Whether a user's message is Strands' own request for structured output."""
-    return [block.get("text") for block in message["content"]] == [DEFAULT_STRUCTURED_OUTPUT_PROMPT]

@@ -18,18 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-__all__ = [
-    "CONVERSATION_TAG",
-    "RECORDS_TAG",
-    "escape",
-    "fenced_records",
-    "fenced_turns",
-    "inert",
-    "shorten",
-    "within_tokens",
-    "without_fence",
-]
-
 RECORDS_TAG = "long_term_memory"
 CONVERSATION_TAG = "earlier_conversation"
 

@@ -39,7 +39,7 @@ from agentmem.messages.converse import for_model
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import register_recall_tool
-from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.conversation_manager import take_over
 from agentmem.session_manager.sdk_base import SdkSessionManager, conversation_state
 from agentmem.session_manager.sdk_settings import (
@@ -427,7 +427,7 @@ class CompactingSessionManager(SdkSessionManager):
         restored = read_session(self._reader, self._store, key, enough=enough)
         if self._stateful or self.persistence_mode is PersistenceMode.NONE:
             return restored
-        return FirstOpening(
+        return Backfill(
             self._reader, self._store, key, self._settings, self._summarizer, limits.summary_tokens
         ).completed(restored)
 

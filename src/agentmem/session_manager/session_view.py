@@ -23,7 +23,7 @@ from agentmem.messages.summary_fence import without_summary
 from agentmem.messages.turns import turns_of
 from agentmem.scope.address import SessionAddress
 from agentmem.scope.identity import validate_actor_id, validate_session_id
-from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.sdk_settings import truncation_settings
 from agentmem.settings.sections import EventLogCheckpoints, InMemoryCheckpoints
 
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 DEFAULT_AGENT = "default"
 """The id Strands gives an agent that is given none."""
-
-__all__ = ["Part", "SessionView", "ShownMessage", "open_checkpoints"]
 
 Part = Literal["head", "shortened", "protected", "whole"]
 """Why a message is shown as it is: the user's own message of a turn that was partly folded; tool content shortened;
@@ -183,7 +181,7 @@ class SessionView:
             CheckpointStoreError: The checkpoint could not be saved.
         """
         if self._restored.unread is not None:
-            FirstOpening(
+            Backfill(
                 self._reader, self._store, self._key, self._settings, self._summarizer, self.limits.summary_tokens
             ).fold(self._restored)
             self._read()

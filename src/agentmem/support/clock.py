@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["monotonic", "now", "unfrozen"]
-
 _FREEZEGUN = "freezegun.api"
 
 # In a tuple, where freezegun does not look for functions to replace. Imported while time is frozen, it has to be asked.

@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from agentmem.records.retrieval import MemoryRecord
     from agentmem.session import MemorySession
 
-__all__ = [
-    "Compacted",
-    "Conversation",
-    "Happening",
-    "Retrieved",
-    "Status",
-    "Text",
-    "ToolCalled",
-    "Turn",
-]
-
 
 @dataclass(frozen=True)
 class Happening:
