@@ -1,0 +1,92 @@
+"""Turns any value into one that JSON and UTF-8 can carry."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["valid_json", "valid_text"]
+
+_DEEPEST = 100
+_MOST_BITS = 1023  # a whole number that a double, which many JSON readers make of it, can hold
+_SMALL = 2**53
+_SEQUENCES = (list, tuple, set, frozenset)
+
+
+def valid_text(text: str) -> str:
+    """Return a text with each lone surrogate replaced by U+FFFD: it has no form in UTF-8, which is what is sent."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def valid_json(value: Any, depth: int = 0) -> Any:
+    """Return a value that the JSON of a request can hold.
+
+    Args:
+        value: Any value.
+        depth: How deep it stands in another one.
+
+    Returns:
+        The same object when nothing of it has to change. Otherwise numbers that are none in JSON (NaN, infinities,
+        whole numbers of more than 1,023 bits) are texts, keys are texts, tuples and sets are lists; of bytes and
+        whatever is nested more than 100 deep there is a note, and everything else is its text.
+    """
+    if isinstance(value, str):
+        return valid_text(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return _number(value)
+    if not isinstance(value, (Mapping, *_SEQUENCES)):
+        return _as_text(value)
+    if depth >= _DEEPEST:
+        return "[nested too deeply to be shown]"
+    return _mapping(value, depth) if isinstance(value, Mapping) else _sequence(value, depth)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(float(value))
+    bits = value.bit_length() if isinstance(value, int) else 0
+    return value if bits <= _MOST_BITS else f"[a whole number of {bits} bits]"
+
+
+def _mapping(value: Mapping[Any, Any], depth: int) -> Any:
+    if type(value) is dict:
+        # What most tools are given: short ASCII texts and small numbers by name.
+        for key, item in value.items():
+            kind = type(item)
+            if not (type(key) is str and key.isascii()) or not (
+                (kind is str and item.isascii()) or (kind is int and -_SMALL < item < _SMALL) or kind is bool
+            ):
+                break
+        else:
+            return value
+    changed = {valid_text(str(key)): valid_json(item, depth + 1) for key, item in value.items()}
+    # What has the same keys and the same values is the same; keys that were no text, or no valid one, are new objects.
+    same = type(value) is dict and all(
+        changed.get(key, changed) is item if isinstance(key, str) else False for key, item in value.items()
+    )
+    return value if same else changed
+
+
+def _sequence(value: Any, depth: int) -> Any:
+    # A set has an order of its own in every process; the request's bytes must not.
+    ordered = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
+    changed = [valid_json(item, depth + 1) for item in ordered]
+    same = type(value) is list and all(old is new for old, new in zip(value, changed, strict=True))
+    return value if same else changed
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return f"[{len(value):,} bytes]"
+    try:
+        return valid_text(str(value))
+    except Exception:  # noqa: BLE001 - somebody's own class; its kind must do
+        return f"[{type(value).__name__}]"
