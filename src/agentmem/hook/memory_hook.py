@@ -32,7 +32,7 @@ from agentmem.hook.injection import with_text_after
 from agentmem.hook.restore import as_message, put_into_system_prompt, read_last_messages
 from agentmem.hook.retriever import Recollector
 from agentmem.hook.saving import SavedAgent, Saver
-from agentmem.messages.converse import for_model
+from agentmem.messages.converse import for_model, keeps_results_apart
 from agentmem.messages.fencing import fenced_records
 from agentmem.messages.text import plain_text
 from agentmem.messages.turns import is_own_message
@@ -281,7 +281,9 @@ class MemoryHook(HookProvider):
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
         memory = self._memory_of(cast("Agent", context.agent))
         if self._settings.restore == "messages" and memory.saves:
-            context = context.replace(messages=for_model(context.messages))  # restored and new ones may collide
+            apart = keeps_results_apart(context.model)
+            mended = for_model(context.messages, tools=bool(context.tool_specs), results_apart=apart)
+            context = context.replace(messages=mended)  # restored and new ones may collide
         if memory.anchor is None or not self._settings.retrieve:
             return context
         if memory.shown is None:

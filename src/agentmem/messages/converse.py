@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
-from agentmem.messages.converse_blocks import as_text, valid_blocks
+from strands.models.bedrock import BedrockModel
+
+from agentmem.messages.converse_blocks import as_text, is_plain, valid_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from strands.types.content import ContentBlock, Message
 
@@ -62,16 +64,18 @@ def for_model(messages: Sequence[Message], *, tools: bool = True, results_apart:
     return _within_limits(paired)
 
 
-def keeps_results_apart(model_id: str) -> bool:
+def keeps_results_apart(model: object) -> bool:
     """Tell whether a model of Bedrock's refuses tool results and anything else in one message.
 
     Claude and Nova take both; others answer "Conversation blocks and tool result blocks cannot be provided in the same
-    turn". An id that names no vendor, such as a profile's ARN, counts as one that takes both.
+    turn". A model id that names no vendor, such as a profile's ARN, counts as one that takes both.
 
     Args:
-        model_id: The Converse API's ``modelId``.
+        model: A Strands model.
     """
-    name = model_id.lower()
+    if not isinstance(model, BedrockModel):
+        return False
+    name = str(model.get_config().get("model_id", "")).lower()
     return not name.startswith("arn:") and "." in name and not any(vendor in name for vendor in _MIXING)
 
 
@@ -84,7 +88,10 @@ def valid_message(message: Message) -> Message:
     Returns:
         The message; its content is empty when nothing of it can be shown.
     """
-    role = "assistant" if message["role"] == "assistant" else "user"
+    role: str = message["role"]
+    if role in ("user", "assistant") and is_plain(message["content"], role):
+        return message
+    role = "assistant" if role == "assistant" else "user"
     content = _arranged(valid_blocks(message["content"], role), role)
     if content is message["content"] and role == message["role"]:
         return message
@@ -105,7 +112,7 @@ def _arranged(content: list[ContentBlock], role: str) -> list[ContentBlock]:
         if "document" in kinds and "text" not in kinds:
             content = [*content, {"text": ATTACHED}]
     elif all(kind in ("reasoningContent", "cachePoint") for kind in kinds):
-        return []  # reasoning without an answer, which Strands leaves out for most models
+        return [] if content else content  # reasoning without an answer, which Strands leaves out for most models
     return _with_cache_points_in_place(content) if "cachePoint" in kinds else content
 
 
@@ -123,48 +130,54 @@ def _with_cache_points_in_place(content: list[ContentBlock]) -> list[ContentBloc
 
 
 def _fit_together(messages: Sequence[Message]) -> bool:
-    """Look over valid messages once; nearly all histories need no mending, and this runs before every model call."""
+    """Look over valid messages once; nearly all histories need no mending, and this runs before every model call.
+
+    Returns:
+        Whether nothing is to be mended; False also when documents or cache points have to be counted to know.
+    """
     previous = "assistant"
     asked: list[str] = []
     seen: set[str] = set()
-    documents: set[str] = set()
-    number = cache_points = 0
     for message in messages:
         role, content = message["role"], message["content"]
         if role == previous or not content:
             return False
-        answered: list[str] = []
-        uses: list[str] = []
-        for block in content:
-            if "text" in block:
-                continue
-            if "toolResult" in block:
-                answered.append(block["toolResult"]["toolUseId"])
-                found = _documents(block["toolResult"]["content"])
-            elif "toolUse" in block:
-                uses.append(block["toolUse"]["toolUseId"])
-                continue
-            elif "cachePoint" in block:
-                cache_points += 1 if block["cachePoint"].get("ttl", "5m") == "5m" else CACHE_POINTS + 1
-                continue
-            else:
-                found = _documents((block,))
-            if found:
-                number += len(found)
-                documents.update(found)
-        if answered != asked and sorted(answered) != sorted(asked):
+        previous = role
+        if not asked and len(content) == 1 and "text" in content[0]:
+            continue  # the commonest message
+        uses = _asked_after(content, asked, seen)
+        if uses is None:
             return False
-        if uses:
-            before = len(seen)
-            seen.update(uses)
-            if len(seen) - before != len(uses):
-                return False
-        previous, asked = role, uses
-    return not asked and len(documents) == number and cache_points <= CACHE_POINTS
+        asked = uses
+    return not asked
 
 
-def _documents(blocks: Iterable[Any]) -> list[str]:
-    return [block["document"]["name"].lower() for block in blocks if "document" in block]
+def _asked_after(content: Sequence[ContentBlock], asked: list[str], seen: set[str]) -> list[str] | None:
+    """Return the tool uses in a message, and add them to those seen; None when something is to be mended or counted."""
+    uses: list[str] = []
+    answered: list[str] = []
+    for block in content:
+        if "text" in block:
+            continue
+        if "toolUse" in block:
+            uses.append(block["toolUse"]["toolUseId"])
+        elif _is_counted(block):
+            return None
+        elif "toolResult" in block:
+            answered.append(block["toolResult"]["toolUseId"])
+    if answered != asked and sorted(answered) != sorted(asked):
+        return None
+    if not uses:
+        return uses
+    known = len(seen)
+    seen.update(uses)
+    return uses if len(seen) - known == len(uses) else None
+
+
+def _is_counted(block: Any) -> bool:
+    if "toolResult" in block:
+        return any("document" in item for item in block["toolResult"]["content"])
+    return "document" in block or "cachePoint" in block
 
 
 def _without_traffic(messages: Sequence[Message]) -> list[Message]:
@@ -297,7 +310,7 @@ def _within_limits(messages: Sequence[Message]) -> list[Message]:
                 kept, longest = _not_longer(block, longest)
             elif "document" in block:
                 kept = _with_own_name(block, names)
-            elif "toolResult" in block and _documents(block["toolResult"]["content"]):
+            elif "toolResult" in block and _is_counted(block):
                 items = [_with_own_name(item, names) for item in block["toolResult"]["content"]]
                 if any(old is not new for old, new in zip(block["toolResult"]["content"], items, strict=True)):
                     kept = {**block, "toolResult": {**block["toolResult"], "content": items}}

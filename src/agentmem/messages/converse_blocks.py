@@ -10,19 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.messages.converse_media import FORMATS, Instead, is_blank, note, valid_media, valid_words, with_fields
-from agentmem.messages.json_values import valid_json, valid_text
+from agentmem.messages.json_values import is_flat, valid_json, valid_text
 from agentmem.messages.text import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from strands.types.content import ContentBlock
 
-__all__ = ["NO_OUTPUT", "as_text", "valid_blocks"]
+__all__ = ["NO_OUTPUT", "as_text", "is_plain", "valid_blocks"]
 
 NO_OUTPUT = "(The tool returned nothing.)"
 
@@ -51,48 +50,60 @@ def valid_blocks(content: Any, role: str) -> list[ContentBlock]:
     if not isinstance(content, list):
         return valid_blocks([content] if isinstance(content, (str, dict)) else [], role)
     kinds = _OF_USER if role == "user" else _OF_ASSISTANT
-    for index, block in enumerate(content):
-        if not _is_valid(block, kinds):
-            found: list[Any] = content[:index]
-            for other in content[index:]:
-                found += _mended(other, kinds)
-            same = len(found) == len(content) and all(old is new for old, new in zip(content, found, strict=True))
-            return content if same else found
-    return content
+    found = [mended for block in content for mended in _mended(block, kinds)]
+    same = len(found) == len(content) and all(old is new for old, new in zip(content, found, strict=True))
+    return content if same else found
 
 
-def _is_valid(block: Any, kinds: Mapping[str, Callable[[Any], Any]]) -> bool:
-    """Tell whether a block of one of the common kinds is valid; False when it takes a closer look to know."""
-    if type(block) is not dict or len(block) != 1:
+def is_plain(content: Any, role: str) -> bool:
+    """Look quickly for content of the commonest kinds that needs no mending: texts, tool uses, results before texts.
+
+    Args:
+        content: A message's content.
+        role: ``user`` or ``assistant``.
+
+    Returns:
+        Whether it is; False when it takes a closer look to know.
+    """
+    if type(content) is not list or not content:
         return False
-    text = block.get("text")
-    if text is not None:
-        return type(text) is str and not is_blank(text) and (text.isascii() or valid_text(text) is text)
-    if "toolUse" in block:
-        return "toolUse" in kinds and _is_valid_use(block["toolUse"])
-    return "toolResult" in block and "toolResult" in kinds and _is_valid_result(block["toolResult"])
+    texts = False
+    for block in content:
+        if type(block) is not dict or len(block) != 1:
+            return False
+        if "text" in block:
+            if not _is_plain_text(block["text"]):
+                return False
+            texts = True
+        elif role == "assistant":
+            if "toolUse" not in block or not _is_plain_use(block["toolUse"]):
+                return False
+        elif texts or "toolResult" not in block or not _is_plain_result(block["toolResult"]):
+            return False
+    return True
 
 
-def _is_valid_use(use: Any) -> bool:
-    if type(use) is not dict:
+def _is_plain_text(text: Any) -> bool:
+    if type(text) is not str or not text or text.isspace():
+        return False
+    return text.isascii() or valid_text(text) is text
+
+
+def _is_plain_use(use: Any) -> bool:
+    if type(use) is not dict or not _is_name(use.get("toolUseId")) or not _is_name(use.get("name")):
         return False
     given = use.get("input")
-    return (
-        _is_name(use.get("toolUseId"))
-        and _is_name(use.get("name"))
-        and type(given) is dict
-        and valid_json(given) is given
-    )
+    return type(given) is dict and (is_flat(given) or valid_json(given) is given)
 
 
-def _is_valid_result(result: Any) -> bool:
+def _is_plain_result(result: Any) -> bool:
     if type(result) is not dict or not _is_name(result.get("toolUseId")):
         return False
     content = result.get("content")
     if type(content) is not list or not content or result.get("status", "success") not in ("success", "error"):
         return False
     for item in content:
-        if not _is_valid(item, _OF_RESULT):
+        if type(item) is not dict or len(item) != 1 or not _is_plain_text(item.get("text")):
             return False
     return True
 
@@ -195,7 +206,9 @@ def _guarded(guarded: Any) -> Any:
         image = valid_media("image")(guarded["image"])  # Strands knows guarded texts only
         return image if isinstance(image, Instead) else Instead({"image": image})
     inner = guarded.get("text")
-    words = valid_words(inner.get("text")) if isinstance(inner, dict) else None
+    if not isinstance(inner, dict):
+        return None
+    words = valid_words(inner.get("text"))
     if words is None:
         return None
     fields: dict[str, Any] = {"text": words}

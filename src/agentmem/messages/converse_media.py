@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agentmem.messages.json_values import valid_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["FORMATS", "Instead", "is_blank", "note", "valid_document_name", "valid_media", "valid_words", "with_fields"]
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
 from typing import Any
+from uuid import UUID
 
-__all__ = ["valid_json", "valid_text"]
+__all__ = ["is_flat", "valid_json", "valid_text"]
 
 _DEEPEST = 100
 _MOST_BITS = 1023  # a whole number that a double, which many JSON readers make of it, can hold
 _SMALL = 2**53
+_TEXTUAL = (date, time, Decimal, Enum, PurePath, UUID)  # a datetime is a date
 _SEQUENCES = (list, tuple, set, frozenset)
 
 
@@ -35,8 +41,8 @@ def valid_json(value: Any, depth: int = 0) -> Any:
 
     Returns:
         The same object when nothing of it has to change. Otherwise numbers that are none in JSON (NaN, infinities,
-        whole numbers of more than 1,023 bits) are texts, keys are texts, tuples and sets are lists; of bytes and
-        whatever is nested more than 100 deep there is a note, and everything else is its text.
+        whole numbers of more than 1,023 bits) are texts, as are keys, dates, decimals and the like; tuples and sets
+        are lists; of anything else, and of what is nested more than 100 deep, there is a note.
     """
     if isinstance(value, str):
         return valid_text(value)
@@ -49,6 +55,17 @@ def valid_json(value: Any, depth: int = 0) -> Any:
     return _mapping(value, depth) if isinstance(value, Mapping) else _sequence(value, depth)
 
 
+def is_flat(value: dict[Any, Any]) -> bool:
+    """Look quickly for an object that needs no change: what most tools are given, ASCII texts and numbers by name."""
+    for key, item in value.items():
+        kind = type(item)
+        if type(key) is not str or not key.isascii():
+            return False
+        if not ((kind is str and item.isascii()) or (kind is int and -_SMALL < item < _SMALL) or kind is bool):
+            return False
+    return True
+
+
 def _number(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return json.dumps(float(value))
@@ -57,16 +74,6 @@ def _number(value: Any) -> Any:
 
 
 def _mapping(value: Mapping[Any, Any], depth: int) -> Any:
-    if type(value) is dict:
-        # What most tools are given: short ASCII texts and small numbers by name.
-        for key, item in value.items():
-            kind = type(item)
-            if not (type(key) is str and key.isascii()) or not (
-                (kind is str and item.isascii()) or (kind is int and -_SMALL < item < _SMALL) or kind is bool
-            ):
-                break
-        else:
-            return value
     changed = {valid_text(str(key)): valid_json(item, depth + 1) for key, item in value.items()}
     # What has the same keys and the same values is the same; keys that were no text, or no valid one, are new objects.
     same = type(value) is dict and all(
@@ -76,9 +83,9 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> Any:
 
 
 def _sequence(value: Any, depth: int) -> Any:
-    # A set has an order of its own in every process; the request's bytes must not.
-    ordered = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
-    changed = [valid_json(item, depth + 1) for item in ordered]
+    changed = [valid_json(item, depth + 1) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(changed, key=repr)  # a set has an order of its own in every process; the bytes must not
     same = type(value) is list and all(old is new for old, new in zip(value, changed, strict=True))
     return value if same else changed
 
@@ -86,7 +93,5 @@ def _sequence(value: Any, depth: int) -> Any:
 def _as_text(value: Any) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"[{len(value):,} bytes]"
-    try:
-        return valid_text(str(value))
-    except Exception:  # noqa: BLE001 - somebody's own class; its kind must do
-        return f"[{type(value).__name__}]"
+    # Of somebody's own class only the kind is told: its text may hold an address, which is another in every process.
+    return valid_text(str(value)) if isinstance(value, _TEXTUAL) else f"[{type(value).__name__}]"

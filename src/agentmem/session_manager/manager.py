@@ -35,7 +35,7 @@ from agentmem.events.serializer import Outward
 from agentmem.events.size_limits import as_json
 from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
 from agentmem.events.writer_registry import finish_with, waiting_writer
-from agentmem.messages.converse import for_model
+from agentmem.messages.converse import for_model, keeps_results_apart
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import register_recall_tool
@@ -379,7 +379,8 @@ class CompactingSessionManager(SdkSessionManager):
             before = list(agent.messages)
             await self._fit(agent)
             messages = as_sent(messages, before, agent.messages)
-        return context.replace(messages=for_model(messages))
+        apart = keeps_results_apart(context.model)
+        return context.replace(messages=for_model(messages, tools=bool(context.tool_specs), results_apart=apart))
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         if self.persistence_mode is not PersistenceMode.NONE:
