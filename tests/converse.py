@@ -149,7 +149,8 @@ def _check_documents(messages: Sequence[Mapping[str, Any]]) -> None:
             if "document" not in block:
                 continue
             name = block["document"].get("name")
-            assert isinstance(name, str) and _DOCUMENT_NAME.fullmatch(name), f"message {index}: document name {name!r}"
+            assert isinstance(name, str), f"message {index}: document name {name!r}"
+            assert _DOCUMENT_NAME.fullmatch(name), f"message {index}: document name {name!r}"
             assert name.strip(), f"message {index}: document name is blank"
             assert name.lower() not in names, f"message {index}: two documents of the name {name!r}"
             names.add(name.lower())

@@ -33,7 +33,8 @@ from agentmem.hook.restore import as_message, put_into_system_prompt, read_last_
 from agentmem.hook.retriever import Recollector
 from agentmem.hook.saving import SavedAgent, Saver
 from agentmem.messages.converse import for_model, keeps_results_apart
-from agentmem.messages.fencing import fenced_records
+from agentmem.messages.fencing import FENCE_TAGS, fenced_records
+from agentmem.messages.look_alikes import inert_message
 from agentmem.messages.text import plain_text
 from agentmem.messages.turns import is_own_message
 from agentmem.scope.address import SessionAddress
@@ -280,6 +281,8 @@ class MemoryHook(HookProvider):
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
         memory = self._memory_of(cast("Agent", context.agent))
+        # What others wrote, a web page in a tool's result too, must not pass for what the hook shows.
+        context = context.replace(messages=[inert_message(message, FENCE_TAGS) for message in context.messages])
         if self._settings.restore == "messages" and memory.saves:
             apart = keeps_results_apart(context.model)
             mended = for_model(context.messages, tools=bool(context.tool_specs), results_apart=apart)

@@ -222,6 +222,21 @@ class CompactingSessionManager(SdkSessionManager):
         self.flush(agent)  # also what an earlier compaction could not save yet
         return self._compactor.last if compacted else None
 
+    def without_summary(self, message: Message) -> Message:
+        """Return a message of ``agent.messages`` without the summary that stands in it.
+
+        The summary of what was folded away is a text block before the first kept words of the user. It is known by
+        where this manager put it, so it is also found in a deep copy of ``agent.messages`` or in JSON made of it, as
+        long as the messages kept their ``tracking_id``.
+
+        Args:
+            message: The message.
+
+        Returns:
+            What was said; the same object when there is no summary in it.
+        """
+        return self._compactor.summaries.without(message)
+
     # ---- hooks
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
@@ -380,6 +395,7 @@ class CompactingSessionManager(SdkSessionManager):
             await self._fit(agent)
             messages = as_sent(messages, before, agent.messages)
         apart = keeps_results_apart(context.model)
+        messages = self._compactor.summaries.for_model(messages)
         return context.replace(messages=for_model(messages, tools=bool(context.tool_specs), results_apart=apart))
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
