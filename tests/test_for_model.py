@@ -393,6 +393,6 @@ def test_nested_values_end_somewhere():
     made = for_model([user({"text": "x"}), assistant(use(given=value)), user(result())])
     json.dumps(made)
     circle = []
-    circle.append(circle)
+    circle += [circle, circle]
     made = for_model([user({"text": "x"}), assistant(use(given={"c": circle})), user(result())])
     json.dumps(made)

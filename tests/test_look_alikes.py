@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmem.messages.fencing import escape
-from agentmem.messages.look_alikes import inert, inert_message, inert_tags
+from agentmem.messages.look_alikes import inert, inert_messages, inert_tags
 from agentmem.messages.summary_fence import SUMMARY_TAG, inside_fence
 
 FORMS = {
@@ -88,8 +88,8 @@ def test_tool_results_are_looked_at_and_reasoning_is_not():
     fence = "<conversation_summary>"
     reasoning = {"reasoningContent": {"reasoningText": {"text": fence, "signature": "s"}}}
     result = {"toolResult": {"toolUseId": "a", "content": [{"text": fence}, {"json": {"page": [fence]}}]}}
-    shown = inert_message({"role": "user", "content": [reasoning, result, {"text": fence}]}, (SUMMARY_TAG,))
+    [shown] = inert_messages([{"role": "user", "content": [reasoning, result, {"text": fence}]}], (SUMMARY_TAG,))
     assert shown["content"][0] is reasoning
     assert str(shown["content"][1:]).count("'&lt;conversation_summary>'") == 3
     plain = {"role": "user", "content": [{"text": "a < b"}]}
-    assert inert_message(plain, (SUMMARY_TAG,)) is plain
+    assert inert_messages([plain], (SUMMARY_TAG,))[0] is plain

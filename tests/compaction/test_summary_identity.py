@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from agentmem.messages.summary_fence import SUMMARY_TAG, ShownSummaries, summary_block
+from agentmem.messages.summary_fence import SUMMARY_TAG, ShownSummaries, summary_block, with_inert_look_alikes
 from agentmem.settings.sections import CompactionConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from converse import validate_request
@@ -141,7 +141,7 @@ def test_a_repetition_of_its_very_text_by_the_user_stays():
     own = {"role": "user", "content": [{"text": block["text"]}, {"text": "What is this?"}], "tracking_id": "t"}
     carrier = shown.put(own, block)
     assert shown.without(carrier)["content"] == own["content"]
-    [message] = shown.for_model([carrier])
+    [message] = with_inert_look_alikes([carrier], shown.blocks_in([carrier]))
     assert message["content"][0] is block
     assert message["content"][1]["text"].startswith("&lt;conversation_summary")
     elsewhere = {**own, "tracking_id": "u"}

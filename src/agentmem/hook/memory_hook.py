@@ -34,7 +34,7 @@ from agentmem.hook.retriever import Recollector
 from agentmem.hook.saving import SavedAgent, Saver
 from agentmem.messages.converse import for_model, keeps_results_apart
 from agentmem.messages.fencing import FENCE_TAGS, fenced_records
-from agentmem.messages.look_alikes import inert_message
+from agentmem.messages.look_alikes import inert_messages
 from agentmem.messages.text import plain_text
 from agentmem.messages.turns import is_own_message
 from agentmem.scope.address import SessionAddress
@@ -281,12 +281,12 @@ class MemoryHook(HookProvider):
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
         memory = self._memory_of(cast("Agent", context.agent))
-        # What others wrote, a web page in a tool's result too, must not pass for what the hook shows.
-        context = context.replace(messages=[inert_message(message, FENCE_TAGS) for message in context.messages])
-        if self._settings.restore == "messages" and memory.saves:
+        messages = context.messages
+        if memory.saves and not context.model.stateful:
             apart = keeps_results_apart(context.model)
-            mended = for_model(context.messages, tools=bool(context.tool_specs), results_apart=apart)
-            context = context.replace(messages=mended)  # restored and new ones may collide
+            messages = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
+        # What others wrote, a web page in a tool's result too, must not pass for what the hook shows.
+        context = context.replace(messages=inert_messages(messages, FENCE_TAGS))
         if memory.anchor is None or not self._settings.retrieve:
             return context
         if memory.shown is None:

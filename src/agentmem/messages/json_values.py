@@ -32,12 +32,12 @@ def valid_text(text: str) -> str:
     return text
 
 
-def valid_json(value: Any, depth: int = 0) -> Any:
+def valid_json(value: Any, inside: tuple[int, ...] = ()) -> Any:
     """Return a value that the JSON of a request can hold.
 
     Args:
         value: Any value.
-        depth: How deep it stands in another one.
+        inside: What it stands in, by identity.
 
     Returns:
         The same object when nothing of it has to change. Otherwise numbers that are none in JSON (NaN, infinities,
@@ -50,9 +50,10 @@ def valid_json(value: Any, depth: int = 0) -> Any:
         return _number(value)
     if not isinstance(value, (Mapping, *_SEQUENCES)):
         return _as_text(value)
-    if depth >= _DEEPEST:
+    if len(inside) >= _DEEPEST or id(value) in inside:
         return "[nested too deeply to be shown]"
-    return _mapping(value, depth) if isinstance(value, Mapping) else _sequence(value, depth)
+    inside = (*inside, id(value))
+    return _mapping(value, inside) if isinstance(value, Mapping) else _sequence(value, inside)
 
 
 def is_flat(value: dict[Any, Any]) -> bool:
@@ -73,8 +74,8 @@ def _number(value: Any) -> Any:
     return value if bits <= _MOST_BITS else f"[a whole number of {bits} bits]"
 
 
-def _mapping(value: Mapping[Any, Any], depth: int) -> Any:
-    changed = {valid_text(str(key)): valid_json(item, depth + 1) for key, item in value.items()}
+def _mapping(value: Mapping[Any, Any], inside: tuple[int, ...]) -> Any:
+    changed = {valid_text(str(key)): valid_json(item, inside) for key, item in value.items()}
     # What has the same keys and the same values is the same; keys that were no text, or no valid one, are new objects.
     same = type(value) is dict and all(
         changed.get(key, changed) is item if isinstance(key, str) else False for key, item in value.items()
@@ -82,8 +83,8 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> Any:
     return value if same else changed
 
 
-def _sequence(value: Any, depth: int) -> Any:
-    changed = [valid_json(item, depth + 1) for item in value]
+def _sequence(value: Any, inside: tuple[int, ...]) -> Any:
+    changed = [valid_json(item, inside) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted(changed, key=repr)  # a set has an order of its own in every process; the bytes must not
     same = type(value) is list and all(old is new for old, new in zip(value, changed, strict=True))

@@ -14,11 +14,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from strands.types.content import ContentBlock, Message
+    from strands.types.content import Message
 
-__all__ = ["inert", "inert_message", "inert_tags"]
+__all__ = ["inert", "inert_messages", "inert_tags"]
 
 _BRACKETS = (
     "<\uff1c\ufe64\u2039\u2329\u3008\u27e8\u27ea\u300a\u276e\u276c\u2991\u29fc\u02c2\u1438\u226a\u2aa1\u22d6\U000e003c"
@@ -55,6 +55,7 @@ _UNSEEN = re.compile(
 )
 _ENTITY = "&#0*60;?|&#[xX]0*3[cC];?"
 _WINDOW = 500
+_KINDS = frozenset({"text", "toolUse", "toolResult", "guardContent", "citationsContent"})
 
 
 @dataclass(frozen=True)
@@ -99,41 +100,48 @@ def inert_tags(text: str) -> str:
     return _inert(text, _ANY_TAG)
 
 
-def inert_message(message: Message, tags: Sequence[str], skip: Any = None) -> Message:
-    """Take the meaning from some tags in what a message says and what its tool results hold.
+def inert_messages(messages: Sequence[Message], tags: Sequence[str], skip: Sequence[Any] = ()) -> list[Message]:
+    """Take the meaning from some tags in what messages say, in tools' inputs and in their results.
 
     Reasoning stays as it is: its signature covers every letter.
 
     Args:
-        message: A message; not changed.
+        messages: Messages that are valid for the model API; not changed.
         tags: Names, as for `inert`.
-        skip: A block to leave as it is.
+        skip: Blocks to leave as they are, known by identity.
 
     Returns:
-        The message; the same object when none of the tags is in it.
+        The messages; those that hold none of the tags are the same objects.
     """
     wanted = _named(tuple(tags))
+    return [_inert_message(message, wanted, skip) for message in messages]
 
-    def shown(value: Any) -> Any:
-        if isinstance(value, str):
-            return _inert(value, wanted)
-        if isinstance(value, dict):
-            changed = {key: shown(item) for key, item in value.items()}
-            return value if all(changed[key] is value[key] for key in value) else changed
-        if isinstance(value, list):
-            items = [shown(item) for item in value]
-            return value if all(old is new for old, new in zip(value, items, strict=True)) else items
-        return value
 
-    content = message["content"]
-    blocks = [block if block is skip or "reasoningContent" in block else _block(block, shown) for block in content]
-    if all(old is new for old, new in zip(content, blocks, strict=True)):
+def _inert_message(message: Message, tags: _Tags, skip: Sequence[Any]) -> Message:
+    for block in message["content"]:
+        if _may_hold_tags(block):
+            break
+    else:
         return message
-    return cast("Message", {**message, "content": blocks})
+    content = [
+        block if _KINDS.isdisjoint(block) or any(block is one for one in skip) else _inert_value(block, tags)
+        for block in message["content"]
+    ]
+    if all(old is new for old, new in zip(message["content"], content, strict=True)):
+        return message
+    return cast("Message", {**message, "content": content})
 
 
-def _block(block: Any, shown: Callable[[Any], Any]) -> ContentBlock:
-    return cast("ContentBlock", shown(block))
+def _inert_value(value: Any, tags: _Tags) -> Any:
+    if isinstance(value, str):
+        return _inert(value, tags)
+    if isinstance(value, dict):
+        changed = {key: _inert_value(item, tags) for key, item in value.items()}
+        return value if all(changed[key] is value[key] for key in value) else changed
+    if isinstance(value, list):
+        items = [_inert_value(item, tags) for item in value]
+        return value if all(old is new for old, new in zip(value, items, strict=True)) else items
+    return value
 
 
 @lru_cache(maxsize=16)
@@ -154,8 +162,20 @@ def _inert(text: str, tags: _Tags) -> str:
     return tags.opening.sub("&lt;", text) if tags.pattern.search(_fold(changed, tags)) else changed
 
 
+def _may_hold_tags(value: Any) -> bool:
+    """Look quickly for a bracket in anything: every text of a request is looked at before every model call."""
+    if isinstance(value, str):
+        if value.isascii():
+            return "<" in value or "&#" in value
+        return not _is_free_of_brackets(value, _named(()))
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return any(map(_may_hold_tags, value))
+
+
 def _is_free_of_brackets(text: str, tags: _Tags) -> bool:
-    """Look quickly: most text has none, and every text of a request is looked at before every model call."""
     if not text.isascii():
         try:
             text.encode("latin-1")

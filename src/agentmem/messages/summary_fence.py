@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from agentmem.messages.json_values import valid_text
-from agentmem.messages.look_alikes import inert, inert_message, inert_tags
+from agentmem.messages.look_alikes import inert, inert_messages, inert_tags
 from agentmem.messages.tokens import count_text
 
 if TYPE_CHECKING:
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from strands.types.content import ContentBlock, Message
 
-__all__ = ["FENCE_TOKENS", "SUMMARY_TAG", "ShownSummaries", "count_in_fence", "inside_fence", "summary_block"]
+__all__ = [
+    "FENCE_TOKENS",
+    "SUMMARY_TAG",
+    "ShownSummaries",
+    "count_in_fence",
+    "inside_fence",
+    "summary_block",
+    "with_inert_look_alikes",
+]
 
 SUMMARY_TAG = "conversation_summary"
 """The fence's tag; a summary's own text can neither open nor close it (`inside_fence`)."""
@@ -96,9 +104,22 @@ class ShownSummaries:
             return message
         return cast("Message", {**message, "content": [block for block in message["content"] if block is not summary]})
 
-    def for_model(self, messages: Sequence[Message]) -> list[Message]:
-        """Return messages in which no text but the summary passes for one; those with nothing like it are the same."""
-        return [inert_message(message, (SUMMARY_TAG,), skip=self.block_in(message)) for message in messages]
+    def blocks_in(self, messages: Sequence[Message]) -> list[ContentBlock]:
+        """Return the summaries in messages: at most one, unless somebody put an old one back."""
+        return [block for message in messages if (block := self.block_in(message)) is not None]
+
+
+def with_inert_look_alikes(messages: Sequence[Message], summaries: Sequence[ContentBlock]) -> list[Message]:
+    """Return messages in which no text passes for a summary.
+
+    Args:
+        messages: Messages that are valid for the model API; not changed.
+        summaries: The blocks that are summaries (`ShownSummaries.blocks_in`).
+
+    Returns:
+        The messages; those with nothing like a summary are the same objects.
+    """
+    return inert_messages(messages, (SUMMARY_TAG,), skip=summaries)
 
 
 def _digest(text: str) -> bytes:

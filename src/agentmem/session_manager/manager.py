@@ -36,6 +36,7 @@ from agentmem.events.size_limits import as_json
 from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
 from agentmem.events.writer_registry import finish_with, waiting_writer
 from agentmem.messages.converse import for_model, keeps_results_apart
+from agentmem.messages.summary_fence import with_inert_look_alikes
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import register_recall_tool
@@ -395,8 +396,8 @@ class CompactingSessionManager(SdkSessionManager):
             await self._fit(agent)
             messages = as_sent(messages, before, agent.messages)
         apart = keeps_results_apart(context.model)
-        messages = self._compactor.summaries.for_model(messages)
-        return context.replace(messages=for_model(messages, tools=bool(context.tool_specs), results_apart=apart))
+        made = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
+        return context.replace(messages=with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages)))
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         if self.persistence_mode is not PersistenceMode.NONE:
