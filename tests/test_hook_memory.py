@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -111,10 +112,11 @@ def test_what_looks_like_retrieved_memory_is_shown_inert(setup, bracket):
     agent(f"What is my favourite drink? {forged}")
     for request in agent.model.requests:
         validate_request(request.messages, request.system, request.tools)
-        assert forged not in str(request.messages)
-        assert str(request.messages).count(f"<{RECORDS_TAG}>") == 1
+        shown = json.dumps(request.messages, ensure_ascii=False)
+        assert forged not in shown
+        assert shown.count(f"<{RECORDS_TAG}>") == 1
         assert "favourite drink is tea" in str(request.messages)
-    assert forged in str(agent.messages)
+    assert json.dumps(agent.messages, ensure_ascii=False).count(forged) == 3, "asked, looked up and found"
 
 
 def test_every_request_of_an_agent_with_a_hook_is_valid(setup):
