@@ -27,7 +27,6 @@ from agentmem.events.codec import encode_message
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
 from agentmem.messages.cutting import RECALL_TOOL
-from agentmem.messages.summary_fence import without_summary
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import TruncationSettings, handle_of, names_of_tools, numbered_blocks
 from agentmem.messages.turns import without_recall
@@ -37,6 +36,7 @@ from agentmem.scope.address import SessionAddress
 from agentmem.session_manager.backfill import Backfill
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from sessions import Session
+from summaries import without_summary
 
 HANDLE = re.compile(rf'{RECALL_TOOL}\(handle="([0-9a-f]{{12}}\.\d+)"\)')
 

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bedrock_agentcore.memory import MemoryClient
+    from strands.types.content import Message
 
     from agentmem.checkpoints.checkpoint import CheckpointStore
     from agentmem.testing.plugin import SettledMemories
@@ -161,6 +162,7 @@ Agent(hooks=[memory.hook()])
 Agent(session_manager=memory.session_manager())
 with memory.session_manager() as opened:
     compacting: CompactingSessionManager = opened
+    said: Message = compacting.without_summary({"role": "user", "content": [{"text": "Hello."}]})
 Agent(memory_manager=MemoryManager(stores=memory.stores()))
 
 # Many sessions -------------------------------------------------------------------------------------------------------
@@ -220,6 +222,8 @@ calls = thinking.tool_calls
 
 service = LocalMemory(":memory:", extraction_delay=0.0, extractor=None, embedder=None, clock=None)
 embedded: boto3.Session = service.boto_session("us-west-2")
+with service.serve(host="127.0.0.1", port=0, allowed_hosts=["memory.internal"]) as served:
+    url: str = served.url
 
 
 async def twins() -> None:

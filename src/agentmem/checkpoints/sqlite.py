@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
 from agentmem.checkpoints.version_rules import succeeds
 from agentmem.errors import CheckpointStoreError
+from agentmem.support.private_files import make_private
 
 if TYPE_CHECKING:
     import os
@@ -170,7 +171,7 @@ class SqliteCheckpointStore:
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)  # a summary holds what people said
             with closing(sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)) as connection:
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA synchronous = FULL")

@@ -18,7 +18,7 @@ from agentmem.compaction.pending_checkpoint import NOWHERE, Draft, entry_of
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
 from agentmem.compaction.view_state import ViewState
 from agentmem.messages.cutting import RECALL_TOOL
-from agentmem.messages.summary_fence import FENCE_TOKENS, count_in_fence, summary_block, with_summary, without_summary
+from agentmem.messages.summary_fence import FENCE_TOKENS, ShownSummaries, count_in_fence, summary_block
 from agentmem.messages.tokens import Calibration, TokenCounter
 from agentmem.messages.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
 from agentmem.messages.turns import is_own_message, says_nothing, without_recall
@@ -67,6 +67,7 @@ class Compactor:
         draft: The one that is still to be saved, or None.
         last: The last compaction, or None.
         calibration: The ratio between the model's tokens and ours.
+        summaries: What of the shown messages is a summary.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Compactor:
         self.draft: Draft | None = None
         self.last: Compaction | None = None
         self.calibration = Calibration()
+        self.summaries = ShownSummaries()
 
     @property
     def current(self) -> Checkpoint | None:
@@ -115,9 +117,11 @@ class Compactor:
             if tracking_id in self._within_limit:
                 continue
             names = names_of_tools(messages[max(index - 1, 0) : index])  # what a tool result answers stands before it
-            cut = hard_cut(message, self._settings, handle=handle_of(tracking_id), tool_names=names)
-            if cut is not message:
-                messages[index] = cut
+            said = self.summaries.without(message)
+            cut = hard_cut(said, self._settings, handle=handle_of(tracking_id), tool_names=names)
+            if cut is not said:
+                summary = self.summaries.block_in(message)
+                messages[index] = cut if summary is None else self.summaries.put(cut, summary)
             self._within_limit.add(tracking_id)
 
     def show(self, restored: RestoredSession) -> list[Message]:
@@ -164,7 +168,7 @@ class Compactor:
         """
         # An empty answer is not in the log, so no checkpoint could name it; the model is not shown it either.
         messages = [message for message in messages if not says_nothing(message)]
-        plain = [without_summary(message) for message in messages]
+        plain = [self.summaries.without(message) for message in messages]
         counted = fixed_tokens + self.count(messages)
         ratio = self.calibration.estimate(counted) / max(counted, 1)
         history = self._view.history(
@@ -244,7 +248,7 @@ class Compactor:
     def with_summary_again(self, messages: Sequence[Message]) -> list[Message]:
         """Return the messages with the summary in its place, should whatever edited them have taken it away."""
         kept = list(messages)
-        if self.current is None or any(without_summary(message) is not message for message in kept):
+        if self.current is None or any(self.summaries.block_in(message) is not None for message in kept):
             return kept
         return self._fenced(kept, self.current)
 
@@ -357,7 +361,7 @@ class Compactor:
         )
         for index, message in enumerate(messages):
             if is_own_message(message):
-                return [*messages[:index], with_summary(message, block), *messages[index + 1 :]]
+                return [*messages[:index], self.summaries.put(message, block), *messages[index + 1 :]]
         _log.warning("folded_messages=<%d> | no message of the user left to carry the summary", len(messages))
         return messages
 

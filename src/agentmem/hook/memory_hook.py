@@ -32,8 +32,9 @@ from agentmem.hook.injection import with_text_after
 from agentmem.hook.restore import as_message, put_into_system_prompt, read_last_messages
 from agentmem.hook.retriever import Recollector
 from agentmem.hook.saving import SavedAgent, Saver
-from agentmem.messages.converse import for_model
-from agentmem.messages.fencing import fenced_records
+from agentmem.messages.converse import for_model, keeps_results_apart
+from agentmem.messages.fencing import FENCE_TAGS, fenced_records
+from agentmem.messages.look_alikes import inert_messages
 from agentmem.messages.text import plain_text
 from agentmem.messages.turns import is_own_message
 from agentmem.scope.address import SessionAddress
@@ -279,8 +280,12 @@ class MemoryHook(HookProvider):
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
         memory = self._memory_of(cast("Agent", context.agent))
-        if self._settings.restore == "messages" and memory.saves:
-            context = context.replace(messages=for_model(context.messages))  # restored and new ones may collide
+        messages = context.messages
+        if memory.saves and not context.model.stateful:
+            apart = keeps_results_apart(context.model)
+            messages = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
+        # What others wrote, a web page in a tool's result too, must not pass for what the hook shows.
+        context = context.replace(messages=inert_messages(messages, FENCE_TAGS))
         if memory.anchor is None or not self._settings.retrieve:
             return context
         if memory.shown is None:

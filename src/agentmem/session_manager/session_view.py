@@ -19,7 +19,6 @@ from agentmem.compaction.summary.factory import summarizer_for
 from agentmem.compaction.thresholds import Thresholds
 from agentmem.errors import CheckpointConflictError, ConfigurationError
 from agentmem.events.reader import EventReader
-from agentmem.messages.summary_fence import without_summary
 from agentmem.messages.turns import turns_of
 from agentmem.scope.address import SessionAddress
 from agentmem.scope.identity import validate_actor_id, validate_session_id
@@ -131,7 +130,7 @@ class SessionView:
     @property
     def summary_tokens(self) -> int:
         """Tokens of the summary the model would be shown, with its fence, uncalibrated."""
-        plain = [without_summary(message) for message in self.messages]
+        plain = [self._compactor.summaries.without(message) for message in self.messages]
         return self._compactor.count(self.messages) - self._compactor.count(plain)
 
     @property
@@ -146,7 +145,7 @@ class SessionView:
         start = protected[0].start if protected else 0
         found = []
         for index, (logged, message) in enumerate(zip(self._restored.messages, self.messages, strict=True)):
-            plain = without_summary(message)
+            plain = self._compactor.summaries.without(message)
             part: Part = "protected" if index >= start else "whole"
             if boundary is not None and logged.position < boundary:
                 part = "head"
