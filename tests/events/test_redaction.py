@@ -373,7 +373,7 @@ def test_what_waits_unsent_is_redacted_where_it_waits(session):
         agent("first")  # opens the breaker
         agent(f"my password is {SECRET}")
         redact(manager, agent, 2)
-    manager._writer._sender.breaker.succeeded()
+    manager._writer._breaker.succeeded()
     manager.close()
     assert SECRET not in wire
     assert REDACTED in wire

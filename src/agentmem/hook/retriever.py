@@ -15,7 +15,7 @@ from agentmem.support.threads import Threads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agentmem.events.writer_pool import BreakerState
+    from agentmem.hook.saving import BreakerState
     from agentmem.records.retrieval import MemoryRecord
     from agentmem.scope.scope import SessionScope
     from agentmem.settings.sections import HookConfig, WriteConfig

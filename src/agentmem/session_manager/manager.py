@@ -31,10 +31,9 @@ from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
 from agentmem.compaction.thresholds import Thresholds
 from agentmem.errors import ConfigurationError
+from agentmem.events.exit_handlers import exit_handlers
 from agentmem.events.serializer import Outward
-from agentmem.events.size_limits import as_json
-from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
-from agentmem.events.writer_registry import finish_with, waiting_writer
+from agentmem.events.writer import PATIENCE, EventWriter
 from agentmem.messages.converse import for_model
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
@@ -66,6 +65,7 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Plan
     from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.events.send_queue import WriterStatus
     from agentmem.scope.scope import SessionScope
     from agentmem.settings.sections import CheckpointLocation
 
@@ -144,8 +144,9 @@ class CompactingSessionManager(SdkSessionManager):
         )
         options = {"extractionConfig": {"namespaceVariables": dict(namespace_variables)}} if namespace_variables else {}
         # What an agent of this session before us could not send goes first.
-        waiting = waiting_writer(client, self._address, self._writes)
-        self._writer = waiting or EventWriter(client, self._address, self._writes, options=options)
+        self._writer = EventWriter.inherited(client, self._address, self._writes) or EventWriter(
+            client, self._address, self._writes, options=options
+        )
         self._outward = Outward(self._writes)
         self._thresholds = Thresholds(self._compaction)
         self._background = Threads(1, "agentmem-writer") if self._writes.flush == "background" else None
@@ -158,7 +159,7 @@ class CompactingSessionManager(SdkSessionManager):
         self._stateful = False
         self._invoking = False
         self._arrivals = Arrivals()
-        finish_with(self)
+        exit_handlers.finish(self)
 
     @classmethod
     def for_session(cls, session: SessionScope) -> Self:
@@ -271,7 +272,7 @@ class CompactingSessionManager(SdkSessionManager):
     def append_message(self, message: Message, agent: Any, **_: Any) -> None:
         """Take a message into the turn in progress; it is written when the turn is closed."""
         del agent
-        self._log.add(message)
+        self._log.turn.add(message)
 
     def redact_latest_message(self, redact_message: Message, agent: Any, **_: Any) -> None:
         """Replace the content of a message, as a guardrail does with the newest one.
@@ -283,7 +284,7 @@ class CompactingSessionManager(SdkSessionManager):
         # Strands puts the replacement where the whole content was, the summary before it included.
         agent.messages[:] = self._compactor.with_summary_again(agent.messages)
         if not self._invoking:
-            self._writer.drain()
+            self._log.drain()
 
     def flush(self, agent: Agent) -> bool:
         """Write what has not been written, the agent's state included.
@@ -295,7 +296,7 @@ class CompactingSessionManager(SdkSessionManager):
             Whether everything is acknowledged; what is not stays queued.
         """
         self._close_turn(agent)
-        return self._writer.drain()
+        return self._log.drain()
 
     def close(self) -> None:
         """Write what is queued.
@@ -305,7 +306,9 @@ class CompactingSessionManager(SdkSessionManager):
         """
         if self._background is not None:
             self._background.shutdown()
-        self._writer.close()
+        sender = self._writer if self._agent_id is None else self._log
+        if not sender.drain(insist=True):
+            raise self._writer.unsent_messages()
 
     def finish(self) -> None:
         """Queue what the turn in progress has said so far; called when the process is about to end."""
@@ -334,7 +337,7 @@ class CompactingSessionManager(SdkSessionManager):
 
     async def _on_message(self, event: MessageAddedEvent) -> None:
         message = self._arrivals.take(event.message, event.agent.messages)
-        self.append_message(message, event.agent)
+        self._log.turn.add(message)
         if self._writes.flush == "message" or (not self._invoking and ends_direct_call(message)):
             await asyncio.to_thread(self._close_turn, event.agent)
             await self._drain()
@@ -384,7 +387,7 @@ class CompactingSessionManager(SdkSessionManager):
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         if self.persistence_mode is not PersistenceMode.NONE:
             self._writer.recover()
-            self._writer.drain()
+            self._log.drain()
         with telemetry.timed("restore.duration"), telemetry.span("restore") as span:
             restored = self._read(agent, key)
             telemetry.describe(span, messages=len(restored.messages), has_checkpoint=restored.checkpoint is not None)
@@ -395,15 +398,14 @@ class CompactingSessionManager(SdkSessionManager):
         if restored.newest_event_id is None and not waiting:
             identify(agent.messages)
             for message in agent.messages:
-                self._log.add(message)
+                self._log.turn.add(message)
             if self.persistence_mode is not PersistenceMode.NONE:
                 self._log.begin_session(self.session_id)
-                self._writer.drain()
+                self._log.drain()
             return
         if restored.newest_event_id is not None:
             self._writer.start_after(restored.newest_event_id)
         self._log.resume(restored)
-        self._log.adopt(waiting)  # they are this process's own, wherever they come to stand
         stored = self._state_of(restored, key.agent_id)
         if stored is not None:
             self._conversation_state = conversation_state(stored, self._conversation_state)
@@ -433,19 +435,18 @@ class CompactingSessionManager(SdkSessionManager):
 
     def _unsent(self) -> list[Message]:
         """Return what was said and is not in the log yet: turns that could not be sent, and the one in progress."""
-        return [*self._writer.waiting(), *self._log.unsent]
+        return [*self._writer.waiting(), *self._log.turn.messages]
 
     def _close_turn(self, agent: Agent) -> None:
         self._log.adopt(agent.messages)
         if self.persistence_mode is PersistenceMode.NONE:
             return
-        state = as_json(SessionAgent.from_agent(agent).to_dict())  # an interrupt's reason may be anything
+        state = SessionAgent.from_agent(agent).to_dict()
         state["conversation_manager_state"] = self._conversation_state
-        if self._log.close_turn(agent.agent_id, state):
-            self._log.keep_positions(agent.messages)
+        self._log.close_turn(agent.agent_id, state, agent.messages)
 
     async def _drain(self) -> None:
         if self._background is not None:
-            self._background.submit(self._writer.drain)
+            self._background.submit(self._log.drain)
         else:
-            await asyncio.to_thread(self._writer.drain, PATIENCE)
+            await asyncio.to_thread(self._log.drain, PATIENCE)
