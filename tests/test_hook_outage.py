@@ -15,11 +15,11 @@ from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig, Namespace, WriteConfig
 from agentmem.errors import UnsentMessagesError
-from agentmem.events.writer_registry import registry
 from agentmem.events.batch import OutgoingItem
-from agentmem.events.codec import encode_text
 from agentmem.events.outbox import Outbox
+from agentmem.events.serializer import encode_text
 from agentmem.events.writer import EventWriter
+from agentmem.events.writer_registry import registry
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.scope.address import SessionAddress
@@ -300,9 +300,7 @@ def test_fifty_agents_in_eight_threads_share_one_hook_and_no_memory(flush):
     gc.collect()
     assert len(hook._agents) == 0
     assert len(hook._saver._writers) == 0
-    assert not [
-        one for one in registry.waiting() if one.serves(setup.config.data_plane(), one._address, one._settings)
-    ]
+    assert not [one for one in registry.waiting() if one.serves(setup.config.data_plane(), one._address, one._settings)]
     left = [one.name for one in set(threading.enumerate()) - others if one.name.startswith("agentmem-")]
     assert left == []
 

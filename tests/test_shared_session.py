@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
+from agentmem.events.codec import decode_event
+from agentmem.events.serializer import encode_message
 from agentmem.events.writer_registry import registry
-from agentmem.events.codec import decode_event, encode_message
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.session_manager.manager import CompactingSessionManager

@@ -16,12 +16,12 @@ from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
 from agentmem.errors import ConfigurationError
-from agentmem.events.writer_registry import registry
 from agentmem.events.batch import OutgoingItem
-from agentmem.events.codec import encode_message, encode_text
 from agentmem.events.outbox import Outbox, open_outbox
 from agentmem.events.reader import EventReader, in_order
+from agentmem.events.serializer import encode_message, encode_text
 from agentmem.events.writer import EventWriter
+from agentmem.events.writer_registry import registry
 from agentmem.local import LocalMemory
 from agentmem.scope.address import SessionAddress
 from agentmem.settings.sections import WriteConfig

@@ -10,10 +10,11 @@ from botocore.exceptions import ClientError
 from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
-from agentmem.events.codec import agentmem_item, decode_event, encode_message, replacement_mark
+from agentmem.events.codec import decode_event
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader, in_order
 from agentmem.events.redaction import Replacement, replace_event
+from agentmem.events.serializer import agentmem_item, encode_message, replacement_mark
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.messages.truncation import handle_of

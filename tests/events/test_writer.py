@@ -9,9 +9,9 @@ import pytest
 from agentmem.errors import HistoryUnavailableError, UnsentMessagesError
 from agentmem.events.batch import MAX_ITEMS, OutgoingItem
 from agentmem.events.breaker import CircuitBreaker
-from agentmem.events.codec import encode_message
 from agentmem.events.reader import EventReader, in_order
 from agentmem.events.send_queue import REMEMBERED
+from agentmem.events.serializer import encode_message
 from agentmem.events.writer import EventWriter
 from agentmem.settings.sections import WriteConfig
 from sessions import Session
@@ -206,7 +206,7 @@ def test_of_what_was_given_up_or_stored_only_the_newest_is_remembered(session):
     for _ in range(120):
         writer.submit([_item("x") for _ in range(96)])
     assert writer.status.dropped == 119 * 96
-    assert len(writer._queue._given_up) == REMEMBERED
+    assert len(writer._queue._ends) == REMEMBERED
     assert writer.drain()
     for _ in range(110):
         writer.submit([_item("x") for _ in range(96)])

@@ -69,6 +69,8 @@ class Compactor:
         draft: The one that is still to be saved, or None.
         last: The last compaction, or None.
         calibration: The ratio between the model's tokens and ours.
+        counter: Counts messages, each once.
+        settings: How tool content is shortened.
     """
 
     def __init__(
@@ -88,12 +90,11 @@ class Compactor:
             outward: Redacts a message as the log has it: summaries and indexes leave the process too.
         """
         self._outward = outward
-        self._settings = settings
+        self.settings = settings
         self._summarizer = summarizer
         self._recall_tool = RECALL_TOOL if recall_tool else None
         self._account = Account()
-        self._counter = TokenCounter()
-        self._within_limit: set[str] = set()
+        self.counter = TokenCounter()
         self._summary_tokens = 0
         self._lock = threading.RLock()
         self.checkpoint: Checkpoint | None = None
@@ -108,19 +109,7 @@ class Compactor:
 
     def count(self, messages: Sequence[Message]) -> int:
         """Return the tokens of messages, uncalibrated; each message is counted once."""
-        return self._counter.total(messages)
-
-    def cut_oversized(self, messages: list[Message]) -> None:
-        """Cut, in place in the list, blocks of new messages that are over the hard limit."""
-        for index, message in enumerate(messages):
-            tracking_id = message.get("tracking_id", "")
-            if tracking_id in self._within_limit:
-                continue
-            names = names_of_tools(messages[max(index - 1, 0) : index])  # what a tool result answers stands before it
-            cut = hard_cut(message, self._settings, handle=handle_of(tracking_id), tool_names=names)
-            if cut is not message:
-                messages[index] = cut
-            self._within_limit.add(tracking_id)
+        return self.counter.total(messages)
 
     def show(self, restored: RestoredSession) -> list[Message]:
         """Return the messages to show for a session that was read back, and take over its account.
@@ -178,7 +167,7 @@ class Compactor:
             target=int(limits.target / ratio),
             summary_tokens=limits.summary_tokens + FENCE_TOKENS,
         )
-        return plan(history, scaled, self._settings, self._counter, force=force), plain
+        return plan(history, scaled, self.settings, self.counter, force=force), plain
 
     def compact(
         self, messages: Sequence[Message], limits: Limits, *, fixed_tokens: int, trigger: Trigger, force: bool = False
@@ -220,8 +209,7 @@ class Compactor:
         draft = cast("Draft", self.draft)
         self.draft = replace(draft, checkpoint=replace(draft.checkpoint, tokens_before=before, tokens_after=after))
         self.last = Compaction(trigger, before, after, len(folded), len(changed), after < limits.threshold)
-        self._counter.forget_all_but(shown)
-        self._within_limit &= {message["tracking_id"] for message in shown}
+        self.counter.forget_all_but(shown)
         return shown
 
     def saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
@@ -341,7 +329,7 @@ class Compactor:
             checkpoint=Checkpoint(
                 version=0,
                 boundary=NOWHERE,
-                settings=self._settings,
+                settings=self.settings,
                 summary=summary,
                 folded_messages=(0 if base is None else base.folded_messages) + len(folded),
                 token_ratio=round(self.calibration.ratio, 4),

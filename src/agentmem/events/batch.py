@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["MAX_BYTES", "MAX_ITEMS", "OutgoingItem", "as_call", "body_of", "parts_of", "payload_of", "places_of"]
+__all__ = ["MAX_BYTES", "MAX_ITEMS", "OutgoingItem", "as_call", "body_of", "parts_of", "places_of"]
 
 MAX_ITEMS = 100
 """Most payload items of one event (botocore's model of the service: ``PayloadTypeList``)."""
@@ -43,11 +43,6 @@ class OutgoingItem:
     def payload_items(self) -> list[dict[str, Any]]:
         """The payload items it takes, its own the last."""
         return [item for item in (self.said, self.payload) if item is not None]
-
-
-def payload_of(items: Iterable[OutgoingItem]) -> list[dict[str, Any]]:
-    """Return the payload of messages."""
-    return [payload for item in items for payload in item.payload_items]
 
 
 def parts_of(items: Sequence[OutgoingItem]) -> list[list[OutgoingItem]]:
@@ -93,7 +88,8 @@ def body_of(
     Returns:
         JSON-able parameters of CreateEvent.
     """
-    body: dict[str, Any] = {**options, "payload": [*payload_of(items), *tail]}
+    payload = [payload for item in items for payload in item.payload_items]
+    body: dict[str, Any] = {**options, "payload": [*payload, *tail]}
     if metadata:
         body["metadata"] = {key: {"stringValue": value} for key, value in metadata.items()}
     if not any(item.conversational for item in items):

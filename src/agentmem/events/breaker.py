@@ -47,6 +47,8 @@ class CircuitBreaker:
 
     def allow(self) -> bool:
         """Whether to try; while half open only the first caller is told yes."""
+        if self._opened_at is None:
+            return True
         with self._lock:
             state = self.state
             if state == "half-open" and not self._probing:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from agentmem.events.batch import as_call
-from agentmem.events.codec import agentmem_item, decode_event, has_conversation, replacement_mark
+from agentmem.events.codec import decode_event
 from agentmem.events.position import Position
 from agentmem.events.reader import check_answer
+from agentmem.events.serializer import agentmem_item, has_conversation, replacement_mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from agentmem.events.batch import OutgoingItem, payload_of, places_of
+from agentmem.events.batch import OutgoingItem, places_of
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement, put_in_place
 from agentmem.support import telemetry
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 REMEMBERED = 10_000
-"""Messages whose end is remembered: where they were stored, or that they were given up; the newest of them."""
+"""Messages whose end is remembered: their position, or that they were given up; the newest of them."""
 
 
 class TurnCheckpoint(Protocol):
@@ -70,7 +70,9 @@ class QueuedEvent:
     @property
     def payload(self) -> list[dict[str, Any]]:
         """Its payload as far as it is known."""
-        return payload_of(self.items) if self.body is None else list(self.body["payload"])
+        if self.body is not None:
+            return list(self.body["payload"])
+        return [payload for item in self.items for payload in item.payload_items]
 
     def replace(self, new: Replacement) -> None:
         """Replace a message; only before the first attempt to send the event."""
@@ -208,8 +210,7 @@ class SendQueue:
         self.tally = tally
         self._limit = limit
         self._jobs: deque[Job] = deque()
-        self._given_up: dict[str, None] = {}
-        self._positions: dict[str, Position] = {}
+        self._ends: dict[str, Position | None] = {}
 
     def __len__(self) -> int:
         """Return how many turns and redactions wait."""
@@ -247,14 +248,13 @@ class SendQueue:
     def positions(self, names: Iterable[str] | None = None) -> dict[str, Position]:
         """Return the positions of messages that were stored, by tracking id: of these names, or of all."""
         with self.lock:
-            wanted = self._positions if names is None else names
-            return {name: self._positions[name] for name in wanted if name in self._positions}
+            found = ((name, self._ends.get(name)) for name in (self._ends if names is None else names))
+            return {name: position for name, position in found if position is not None}
 
     def has_seen(self, tracking_id: str) -> bool:
         """Whether a message waits, was stored, or was given up."""
         with self.lock:
-            ended = tracking_id in self._positions or tracking_id in self._given_up
-            return ended or self.event_of(tracking_id) is not None
+            return tracking_id in self._ends or self.event_of(tracking_id) is not None
 
     # ---- taking in
 
@@ -271,9 +271,7 @@ class SendQueue:
             turns = [one for one in self._jobs if isinstance(one, QueuedTurn)]
             lost = turns[: max(0, len(turns) - self._limit)]
             for turn in lost:
-                self._jobs.remove(turn)
-                self._count_given_up(turn.events)
-                turn.events.clear()
+                self._drop(turn)
             return lost
 
     def put_first(self, jobs: Iterable[Job]) -> None:
@@ -296,13 +294,12 @@ class SendQueue:
             places = {name: Position(event_id, place) for name, place in event.places.items() if place is not None}
             turn.positions |= places
             turn.event_ids.append(event_id)
-            self._remember(self._positions, places)
             for job in self._jobs:
                 if isinstance(job, QueuedRedaction) and job.at is None:
                     job.at = places.get(job.new.tracking_id)
             with self.tally.lock:
                 self.tally.saved += len(event.places)
-            self._take_off(turn, event)
+            self._end(turn, event, places)
         telemetry.count("messages.saved", len(event.places))
 
     def redacted(self, job: QueuedRedaction, replaced: tuple[str, str] | None) -> None:
@@ -315,35 +312,44 @@ class SendQueue:
         with self.lock:
             if replaced is not None:
                 old, new = replaced
-                for name, position in self._positions.items():
-                    if position.event_id == old:
-                        self._positions[name] = Position(new, position.item)
+                for name, position in self._ends.items():
+                    if position is not None and position.event_id == old:
+                        self._ends[name] = Position(new, position.item)
                 for other in self._jobs:
                     if isinstance(other, QueuedRedaction) and other.at is not None and other.at.event_id == old:
                         other.at = Position(new, other.at.item)
             job.replaced = replaced
-            self._take_off(job, None)
+            self._end(job)
 
     def refused(self, job: Job, event: QueuedEvent | None) -> None:
         """Give up what the service will not have: the first event of a turn, or a redaction."""
         with self.lock:
-            if event is not None:
-                self._count_given_up([event])
-            self._take_off(job, event)
+            self._drop(job, [] if event is None else [event])
 
     def give_up(self) -> None:
         """Give up everything that waits."""
         with self.lock:
-            for job in self._jobs:
-                if isinstance(job, QueuedTurn):
-                    self._count_given_up(job.events)
-                    job.events.clear()
-                else:
-                    job.is_done = True
-            self._jobs.clear()
+            for job in list(self._jobs):
+                self._drop(job)
 
-    def _take_off(self, job: Job, event: QueuedEvent | None) -> None:
-        """Take the first event off a turn, and the job off the queue with its last one."""
+    def _drop(self, job: Job, events: Sequence[QueuedEvent] | None = None) -> None:
+        """Give up events of a turn, or all of it, or a redaction."""
+        if isinstance(job, QueuedRedaction):
+            self._end(job)
+            return
+        for event in list(job.events) if events is None else events:
+            with self.tally.lock:
+                self.tally.dropped += len(event.places)
+            telemetry.count("messages.dropped", len(event.places))
+            self._end(job, event, dict.fromkeys(event.places))
+
+    def _end(
+        self, job: Job, event: QueuedEvent | None = None, ends: Mapping[str, Position | None] | None = None
+    ) -> None:
+        """Remember the ends of an event's messages, and take it off its turn, and the turn off the queue with it."""
+        self._ends.update(ends or {})
+        while len(self._ends) > REMEMBERED:
+            del self._ends[next(iter(self._ends))]
         # A full queue may have given up this very turn while its event was on its way.
         if isinstance(job, QueuedRedaction):
             job.is_done = True
@@ -351,15 +357,3 @@ class SendQueue:
             job.events.popleft()
         if job.is_done and job in self._jobs:
             self._jobs.remove(job)
-
-    def _count_given_up(self, events: Iterable[QueuedEvent]) -> None:
-        names = [name for event in events for name in event.places]
-        with self.tally.lock:
-            self.tally.dropped += len(names)
-        self._remember(self._given_up, dict.fromkeys(names))
-        telemetry.count("messages.dropped", len(names))
-
-    def _remember(self, ends: dict[str, Any], new: Mapping[str, Any]) -> None:
-        ends.update(new)
-        while len(ends) > REMEMBERED:
-            del ends[next(iter(ends))]

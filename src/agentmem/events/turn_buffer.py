@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from agentmem.events.batch import OutgoingItem
 
-__all__ = ["TurnBuffer"]
+__all__ = ["PATIENCE", "TurnBuffer"]
+
+PATIENCE = 2.0
+"""Seconds after which a turn starts no further call for turns that waited before it; they are sent aside."""
 
 
 class TurnBuffer:
@@ -21,6 +24,9 @@ class TurnBuffer:
 
     Messages come in on the event loop and are serialized in another thread, each once: when the model has answered and
     nothing can redact it any more, or when the turn is closed.
+
+    Attributes:
+        patience: Seconds the turn may still wait for the service. A turn waits in vain once; see ``EventWriter.sent``.
     """
 
     def __init__(self, serialize: Callable[[Message], OutgoingItem | None]) -> None:
@@ -33,6 +39,7 @@ class TurnBuffer:
         self._messages: dict[str, Message] = {}
         self._accepted: dict[str, OutgoingItem | None] = {}
         self._began = 0.0
+        self.patience = PATIENCE
 
     def __len__(self) -> int:
         """Return how many messages wait."""
@@ -102,7 +109,7 @@ class TurnBuffer:
             keep_last: How many of the newest messages stay.
         """
         taken = []
-        for message in self.messages[: len(self) - keep_last]:
+        for message in list(self._messages.values())[: len(self._messages) - keep_last]:
             name = message["tracking_id"]
             item = self._accepted.pop(name) if name in self._accepted else self._serialize(message)
             if item is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -41,13 +42,11 @@ if TYPE_CHECKING:
     from agentmem.events.batch import OutgoingItem
     from agentmem.events.breaker import CircuitBreaker
     from agentmem.events.send_queue import Job, TurnCheckpoint
+    from agentmem.events.writer_registry import Drains
     from agentmem.scope.address import SessionAddress
     from agentmem.settings.sections import WriteConfig
 
-__all__ = ["PATIENCE", "EventWriter", "check_flush"]
-
-PATIENCE = 2.0
-"""Seconds after which a turn starts no further call for turns that waited before it; they are sent aside."""
+__all__ = ["EventWriter", "check_flush"]
 
 _REFUSED = frozenset({"ValidationException", "InvalidInputException", "RequestEntityTooLargeException"})
 _FAILURES = (ClientError, BotoCoreError, ResponseParserError, HistoryUnavailableError, OSError)
@@ -83,7 +82,7 @@ class EventWriter:
         options: Mapping[str, Any] | None = None,
         breaker: CircuitBreaker | None = None,
         tally: Tally | None = None,
-        now: Callable[[], float] = clock.now,
+        now: Callable[[], float] | None = None,
     ) -> None:
         """Write through a boto3 ``bedrock-agentcore`` client.
 
@@ -94,7 +93,7 @@ class EventWriter:
             options: Further parameters of every CreateEvent; see ``SessionScope.event_options``.
             breaker: A breaker to share with other writers; None for the one that all writers through this client share.
             tally: Counts to share with other writers; None for counts of its own.
-            now: Seconds since the epoch.
+            now: Seconds since the epoch; None for ``time.time``.
 
         Raises:
             ConfigurationError: The outbox cannot be used, or the settings do not fit where this runs.
@@ -113,7 +112,6 @@ class EventWriter:
         self._reader = EventReader(client, address)
         self._log_end = Reconciler(self._reader, self._queue)
         self._sending = threading.Lock()
-        self._waited_in_vain = False
         self._last_error: str | None = None
         self.start_after = self._log_end.start_after
         self.has_outbox = self._outbox is not None
@@ -147,7 +145,7 @@ class EventWriter:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits to be sent."""
-        return not self._queue and not (self._outbox is not None and self._outbox.parked)
+        return self._queue.first is None and not (self._outbox is not None and self._outbox.parked)
 
     def positions(self, tracking_ids: Iterable[str] | None = None) -> dict[str, Position]:
         """Return where this writer has stored messages, by tracking id.
@@ -175,10 +173,6 @@ class EventWriter:
         """Find out before the first event what is newest in the log, unless something is known of it."""
         self._log_end.must_look = self._log_end.must_look or not self._log_end.last_ms
 
-    def begin_turn(self) -> None:
-        """Begin a turn, which may wait for the service anew; see ``drain``."""
-        self._waited_in_vain = False
-
     # ---- taking in
 
     def accept(self, items: Sequence[OutgoingItem]) -> None:
@@ -197,6 +191,7 @@ class EventWriter:
         checkpoint: TurnCheckpoint | None = None,
         last: Sequence[dict[str, Any]] = (),
         metadata: Mapping[str, str] | None = None,
+        owner: Drains | None = None,
     ) -> QueuedTurn | None:
         """Put a closed turn at the end of the queue. Nothing is sent until ``drain``.
 
@@ -205,6 +200,7 @@ class EventWriter:
             checkpoint: Rides in the turn's last event, behind its messages.
             last: The payload items behind that.
             metadata: Event metadata of that event; every event carries the configured metadata.
+            owner: Sends it in place of this writer, whoever has it sent; see ``WriterRegistry.keep``.
 
         Returns:
             The turn, in which can be seen what becomes of it; None when too many wait, so that only the outbox has it.
@@ -220,7 +216,7 @@ class EventWriter:
             is_parked = outbox is not None and (self._queue.is_full or outbox.parked) and outbox.park(turn.events)
             if not is_parked:
                 lost = self._queue.add(turn)
-        registry.keep(self)
+        registry.keep(self, owner)
         if lost:
             _log.error(
                 "session=<%s>, turns=<%d>, queue_limit=<%d> | queue of unsent turns is full, oldest turns dropped",
@@ -230,12 +226,15 @@ class EventWriter:
             )
         return None if is_parked else turn
 
-    def redact(self, new: Replacement, at: Position | None = None) -> QueuedRedaction | None:
+    def redact(
+        self, new: Replacement, at: Position | None = None, owner: Drains | None = None
+    ) -> QueuedRedaction | None:
         """Replace a message that was submitted before; what is in the log already is replaced with ``drain``.
 
         Args:
             new: The message's new content.
             at: Its position in the log, where that is known.
+            owner: See ``submit``.
 
         Returns:
             The redaction, in which can be seen what becomes of it; None when the message was not sent yet and never is
@@ -256,12 +255,12 @@ class EventWriter:
             place = None if job.at is None else [job.at.event_id, job.at.item]
             job.seq = self._outbox.keep_redaction(new.tracking_id, {**new.to_dict(), "at": place})
         self._queue.add(job)
-        registry.keep(self)
+        registry.keep(self, owner)
         return job
 
     def recover(self) -> None:
         """Take over what earlier processes left of this session in the outbox; it is sent before anything else."""
-        if self._take_over():
+        if self._outbox is not None and self._take_over(self._outbox):
             self._log_end.must_look = True
 
     # ---- sending
@@ -284,14 +283,13 @@ class EventWriter:
 
         Args:
             seconds: On the user's time: after how long no further call is begun, and for how long to wait for another
-                thread that is sending. What is left then, and everything more until the next ``begin_turn``, is sent
-                aside, so that a turn waits in vain once. None for no limit.
+                thread that is sending; 0 to have it sent aside at once. None for no limit.
             insist: Try although the breaker is open: there may be no later.
 
         Yields:
             Each turn and redaction of which something was sent, before the next is looked at.
         """
-        if seconds is not None and self._waited_in_vain and not is_lambda():
+        if seconds == 0:
             registry.retry(self, at_once=True)
             return
         until = None if seconds is None else clock.monotonic() + seconds
@@ -299,7 +297,9 @@ class EventWriter:
         if self._sending.acquire(timeout=-1 if seconds is None else seconds):
             try:
                 while True:
-                    first = self._queue.first or self._unparked()
+                    first = self._queue.first
+                    if first is None and self._outbox is not None:
+                        first = self._unparked(self._outbox)
                     is_done = first is None
                     is_late = until is not None and clock.monotonic() >= until
                     if first is None or is_late or not (self._breaker.allow() or insist) or not self._send(*first):
@@ -311,9 +311,8 @@ class EventWriter:
                 self._sending.release()
             if not is_done:
                 registry.retry(self)
-            elif self._queue:
+            elif not self.is_idle:
                 registry.keep(self)  # submitted in between
-        self._waited_in_vain = not is_done and (seconds is not None or self._waited_in_vain)
 
     def close(self) -> None:
         """Send what is left.
@@ -388,7 +387,8 @@ class EventWriter:
                     here = {name: Position("", place) for name, place in event.places.items() if place is not None}
                     items = turn.checkpoint.items({**turn.positions, **here})
                 event.body = self._body(turn, event, items)
-            event.at = self._log_end.last_ms = max(int(self._now() * 1000), self._log_end.last_ms + 1)
+            now = time.time() if self._now is None else self._now()
+            event.at = self._log_end.last_ms = max(int(now * 1000), self._log_end.last_ms + 1)
             frozen = event.body, event.at
         if self._outbox is not None:
             self._outbox.freeze(event.seq, *frozen)
@@ -435,16 +435,15 @@ class EventWriter:
 
     # ---- the outbox
 
-    def _unparked(self) -> tuple[Job, QueuedEvent | None] | None:
+    def _unparked(self, outbox: SessionOutbox) -> tuple[Job, QueuedEvent | None] | None:
         """Take what waits in the outbox only into the empty queue; return what is first then."""
-        if self._outbox is None or not self._outbox.parked:
-            return None
-        self._take_over()
+        if outbox.parked:
+            self._take_over(outbox)
         return self._queue.first
 
-    def _take_over(self) -> bool:
+    def _take_over(self, outbox: SessionOutbox) -> bool:
         """Queue what is left in the outbox before everything else; return whether there was anything."""
-        entries, foreign = self._outbox.take_over() if self._outbox is not None else ([], False)
+        entries, foreign = outbox.take_over()
         if not entries:
             return False
         self._queue.put_first(job_of(entry) for entry in entries if entry.kind != "message")

@@ -14,13 +14,13 @@ from weakref import WeakValueDictionary
 from agentmem.errors import UnsentMessagesError
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.breaker import CircuitBreaker
-from agentmem.events.codec import encode_text
 from agentmem.events.outbox import open_outbox
 from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import Tally
-from agentmem.events.turn_buffer import TurnBuffer
-from agentmem.events.writer import PATIENCE, EventWriter, check_flush
-from agentmem.events.writer_registry import registry
+from agentmem.events.serializer import encode_text
+from agentmem.events.turn_buffer import PATIENCE, TurnBuffer
+from agentmem.events.writer import EventWriter, check_flush
+from agentmem.events.writer_registry import is_lambda, registry
 from agentmem.messages.text import plain_text
 from agentmem.scope.address import SessionAddress
 from agentmem.support.threads import Threads
@@ -127,8 +127,7 @@ class Saver:
     def begin(self, agent: SavedAgent) -> None:
         """Begin a turn: nothing redacts the messages of the last one any more."""
         agent.sent.clear()
-        if agent.writer is not None:
-            agent.writer.begin_turn()
+        agent.turn.patience = PATIENCE
 
     async def save(self, agent: SavedAgent, keep_last: int = 0) -> None:
         """Write what waits as one event, or have the background do it.
@@ -173,8 +172,9 @@ class Saver:
 
     def drain(self, agent: SavedAgent) -> bool:
         """Write what waits of an agent's session; return whether everything is acknowledged."""
-        done = self.writer_of(agent).drain(PATIENCE)
+        done = self.writer_of(agent).drain(agent.turn.patience)
         if not done:
+            agent.turn.patience = PATIENCE if is_lambda() else 0
             registry.give_up(_unsent(self._writers)[: -self._settings.queue_limit])
         return done
 

@@ -26,14 +26,15 @@ from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, Checkpoin
 from agentmem.checkpoints.open import open_store
 from agentmem.checkpoints.restore import more_than, read_session
 from agentmem.clients.boto import data_plane, default_session
-from agentmem.compaction.budget import Budget
+from agentmem.compaction.budget import Budget, Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
-from agentmem.compaction.thresholds import Thresholds
 from agentmem.errors import ConfigurationError
 from agentmem.events.exit_handlers import exit_handlers
-from agentmem.events.serializer import Outward
-from agentmem.events.writer import PATIENCE, EventWriter
+from agentmem.events.serializer import Serializer
+from agentmem.events.turn_buffer import PATIENCE
+from agentmem.events.writer import EventWriter
+from agentmem.events.writer_registry import is_lambda
 from agentmem.messages.converse import for_model
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
@@ -147,7 +148,7 @@ class CompactingSessionManager(SdkSessionManager):
         self._writer = EventWriter.inherited(client, self._address, self._writes) or EventWriter(
             client, self._address, self._writes, options=options
         )
-        self._outward = Outward(self._writes)
+        self._serializer = Serializer(self._writes)
         self._thresholds = Thresholds(self._compaction)
         self._background = Threads(1, "agentmem-writer") if self._writes.flush == "background" else None
         self._agent_id: str | None = None
@@ -260,11 +261,11 @@ class CompactingSessionManager(SdkSessionManager):
         has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
         self._summarizer = summarizer_for(self._compaction.summarizer, agent)
         self._compactor = Compactor(
-            self._settings, self._summarizer, recall_tool=has_tool, outward=self._outward.message
+            self._settings, self._summarizer, recall_tool=has_tool, outward=self._serializer.message
         )
         self._budget = Budget(self._compactor, self._thresholds, self._address)
         self._log = SessionLog(
-            self._writer, self._store, key, self._compactor, outward=self._outward, reader=self._reader
+            self._writer, self._store, key, self._compactor, serializer=self._serializer, reader=self._reader
         )
         self._restore(agent, key)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
@@ -333,7 +334,7 @@ class CompactingSessionManager(SdkSessionManager):
     def _on_invocation(self, event: BeforeInvocationEvent) -> None:
         del event
         self._invoking = True
-        self._writer.begin_turn()
+        self._log.turn.patience = PATIENCE
 
     async def _on_message(self, event: MessageAddedEvent) -> None:
         message = self._arrivals.take(event.message, event.agent.messages)
@@ -448,5 +449,5 @@ class CompactingSessionManager(SdkSessionManager):
     async def _drain(self) -> None:
         if self._background is not None:
             self._background.submit(self._log.drain)
-        else:
-            await asyncio.to_thread(self._log.drain, PATIENCE)
+        elif not await asyncio.to_thread(self._log.drain, self._log.turn.patience) and not is_lambda():
+            self._log.turn.patience = 0

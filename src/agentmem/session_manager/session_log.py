@@ -23,7 +23,6 @@ from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import QueuedTurn
 from agentmem.events.size_limits import as_json
 from agentmem.events.turn_buffer import TurnBuffer
-from agentmem.events.writer_registry import registry
 from agentmem.messages.tracking import identify
 from agentmem.messages.truncation import handle_of, names_of_tools
 from agentmem.messages.turns import without_recall
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from agentmem.events.codec import LoggedMessage
     from agentmem.events.reader import EventReader
     from agentmem.events.send_queue import Job
-    from agentmem.events.serializer import Outward
+    from agentmem.events.serializer import Serializer
     from agentmem.events.writer import EventWriter
 
 __all__ = ["SessionLog"]
@@ -66,7 +65,7 @@ class RidingCheckpoint:
         left_out: Index entries of messages that are not shown; see ``SessionLog.leave_out``.
         draft: The draft that was carried, if one was due.
         checkpoint: The checkpoint that was made of it.
-        is_renewed: Whether the current checkpoint is carried anew.
+        is_carried: Whether the event carries a checkpoint: that one, or the current one anew.
     """
 
     store: EventLogCheckpointStore
@@ -76,14 +75,14 @@ class RidingCheckpoint:
     left_out: Sequence[IndexEntry]
     draft: Draft | None = None
     checkpoint: Checkpoint | None = None
-    is_renewed: bool = False
+    is_carried: bool = False
 
     def items(self, positions: Mapping[str, Position]) -> list[dict[str, Any]]:
         """Return the checkpoint, or where the current one is, as payload items."""
         self.draft = self.compactor.draft
         if self.draft is not None:
             self.checkpoint = _placed(self.draft, {**self.positions, **positions}, self.left_out)
-        self.is_renewed = self.checkpoint is None and self.store.renews(self.key)
+        self.is_carried = self.checkpoint is not None or self.store.renews(self.key)
         return self.store.items(self.key, self.checkpoint)
 
 
@@ -102,7 +101,7 @@ class SessionLog:
         key: CheckpointKey,
         compactor: Compactor,
         *,
-        outward: Outward,
+        serializer: Serializer,
         reader: EventReader,
     ) -> None:
         """Log through a writer, with checkpoints in a store.
@@ -112,10 +111,10 @@ class SessionLog:
             store: Where its checkpoints go.
             key: Whose checkpoints.
             compactor: Whose drafts become checkpoints.
-            outward: How messages are serialized.
+            serializer: How messages are serialized.
             reader: The session's events, for what other writers put there.
         """
-        self._outward = outward
+        self._serializer = serializer
         self._writer = writer
         self._store = store
         self._key = key
@@ -125,7 +124,7 @@ class SessionLog:
         self._left_out: list[IndexEntry] = []
         self._submitted: deque[Job] = deque()
         self._settling = threading.Lock()
-        self.turn = TurnBuffer(outward.item)
+        self.turn = TurnBuffer(serializer.item)
         self.positions: dict[str, Position] = {}
 
     def resume(self, restored: RestoredSession) -> None:
@@ -142,7 +141,7 @@ class SessionLog:
         names = names_of_tools(one.message for one in messages)
         said = ((one, without_recall(one.message, names)) for one in messages)
         self._left_out = [
-            index_entry(replace(one, message=self._outward.message(message))) for one, message in said if message
+            index_entry(replace(one, message=self._serializer.message(message))) for one, message in said if message
         ]
 
     def begin_session(self, session_id: str) -> None:
@@ -158,7 +157,8 @@ class SessionLog:
 
     def adopt(self, messages: Sequence[Message]) -> None:
         """Take in messages that got into ``agent.messages`` without an event, each before what follows it there."""
-        identify(messages)
+        if not all(message.get("tracking_id") for message in messages):
+            identify(messages)
         names = [message["tracking_id"] for message in messages]
         unknown = [name for name in names if name not in self.positions and name not in self.turn]
         if not unknown:
@@ -186,11 +186,11 @@ class SessionLog:
             return
         if isinstance(self._store, EventLogCheckpointStore):
             self._store.keep_place(self._key)  # what was read has the message's terms in its index
-        terms = key_terms(self._outward.message(message), INDEX_TERMS)
-        payload = tuple(self._outward.item(message).payload_items)
-        self._keep(
-            self._writer.redact(Replacement(name, payload, handle_of(name), tuple(terms)), self.positions.get(name))
-        )
+        terms = key_terms(self._serializer.message(message), INDEX_TERMS)
+        new = Replacement(name, tuple(self._serializer.item(message).payload_items), handle_of(name), tuple(terms))
+        job = self._writer.redact(new, self.positions.get(name), owner=self)
+        if job is not None:
+            self._submitted.append(job)
 
     # ---- closing it
 
@@ -199,12 +199,15 @@ class SessionLog:
 
         The newest message stays back when it is the user's or a tool's: the model call to come may redact it.
         """
-        if not self.turn or self.turn.seconds < after_seconds:
+        if self.turn.seconds < after_seconds:
             return False
         items = self.turn.take(keep_last=1 if self.turn.ends_with_user else 0)
-        if items:
-            self._keep(self._writer.submit(items))
-        return bool(items)
+        if not items:
+            return False
+        part = self._writer.submit(items, owner=self)
+        if part is not None:
+            self._submitted.append(part)
+        return True
 
     def close_turn(self, agent_id: str, state: Mapping[str, Any], shown: Sequence[Message]) -> None:
         """Close the turn: its messages, the checkpoint that is due, and the agent's state become one event.
@@ -219,20 +222,22 @@ class SessionLog:
             comparable = json.dumps(lasting)
         except (TypeError, ValueError, RecursionError):  # an interrupt's reason may be anything
             state, comparable = as_json(state), json.dumps(as_json(lasting))
-        draft = self._compactor.draft
-        if not self.turn and draft is None and comparable == self._state:
+        items, draft = self.turn.take(), self._compactor.draft
+        if not items and draft is None and comparable == self._state:
             return
         self._state = comparable
         checkpoint = None
         if isinstance(self._store, EventLogCheckpointStore):
             checkpoint = RidingCheckpoint(self._store, self._key, self._compactor, self.positions, self._left_out)
         turn = self._writer.submit(
-            self.turn.take(),
+            items,
             checkpoint=checkpoint,
-            last=[{"blob": json.dumps(self._outward.state(state))}],
+            last=[{"blob": json.dumps(self._serializer.state(state))}],
             metadata={"stateType": "AGENT", "agentId": agent_id},
+            owner=self,
         )
-        self._keep(turn)
+        if turn is not None:
+            self._submitted.append(turn)
         wanted = {message.get("tracking_id", "") for message in shown}
         if draft is not None:
             wanted |= {draft.boundary, *draft.head, *draft.entries}
@@ -256,12 +261,6 @@ class SessionLog:
             self._settle()
         return self._writer.is_idle
 
-    def _keep(self, job: Job | None) -> None:
-        """Remember a job until its fate is known, and have it sent by way of this log, whoever has it sent."""
-        if job is not None:
-            self._submitted.append(job)
-            registry.keep(self._writer, self)
-
     def _settle(self, *, wait: bool = True) -> None:
         """Take note of the turns and redactions that are done since the last time, unless another thread does."""
         if not self._submitted or not self._settling.acquire(blocking=wait):
@@ -269,25 +268,20 @@ class SessionLog:
         try:
             while self._submitted and self._submitted[0].is_done:
                 job = self._submitted.popleft()
-                if isinstance(job, QueuedTurn):
-                    self._note_turn(job)
-                elif job.replaced is not None:
-                    self._note_replaced(*job.replaced)
+                if not isinstance(job, QueuedTurn):
+                    if job.replaced is not None:
+                        self._note_replaced(*job.replaced)
+                    continue
+                self.positions.update(job.positions)
+                if not isinstance(self._store, EventLogCheckpointStore):
+                    self._others.note(job.event_ids)
+                    self._save()
+                elif isinstance(job.checkpoint, RidingCheckpoint) and job.checkpoint.is_carried and job.event_ids:
+                    self._store.carried_by(self._key, job.event_ids[-1])
+                    if job.checkpoint.checkpoint is not None and job.checkpoint.draft is not None:
+                        self._note_saved(job.checkpoint.checkpoint, job.checkpoint.draft)
         finally:
             self._settling.release()
-
-    def _note_turn(self, turn: QueuedTurn) -> None:
-        self.positions.update(turn.positions)
-        carried = turn.checkpoint
-        if not turn.event_ids:
-            return  # given up
-        if not isinstance(self._store, EventLogCheckpointStore):
-            self._others.note(turn.event_ids)
-            self._save()
-        elif isinstance(carried, RidingCheckpoint) and (carried.is_renewed or carried.checkpoint is not None):
-            self._store.carried_by(self._key, turn.event_ids[-1])
-            if carried.checkpoint is not None and carried.draft is not None:
-                self._note_saved(carried.checkpoint, carried.draft)
 
     def _note_replaced(self, event_id: str, new_event_id: str) -> None:
         """Follow an event that was written anew."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.open import open_store
 from agentmem.checkpoints.restore import more_than, read_session
+from agentmem.compaction.budget import Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.compaction.summary.factory import summarizer_for
-from agentmem.compaction.thresholds import Thresholds
 from agentmem.errors import CheckpointConflictError, ConfigurationError
 from agentmem.events.reader import EventReader
 from agentmem.messages.summary_fence import without_summary

@@ -10,7 +10,7 @@ from samples import checkpoint
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.errors import CheckpointStoreError
-from agentmem.events.codec import encode_text
+from agentmem.events.serializer import encode_text
 from sessions import Session
 
 
