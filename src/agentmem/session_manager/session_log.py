@@ -61,7 +61,8 @@ class RidingCheckpoint:
         store: Where checkpoints are kept in the log.
         key: Whose checkpoint.
         compactor: Has the draft that is due.
-        positions: Where the shown messages stand, besides those of the turn.
+        writer: Knows where messages stand that it has stored since.
+        positions: Where the other shown messages stand.
         left_out: Index entries of messages that are not shown; see ``SessionLog.leave_out``.
         draft: The draft that was carried, if one was due.
         checkpoint: The checkpoint that was made of it.
@@ -71,6 +72,7 @@ class RidingCheckpoint:
     store: EventLogCheckpointStore
     key: CheckpointKey
     compactor: Compactor
+    writer: EventWriter
     positions: Mapping[str, Position]
     left_out: Sequence[IndexEntry]
     draft: Draft | None = None
@@ -81,7 +83,8 @@ class RidingCheckpoint:
         """Return the checkpoint, or where the current one is, as payload items."""
         self.draft = self.compactor.draft
         if self.draft is not None:
-            self.checkpoint = _placed(self.draft, {**self.positions, **positions}, self.left_out)
+            everywhere = {**self.positions, **self.writer.positions(), **positions}
+            self.checkpoint = _placed(self.draft, everywhere, self.left_out)
         self.is_carried = self.checkpoint is not None or self.store.renews(self.key)
         return self.store.items(self.key, self.checkpoint)
 
@@ -228,7 +231,9 @@ class SessionLog:
         self._state = comparable
         checkpoint = None
         if isinstance(self._store, EventLogCheckpointStore):
-            checkpoint = RidingCheckpoint(self._store, self._key, self._compactor, self.positions, self._left_out)
+            checkpoint = RidingCheckpoint(
+                self._store, self._key, self._compactor, self._writer, self.positions, self._left_out
+            )
         turn = self._writer.submit(
             items,
             checkpoint=checkpoint,
