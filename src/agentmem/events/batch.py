@@ -1,4 +1,4 @@
-"""From a turn's messages to CreateEvent requests: pure, and the same input always gives the same request."""
+"""Makes CreateEvent requests of a turn's messages: pure, and the same input always gives the same request."""
 
 from __future__ import annotations
 

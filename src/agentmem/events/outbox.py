@@ -162,26 +162,23 @@ class Outbox:
             self._remove_messages(address, [tracking_id])
             return self._insert(address, "redaction", [(tracking_id, None)], body, holder)
 
-    def freeze(self, seq: int, body: Mapping[str, Any], milliseconds: int) -> None:
-        """Keep an event as it is going to be sent.
+    def change(self, seq: int, body: Mapping[str, Any], milliseconds: int | None = None) -> None:
+        """Keep an event with other content: redacted, or as it is going to be sent.
+
+        Args:
+            seq: Its number.
+            body: What CreateEvent carries.
+            milliseconds: Its time, once its request is frozen.
 
         Raises:
             sqlite3.Error: The file cannot be written.
         """
         with self._transaction():
             self._connection.execute(
-                "UPDATE entries SET body = ?, at = ? WHERE seq = ?", (json.dumps(body), milliseconds, seq)
+                "UPDATE entries SET body = ?, at = coalesce(?, at) WHERE seq = ?", (json.dumps(body), milliseconds, seq)
             )
-
-    def change(self, seq: int, body: Mapping[str, Any]) -> None:
-        """Keep an event that was not sent yet with other content.
-
-        Raises:
-            sqlite3.Error: The file cannot be written.
-        """
-        with self._transaction():
-            self._connection.execute("UPDATE entries SET body = ? WHERE seq = ?", (json.dumps(body), seq))
-        self._empty_log()
+        if milliseconds is None:
+            self._empty_log()  # of the content before
 
     def remove(self, seq: int) -> None:
         """Forget an entry: it is in the log, or given up.

@@ -1,4 +1,4 @@
-"""Replacing an event of the log: what a guardrail redacts after it was written.
+"""Replaces an event of the log, with a message in it that a guardrail has redacted after it was written.
 
 The service cannot change an event. Its replacement is written first, with the same time and the same items, so that
 positions keep their meaning, and with a mark that names the original; then the original is deleted. A reader that meets

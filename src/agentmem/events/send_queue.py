@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agentmem.events.batch import OutgoingItem, places_of
 from agentmem.events.position import Position
@@ -15,6 +15,7 @@ from agentmem.support import telemetry
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from agentmem.events.breaker import BreakerState
     from agentmem.events.outbox import StoredEntry
 
 __all__ = [
@@ -166,7 +167,7 @@ class WriterStatus:
     pending: int
     dropped: int
     last_error: str | None
-    breaker: Literal["closed", "open", "half-open"]
+    breaker: BreakerState
 
 
 class Tally:

@@ -61,15 +61,10 @@ class SessionOutbox:
         """Keep a redaction until it is carried out."""
         return self._try(lambda: self._outbox.keep_redaction(self._address, tracking_id, body, self))
 
-    def freeze(self, seq: int | None, body: Mapping[str, Any], milliseconds: int) -> None:
-        """Keep an event as it is going to be sent."""
+    def change(self, seq: int | None, body: Mapping[str, Any], milliseconds: int | None = None) -> None:
+        """Keep an event with other content; see ``Outbox.change``."""
         if seq is not None:
-            self._try(lambda: self._outbox.freeze(seq, body, milliseconds))
-
-    def change(self, seq: int | None, body: Mapping[str, Any]) -> None:
-        """Keep an event that was not sent yet with other content."""
-        if seq is not None:
-            self._try(lambda: self._outbox.change(seq, body))
+            self._try(lambda: self._outbox.change(seq, body, milliseconds))
 
     def remove(self, seq: int | None) -> None:
         """Forget an entry."""

@@ -113,7 +113,6 @@ class EventWriter:
         self._log_end = Reconciler(self._reader, self._queue)
         self._sending = threading.Lock()
         self._last_error: str | None = None
-        self.start_after = self._log_end.start_after
         self.has_outbox = self._outbox is not None
         if self._outbox is not None:
             weakref.finalize(self, self._outbox.let_go).atexit = False
@@ -168,6 +167,10 @@ class EventWriter:
     def serves(self, client: Any, address: SessionAddress, settings: WriteConfig) -> bool:
         """Whether this writer is what a new one with these arguments would be."""
         return self._client is client and self._address == address and self._settings == settings
+
+    def start_after(self, event_id: str) -> None:
+        """Make every later event's time later than that of an event already in the log."""
+        self._log_end.start_after(event_id)
 
     def look_first(self) -> None:
         """Find out before the first event what is newest in the log, unless something is known of it."""
@@ -391,7 +394,7 @@ class EventWriter:
             event.at = self._log_end.last_ms = max(int(now * 1000), self._log_end.last_ms + 1)
             frozen = event.body, event.at
         if self._outbox is not None:
-            self._outbox.freeze(event.seq, *frozen)
+            self._outbox.change(event.seq, *frozen)
         return frozen
 
     def _body(self, turn: QueuedTurn, event: QueuedEvent, checkpoint: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:

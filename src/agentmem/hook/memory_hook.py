@@ -1,4 +1,4 @@
-"""MemoryHook: an agent's conversation saved, restored and remembered, as a Strands hook."""
+"""Saves, restores and retrieves an agent's memory as a Strands hook: MemoryHook."""
 
 from __future__ import annotations
 

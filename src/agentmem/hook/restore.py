@@ -1,4 +1,4 @@
-"""Reading the last messages of a session back, as text, within a token budget."""
+"""Reads the last messages of a session back, as text, within a token budget."""
 
 from __future__ import annotations
 

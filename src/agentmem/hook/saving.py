@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import weakref
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from agentmem.errors import UnsentMessagesError
@@ -16,7 +16,7 @@ from agentmem.events.batch import OutgoingItem
 from agentmem.events.breaker import CircuitBreaker
 from agentmem.events.outbox import open_outbox
 from agentmem.events.redaction import Replacement
-from agentmem.events.send_queue import Tally
+from agentmem.events.send_queue import Tally, WriterStatus
 from agentmem.events.serializer import encode_text
 from agentmem.events.turn_buffer import PATIENCE, TurnBuffer
 from agentmem.events.writer import EventWriter, check_flush
@@ -32,29 +32,18 @@ if TYPE_CHECKING:
 
     from agentmem.scope.scope import Configuration, SessionScope
 
-__all__ = ["BreakerState", "HookStatus", "SavedAgent", "Saver"]
+__all__ = ["HookStatus", "SavedAgent", "Saver"]
 
-BreakerState = Literal["closed", "half-open", "open"]
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class HookStatus:
+class HookStatus(WriterStatus):
     """Counts of the messages a hook was given, over all its agents, and the state of its service.
 
-    Attributes:
-        saved: Messages acknowledged by the service.
-        pending: Messages waiting to be sent again.
-        dropped: Messages given up: refused by the service, or a queue was full.
-        last_error: The last error in saving, restoring or retrieving, or None.
-        breaker: State of the circuit breaker of writing or, when that is closed, of retrieval.
+    ``last_error`` is the last error in saving, restoring or retrieving; ``breaker`` is the circuit breaker of writing
+    or, when that is closed, of retrieval.
     """
-
-    saved: int
-    pending: int
-    dropped: int
-    last_error: str | None
-    breaker: BreakerState
 
 
 @dataclass

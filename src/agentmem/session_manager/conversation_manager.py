@@ -1,4 +1,4 @@
-"""Making sure that exactly one thing manages an agent's context."""
+"""Makes sure that exactly one thing manages an agent's context."""
 
 from __future__ import annotations
 

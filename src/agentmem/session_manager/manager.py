@@ -1,4 +1,4 @@
-"""CompactingSessionManager: durable sessions whose context stays inside a token budget."""
+"""Keeps an agent's session in AgentCore Memory, and its context inside a token budget: CompactingSessionManager."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What CompactingSessionManager is to the SDK: one of its session managers, without its way of starting up."""
+"""Stands in for the SDK's session manager: is one of its class, without its way of starting up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session as the model would be shown it, without an agent: to look at, to plan for, and to compact by hand.
+"""Shows a session as the model would see it, without an agent: to look at, to plan for, and to compact by hand.
 
 Looking calls only what reads. Without an agent two things are not known and can be given: the tokens of the system
 prompt and the tools, and the model's window.
