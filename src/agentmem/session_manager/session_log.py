@@ -1,4 +1,4 @@
-"""Keeps one agent's session in the log: closes its turns, knows where messages stand, and makes checkpoints durable.
+"""Keeps one agent's session in the log: closes its turns, has them sent, and notes where their messages stand.
 
 The order of effects is what keeps a crash harmless: a turn's messages are acknowledged first, then the checkpoint
 that names them is saved. In between, the older checkpoint stands, which is right, only longer.
@@ -7,7 +7,6 @@ that names them is saved. In between, the older checkpoint stands, which is righ
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, replace
@@ -16,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 from strands.types.session import Session, SessionType
 
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
-from agentmem.checkpoints.version_rules import is_further_back
-from agentmem.errors import CheckpointConflictError, CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import QueuedTurn
@@ -28,6 +25,7 @@ from agentmem.messages.truncation import handle_of, names_of_tools
 from agentmem.messages.turns import without_recall
 from agentmem.recall.index_terms import INDEX_TERMS, key_terms
 from agentmem.session_manager.backfill import index_entry
+from agentmem.session_manager.checkpoint_saver import CheckpointSaver
 from agentmem.session_manager.concurrent_writers import OtherWriters
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-    from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore, IndexEntry
+    from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.compactor import Compactor
     from agentmem.compaction.pending_checkpoint import Draft
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionLog"]
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass
 class RidingCheckpoint:
@@ -59,34 +55,27 @@ class RidingCheckpoint:
 
     Attributes:
         store: Where checkpoints are kept in the log.
-        key: Whose checkpoint.
-        compactor: Has the draft that is due.
+        saver: Has the draft that is due.
         writer: Knows where messages stand that it has stored since.
-        positions: Where the other shown messages stand.
-        left_out: Index entries of messages that are not shown; see ``SessionLog.leave_out``.
         draft: The draft that was carried, if one was due.
         checkpoint: The checkpoint that was made of it.
         is_carried: Whether the event carries a checkpoint: that one, or the current one anew.
     """
 
     store: EventLogCheckpointStore
-    key: CheckpointKey
-    compactor: Compactor
+    saver: CheckpointSaver
     writer: EventWriter
-    positions: Mapping[str, Position]
-    left_out: Sequence[IndexEntry]
     draft: Draft | None = None
     checkpoint: Checkpoint | None = None
     is_carried: bool = False
 
     def items(self, positions: Mapping[str, Position]) -> list[dict[str, Any]]:
         """Return the checkpoint, or where the current one is, as payload items."""
-        self.draft = self.compactor.draft
+        self.draft = self.saver.compactor.draft
         if self.draft is not None:
-            everywhere = {**self.positions, **self.writer.positions(), **positions}
-            self.checkpoint = _placed(self.draft, everywhere, self.left_out)
-        self.is_carried = self.checkpoint is not None or self.store.renews(self.key)
-        return self.store.items(self.key, self.checkpoint)
+            self.checkpoint = self.saver.placed(self.draft, {**self.writer.positions(), **positions})
+        self.is_carried = self.checkpoint is not None or self.store.renews(self.saver.key)
+        return self.store.items(self.saver.key, self.checkpoint)
 
 
 class SessionLog:
@@ -124,11 +113,11 @@ class SessionLog:
         self._compactor = compactor
         self._others = OtherWriters(reader)
         self._state: str | None = None
-        self._left_out: list[IndexEntry] = []
         self._submitted: deque[Job] = deque()
         self._settling = threading.Lock()
         self.turn = TurnBuffer(serializer.item)
         self.positions: dict[str, Position] = {}
+        self._saver = CheckpointSaver(store, key, compactor, self._others, self.positions)
 
     def resume(self, restored: RestoredSession) -> None:
         """Continue behind what was read from the log."""
@@ -143,7 +132,7 @@ class SessionLog:
         """
         names = names_of_tools(one.message for one in messages)
         said = ((one, without_recall(one.message, names)) for one in messages)
-        self._left_out = [
+        self._saver.left_out = [
             index_entry(replace(one, message=self._serializer.message(message))) for one, message in said if message
         ]
 
@@ -231,9 +220,7 @@ class SessionLog:
         self._state = comparable
         checkpoint = None
         if isinstance(self._store, EventLogCheckpointStore):
-            checkpoint = RidingCheckpoint(
-                self._store, self._key, self._compactor, self._writer, self.positions, self._left_out
-            )
+            checkpoint = RidingCheckpoint(self._store, self._saver, self._writer)
         turn = self._writer.submit(
             items,
             checkpoint=checkpoint,
@@ -280,11 +267,11 @@ class SessionLog:
                 self.positions.update(job.positions)
                 if not isinstance(self._store, EventLogCheckpointStore):
                     self._others.note(job.event_ids)
-                    self._save()
+                    self._saver.save()
                 elif isinstance(job.checkpoint, RidingCheckpoint) and job.checkpoint.is_carried and job.event_ids:
                     self._store.carried_by(self._key, job.event_ids[-1])
                     if job.checkpoint.checkpoint is not None and job.checkpoint.draft is not None:
-                        self._note_saved(job.checkpoint.checkpoint, job.checkpoint.draft)
+                        self._saver.saved(job.checkpoint.checkpoint, job.checkpoint.draft)
         finally:
             self._settling.release()
 
@@ -296,65 +283,3 @@ class SessionLog:
                 self.positions[name] = Position(new_event_id, position.item)
         if isinstance(self._store, EventLogCheckpointStore):
             self._store.moved(self._key, event_id, new_event_id)
-
-    # ---- the checkpoint
-
-    def _save(self) -> None:
-        """Save the checkpoint that is due, behind whatever another writer saved first."""
-        try:
-            while self._compactor.draft is not None:
-                if self._is_behind(self._compactor.draft):
-                    # Another writer's checkpoint reaches further, and stands until this process makes the next one.
-                    return
-                draft = self._accounting_for_others(self._compactor.draft)
-                checkpoint = _placed(draft, self.positions, self._left_out)
-                if checkpoint is None:
-                    return
-                try:
-                    self._store.save(self._key, checkpoint)
-                except CheckpointConflictError as conflict:
-                    _log.info("session=<%s> | another writer saved a checkpoint first", self._key.session_id)
-                    self._compactor.yield_to(conflict.winner)
-                else:
-                    self._note_saved(checkpoint, draft)
-                    return
-        except (CheckpointStoreError, HistoryUnavailableError) as error:
-            # The draft stays and is saved with the next turn; until then the older checkpoint stands.
-            _log.warning("session=<%s>, error=<%s> | checkpoint not saved yet", self._key.session_id, error)
-
-    def _note_saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
-        self._left_out[:] = [entry for entry in self._left_out if not entry.position < checkpoint.boundary]
-        self._compactor.saved(checkpoint, draft)
-
-    def _is_behind(self, draft: Draft) -> bool:
-        standing = self._compactor.checkpoint
-        boundary = self.positions.get(draft.boundary)
-        return standing is not None and boundary is not None and is_further_back(boundary, standing.boundary)
-
-    def _accounting_for_others(self, draft: Draft) -> Draft:
-        """Return a draft that also accounts for the messages of other writers that it moves past."""
-        placed = draft.placed(self.positions)
-        if placed is None:
-            return draft
-        limits = [placed.boundary, placed.shortened_before, placed.cycles_shortened_before]
-        behind = self._others.behind(max(limit for limit in limits if limit is not None))
-        if not behind:
-            return draft
-        self.positions.update({one.message["tracking_id"]: one.position for one in behind})
-        folded = [one for one in behind if one.position < placed.boundary]
-        shortened = [one for one in behind if not one.position < placed.boundary]
-        _log.info(
-            "session=<%s>, messages=<%d> | other writers' messages accounted for", self._key.session_id, len(behind)
-        )
-        draft = self._compactor.include(draft, [one.message for one in folded], [one.message for one in shortened])
-        self._others.accounted(folded)
-        return draft
-
-
-def _placed(draft: Draft, positions: Mapping[str, Position], left_out: Sequence[IndexEntry]) -> Checkpoint | None:
-    """Return the checkpoint of a draft, with the index entries of messages that are not shown and that it passes."""
-    checkpoint = draft.placed(positions)
-    if checkpoint is None or not left_out:
-        return checkpoint
-    passed = [entry for entry in left_out if entry.position < checkpoint.boundary]
-    return replace(checkpoint, index=(*checkpoint.index, *passed))
