@@ -27,7 +27,7 @@ from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemory
 from strands import Agent
 from strands.hooks import BeforeModelCallEvent
 
-from agentmem.events.codec import encode_message
+from agentmem.events.serializer import encode_message
 from agentmem.local import LocalMemory
 from agentmem.messages.converse import for_model
 from agentmem.replay.formats import load_conversation

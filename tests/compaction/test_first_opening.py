@@ -10,8 +10,8 @@ import pytest
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.restore import read_session
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
-from agentmem.events.codec import encode_message, encode_text
 from agentmem.events.reader import EventReader
+from agentmem.events.serializer import encode_message, encode_text
 from agentmem.messages.truncation import TruncationSettings
 from agentmem.session_manager.backfill import Backfill
 from agentmem.testing import ScriptedModel

@@ -19,13 +19,14 @@ from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.restore import read_session
+from agentmem.compaction.budget import cut_oversized
 from agentmem.compaction.compactor import Compactor
 from agentmem.compaction.policy import Limits
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.config import MemoryConfig
-from agentmem.events.codec import encode_message
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
+from agentmem.events.serializer import encode_message
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import TruncationSettings, handle_of, names_of_tools, numbered_blocks
@@ -100,7 +101,7 @@ class Line:
 
     def before_model(self) -> None:
         """What the manager does before a model call, and what becomes of its checkpoint."""
-        self.compactor.cut_oversized(self.shown)
+        cut_oversized(self.shown, self.settings, set())
         before = self.compactor.count(self.shown)
         if before < self.limits.threshold:
             return

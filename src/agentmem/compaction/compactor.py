@@ -67,7 +67,9 @@ class Compactor:
         draft: The one that is still to be saved, or None.
         last: The last compaction, or None.
         calibration: The ratio between the model's tokens and ours.
-        summaries: What of the shown messages is a summary.
+        counter: Counts messages, each once.
+        settings: How tool content is shortened.
+        summaries: The blocks of the shown messages that are a summary.
     """
 
     def __init__(
@@ -87,12 +89,11 @@ class Compactor:
             outward: Redacts a message as the log has it: summaries and indexes leave the process too.
         """
         self._outward = outward
-        self._settings = settings
+        self.settings = settings
         self._summarizer = summarizer
         self._recall_tool = RECALL_TOOL if recall_tool else None
         self._view = ViewState()
-        self._counter = TokenCounter()
-        self._within_limit: set[str] = set()
+        self.counter = TokenCounter()
         self._summary_tokens = 0
         self._lock = threading.RLock()
         self.checkpoint: Checkpoint | None = None
@@ -108,21 +109,7 @@ class Compactor:
 
     def count(self, messages: Sequence[Message]) -> int:
         """Return the tokens of messages, uncalibrated; each message is counted once."""
-        return self._counter.total(messages)
-
-    def cut_oversized(self, messages: list[Message]) -> None:
-        """Cut, in place in the list, blocks of new messages that are over the hard limit."""
-        for index, message in enumerate(messages):
-            tracking_id = message.get("tracking_id", "")
-            if tracking_id in self._within_limit:
-                continue
-            names = names_of_tools(messages[max(index - 1, 0) : index])  # what a tool result answers stands before it
-            said = self.summaries.without(message)
-            cut = hard_cut(said, self._settings, handle=handle_of(tracking_id), tool_names=names)
-            if cut is not said:
-                summary = self.summaries.block_in(message)
-                messages[index] = cut if summary is None else self.summaries.put(cut, summary)
-            self._within_limit.add(tracking_id)
+        return self.counter.total(messages)
 
     def show(self, restored: RestoredSession) -> list[Message]:
         """Return the messages to show for a session that was read back, and take over its state.
@@ -180,7 +167,7 @@ class Compactor:
             target=int(limits.target / ratio),
             summary_tokens=limits.summary_tokens + FENCE_TOKENS,
         )
-        return plan(history, scaled, self._settings, self._counter, force=force), plain
+        return plan(history, scaled, self.settings, self.counter, force=force), plain
 
     def compact(
         self, messages: Sequence[Message], limits: Limits, *, fixed_tokens: int, trigger: Trigger, force: bool = False
@@ -222,8 +209,7 @@ class Compactor:
         draft = cast("Draft", self.draft)
         self.draft = replace(draft, checkpoint=replace(draft.checkpoint, tokens_before=before, tokens_after=after))
         self.last = Compaction(trigger, before, after, len(folded), len(changed), after < limits.threshold)
-        self._counter.forget_all_but(shown)
-        self._within_limit &= {message["tracking_id"] for message in shown}
+        self.counter.forget_all_but(shown)
         return shown
 
     def saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
@@ -343,7 +329,7 @@ class Compactor:
             checkpoint=Checkpoint(
                 version=0,
                 boundary=NOWHERE,
-                settings=self._settings,
+                settings=self.settings,
                 summary=summary,
                 folded_messages=(0 if base is None else base.folded_messages) + len(folded),
                 token_ratio=round(self.calibration.ratio, 4),

@@ -1,4 +1,4 @@
-"""Whose agent it is: from its session manager, or from the state it was made with."""
+"""Finds the actor and session of an agent: from its session manager, or from the state it was made with."""
 
 from __future__ import annotations
 

@@ -79,7 +79,8 @@ def count_message(message: Mapping[str, Any]) -> int:
     """
     content = message.get("content", ())
     plain, media = _without_media(content)
-    return count_json({"role": message.get("role"), "content": plain}) + media
+    text = json.dumps({"role": message.get("role"), "content": plain}, ensure_ascii=False, default=_describe)
+    return count_text(text) + media
 
 
 def count_request(

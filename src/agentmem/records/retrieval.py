@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from agentmem.errors import ConfigurationError
-from agentmem.events.codec import valid_text
 from agentmem.events.reader import check_answer
+from agentmem.events.serializer import valid_text
 from agentmem.messages.fencing import record_element, within_tokens
 
 if TYPE_CHECKING:

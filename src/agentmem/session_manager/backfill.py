@@ -1,4 +1,4 @@
-"""The first opening of a long session that nobody has compacted yet.
+"""Folds the past of a long session that nobody has compacted yet, when it is first opened.
 
 Its past is folded page by page, oldest first, so that memory holds one page however long the session is. Every page
 makes a checkpoint of its own: the events it names have long been acknowledged.

@@ -1,4 +1,4 @@
-"""What the settings a session manager is given mean: the SDK's own, and ours in one or loose.
+"""Translates the settings a session manager is given: the SDK's own, and ours in one object or loose.
 
 | setting | here |
 |---|---|

@@ -1,4 +1,4 @@
-"""A session as the model would be shown it, without an agent: to look at, to plan for, and to compact by hand.
+"""Shows a session as the model would see it, without an agent: to look at, to plan for, and to compact by hand.
 
 Looking calls only what reads. Without an agent two things are not known and can be given: the tokens of the system
 prompt and the tools, and the model's window.
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.open import open_store
 from agentmem.checkpoints.restore import more_than, read_session
+from agentmem.compaction.budget import Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.compaction.summary.factory import summarizer_for
-from agentmem.compaction.thresholds import Thresholds
 from agentmem.errors import CheckpointConflictError, ConfigurationError
 from agentmem.events.reader import EventReader
 from agentmem.messages.turns import turns_of

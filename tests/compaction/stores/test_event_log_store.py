@@ -8,7 +8,7 @@ import pytest
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.errors import CheckpointStoreError
-from agentmem.events.codec import encode_text
+from agentmem.events.serializer import encode_text
 from agentmem.testing.conformance import Backend, CheckpointStoreConformance
 from agentmem.testing.sample_checkpoints import checkpoint
 from sessions import Session

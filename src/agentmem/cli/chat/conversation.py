@@ -208,7 +208,7 @@ class Conversation:
 
     def status(self) -> Status:
         """Return how the conversation stands."""
-        from agentmem.compaction.thresholds import Thresholds
+        from agentmem.compaction.budget import Thresholds
 
         saving = self._manager.status
         checkpoint = self._manager.checkpoint
