@@ -52,7 +52,17 @@ from agentmem import (
     wait_for_memories_async,
 )
 from agentmem.records.waiting.progress import WaitingLine
-from agentmem.testing import LocalDynamoDB, Overflow, Reply, ScriptedModel, SteppedMemory, Throttle, ToolCall
+from agentmem.testing import (
+    LocalDynamoDB,
+    OfflineModel,
+    Overflow,
+    Reply,
+    ScriptedModel,
+    SteppedMemory,
+    Throttle,
+    ToolCall,
+)
+from agentmem.testing.conformance import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +70,7 @@ if TYPE_CHECKING:
     from bedrock_agentcore.memory import MemoryClient
     from strands.types.content import Message
 
+    from agentmem.checkpoints.checkpoint import CheckpointStore
     from agentmem.testing.plugin import SettledMemories
 
 # Configuration -------------------------------------------------------------------------------------------------------
@@ -274,3 +285,8 @@ def test_what_is_said_is_remembered(
     assert tokens
     with WaitingLine("facts") as line:
         agentmem_session.wait_for_memories("facts", on_poll=line)
+
+
+def offline_model_and_conformance(store: CheckpointStore) -> None:
+    Agent(model=OfflineModel(context_window_limit=50_000))("Where do I live?")
+    Backend(open=lambda: store, days=30)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-__all__ = ["SCHEMA_VERSION", "SqliteCheckpointStore"]
-
 SCHEMA_VERSION = 1
 """Kept in the file as ``PRAGMA user_version``."""
 

@@ -10,8 +10,6 @@ import typer
 from agentmem.cli.configuration import DEFAULT_FOLDER, opening
 from agentmem.cli.output import note
 
-__all__ = ["serve"]
-
 DEFAULT_PORT = 8765
 
 

@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-__all__ = [
-    "CONVERSATION_TAG",
-    "FENCE_TAGS",
-    "RECORDS_TAG",
-    "escape",
-    "fenced_records",
-    "fenced_turns",
-    "inert",
-    "shorten",
-    "within_tokens",
-]
-
 RECORDS_TAG = "long_term_memory"
 CONVERSATION_TAG = "earlier_conversation"
 FENCE_TAGS = (RECORDS_TAG, CONVERSATION_TAG)

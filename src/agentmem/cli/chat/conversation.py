@@ -22,17 +22,6 @@ if TYPE_CHECKING:
     from agentmem.session import MemorySession
     from agentmem.session_manager.manager import CompactingSessionManager
 
-__all__ = [
-    "Compacted",
-    "Conversation",
-    "Happening",
-    "Retrieved",
-    "Status",
-    "Text",
-    "ToolCalled",
-    "Turn",
-]
-
 
 @dataclass(frozen=True)
 class Happening:
@@ -219,7 +208,7 @@ class Conversation:
 
     def status(self) -> Status:
         """Return how the conversation stands."""
-        from agentmem.compaction.thresholds import Thresholds
+        from agentmem.compaction.budget import Thresholds
 
         saving = self._manager.status
         checkpoint = self._manager.checkpoint
