@@ -2,8 +2,9 @@
 
 A checkpoint is one more item of a turn's event. Every event of ours also carries a pointer to the event that holds the
 current checkpoint, so that the newest page tells where it is, however long ago it was made; and every checkpoint
-points to the one before it. For one writer at a time: two that race are told apart by version, but the service has no
-conditional write to stop the second.
+points to the one before it. The service has no conditional write, so two writers that race both write theirs: of what
+the newest events point to, the checkpoint of the highest version stands, and of equal versions the later one. Each
+accounts for all events that its maker had seen (``Checkpoint.seen``), so neither hides what the other one knows.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import json
 import logging
 import threading
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
-from agentmem.checkpoints.version_rules import succeeds
+from agentmem.checkpoints.version_rules import describe, succeeds
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
@@ -28,7 +31,7 @@ from agentmem.events.serializer import agentmem_item
 from agentmem.scope.address import SessionAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from agentmem.events.codec import DecodedEvent
 
@@ -37,6 +40,32 @@ _POINTER = "pointer"
 _LARGE_INDEX = 4_096
 _RENEW_AFTER = timedelta(days=1)  # the shortest event expiry of the service is three days
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Where the current checkpoint of an agent is, as events of the log tell.
+
+    Attributes:
+        event_id: The event that carries it; None when there is none.
+        version: Its version; 0 when there is none, or an older agentmem did not say.
+        is_final: Whether nothing older counts, because the checkpoints before were deleted.
+    """
+
+    event_id: str | None
+    version: int = 0
+    is_final: bool = False
+
+    def is_overtaken_by(self, other: Pointer) -> bool:
+        """Whether the other points to a checkpoint that stands in place of this one's."""
+        return self._rank() < other._rank()
+
+    def _rank(self) -> tuple[int, int]:
+        return (self.version, -1 if self.event_id is None else Position(self.event_id).milliseconds)
+
+
+NO_POINTER = Pointer(None)
+"""The log says of no checkpoint."""
 
 
 class EventLogCheckpointStore:
@@ -50,7 +79,7 @@ class EventLogCheckpointStore:
         """Keep checkpoints through a boto3 ``bedrock-agentcore`` client."""
         self._client = client
         self._lock = threading.Lock()
-        self._current: dict[CheckpointKey, str | None] = {}
+        self._current: dict[CheckpointKey, Pointer] = {}
         self._aging: dict[CheckpointKey, dict[str, Any]] = {}
 
     def items(self, key: CheckpointKey, checkpoint: Checkpoint | None) -> list[dict[str, Any]]:
@@ -60,12 +89,12 @@ class EventLogCheckpointStore:
             key: Whose.
             checkpoint: The new checkpoint; positions with an empty event id are in the event that will carry it.
         """
-        previous = self._current.get(key)
+        current = self._current.get(key, NO_POINTER)
         if checkpoint is None:
             if key in self._aging:
                 return [agentmem_item(_CHECKPOINT, self._aging[key])]
-            return [agentmem_item(_POINTER, {"agent_id": key.agent_id, "event_id": previous})]
-        value = {"agent_id": key.agent_id, "previous": previous, "checkpoint": _packed(checkpoint)}
+            return [_pointer_item(key, current)]
+        value = {"agent_id": key.agent_id, "previous": current.event_id, "checkpoint": _packed(checkpoint)}
         return [agentmem_item(_CHECKPOINT, value)]
 
     def renews(self, key: CheckpointKey) -> bool:
@@ -76,10 +105,17 @@ class EventLogCheckpointStore:
         """
         return key in self._aging
 
-    def carried_by(self, key: CheckpointKey, event_id: str) -> None:
-        """Note that the service has acknowledged the event that carries the checkpoint, a new one or one renewed."""
+    def carried_by(self, key: CheckpointKey, event_id: str, checkpoint: Checkpoint | None = None) -> None:
+        """Note that the service has acknowledged the event that carries the checkpoint.
+
+        Args:
+            key: Whose.
+            event_id: The event.
+            checkpoint: The new checkpoint; None when the current one was renewed.
+        """
         with self._lock:
-            self._current[key] = event_id
+            version = self._current.get(key, NO_POINTER).version if checkpoint is None else checkpoint.version
+            self._current[key] = Pointer(event_id, version)
             self._aging.pop(key, None)
 
     def keep_place(self, key: CheckpointKey) -> None:
@@ -90,55 +126,75 @@ class EventLogCheckpointStore:
     def moved(self, key: CheckpointKey, event_id: str, new_event_id: str) -> None:
         """Note that an event was written anew, which may be the one that carries the current checkpoint."""
         with self._lock:
-            if self._current.get(key) == event_id:
-                self._current[key] = new_event_id
+            current = self._current.get(key, NO_POINTER)
+            if current.event_id == event_id:
+                self._current[key] = Pointer(new_event_id, current.version)
 
     def load(self, key: CheckpointKey) -> Checkpoint | None:
-        """Return the current checkpoint; reads back only over events that are not ours."""
+        """Return the current checkpoint; reads back only over pages whose events are not ours."""
         reader = self._reader(key)
+        pointer: Pointer | None = None
         with _reading(key):
-            return self.load_from((event for page in reader.pages() for event in page), reader.get, key)
+            for page in reader.pages():
+                pointer = newest_pointer(page, key.agent_id, pointer)
+                if pointer is not None and (pointer.event_id is not None or pointer.is_final):
+                    break
+            return self.follow(key, pointer, (), reader.get)
 
-    def load_from(
+    def follow(
         self,
+        key: CheckpointKey,
+        pointer: Pointer | None,
         events: Iterable[DecodedEvent],
         get: Callable[[str], DecodedEvent | None],
-        key: CheckpointKey,
     ) -> Checkpoint | None:
-        """Return the current checkpoint from events that are being read anyway.
+        """Return the checkpoint that a pointer leads to, which is the current one from now on.
 
         Args:
-            events: The session's events, newest first; taken from only until one tells where the checkpoint is.
-            get: Reads one event by id.
             key: Whose.
+            pointer: The pointer; None when no event knows of a checkpoint.
+            events: Events that are read already, which may hold it.
+            get: Reads one event by id.
+
+        Raises:
+            CheckpointStoreError: The checkpoint cannot be read.
         """
-        current: tuple[str, Checkpoint] | None = None
-        aging: dict[str, Any] | None = None
-        for event in events:
-            known, event_id = _pointer(event, key.agent_id)
-            if not known:
-                continue
-            if event_id is not None:
-                holder = event if event_id == event.event_id else get(event_id)
-                found = None if holder is None else _carried(holder, key.agent_id)
-                current = None if found is None else (event_id, found[0])
-                if found is not None and holder is not None and datetime.now(UTC) - holder.at > _RENEW_AFTER:
-                    checkpoint, previous = found
-                    aging = {"agent_id": key.agent_id, "previous": previous, "checkpoint": _packed(checkpoint)}
-                if found is None:
-                    _log.warning(
-                        "session=<%s>, event_id=<%s> | the event with the checkpoint is gone, and its summary with it; "
-                        "the session goes on from the events that are left",
-                        key.session_id,
-                        event_id,
-                    )
-            break
+        event_id = None if pointer is None else pointer.event_id
+        holder = found = None
+        if event_id is not None:
+            holder = next((event for event in events if event.event_id == event_id), None) or get(event_id)
+            found = None if holder is None else _carried(holder, key)
+            if found is None:
+                _log.warning(
+                    "session=<%s>, event_id=<%s> | the event with the checkpoint is gone, and its summary with it; "
+                    "the session goes on from the events that are left",
+                    key.session_id,
+                    event_id,
+                )
         with self._lock:
-            self._current[key] = None if current is None else current[0]
+            self._current[key] = NO_POINTER if found is None else Pointer(event_id, found[0].version)
             self._aging.pop(key, None)
-            if aging is not None:
-                self._aging[key] = aging
-        return None if current is None else current[1]
+            if found is not None and holder is not None and datetime.now(UTC) - holder.at > _RENEW_AFTER:
+                checkpoint, previous = found
+                value = {"agent_id": key.agent_id, "previous": previous, "checkpoint": _packed(checkpoint)}
+                self._aging[key] = value
+        return None if found is None else found[0]
+
+    def overtaking(self, key: CheckpointKey, events: Sequence[DecodedEvent]) -> Checkpoint | None:
+        """Return the checkpoint of another writer that stands in place of the current one now, or None.
+
+        Args:
+            key: Whose.
+            events: The newest events of the log.
+
+        Raises:
+            CheckpointStoreError: The checkpoint cannot be read.
+            HistoryUnavailableError: Its event could not be read.
+        """
+        pointer = newest_pointer(events, key.agent_id)
+        if pointer is None or not self._current.get(key, NO_POINTER).is_overtaken_by(pointer):
+            return None
+        return self.follow(key, pointer, events, self._reader(key).get)
 
     def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
         """Save a checkpoint in an event of its own.
@@ -161,17 +217,17 @@ class EventLogCheckpointStore:
         Raises:
             CheckpointStoreError: The event could not be written.
         """
-        self.carried_by(key, self._write(key, self.items(key, checkpoint), at))
+        self.carried_by(key, self._write(key, self.items(key, checkpoint), at), checkpoint)
 
     def history(self, key: CheckpointKey, *, before: int | None = None) -> Iterator[Checkpoint]:
         """Yield the checkpoints, newest first, at one GetEvent each."""
         with _reading(key):
             self.load(key)
             reader = self._reader(key)
-            event_id = self._current.get(key)
+            event_id = self._current.get(key, NO_POINTER).event_id
             while event_id is not None:
                 event = reader.get(event_id)
-                found = None if event is None else _carried(event, key.agent_id)
+                found = None if event is None else _carried(event, key)
                 if found is None:
                     return
                 checkpoint, event_id = found
@@ -194,9 +250,9 @@ class EventLogCheckpointStore:
         count = sum(1 for _ in self.history(key))
         if count:
             with self._lock:
-                self._current[key] = None
+                self._current[key] = NO_POINTER
                 self._aging.pop(key, None)
-            self._write(key, self.items(key, None))
+            self._write(key, [_pointer_item(key, Pointer(None, is_final=True))])
         return count
 
     def _reader(self, key: CheckpointKey) -> EventReader:
@@ -234,27 +290,66 @@ def _reading(key: CheckpointKey) -> Iterator[None]:
         ) from error
 
 
-def _pointer(event: DecodedEvent, agent_id: str) -> tuple[bool, str | None]:
-    """Return whether an event knows where the checkpoint is, and the id of the event that holds it."""
+def newest_pointer(events: Iterable[DecodedEvent], agent_id: str, known: Pointer | None = None) -> Pointer | None:
+    """Return which checkpoint stands, of all that events know of; None when they know of none.
+
+    Not simply what the newest event says: a writer that had not heard of another's checkpoint points to an older one.
+
+    Args:
+        events: Events, newest first.
+        agent_id: The agent.
+        known: What newer events say.
+    """
+    for event in events:
+        if known is not None and known.is_final:
+            return known
+        found = _pointer(event, agent_id)
+        if found is None:
+            continue
+        best = found if known is None or known.is_overtaken_by(found) else known
+        known = Pointer(best.event_id, best.version, found.is_final)
+    return known
+
+
+def _pointer_item(key: CheckpointKey, pointer: Pointer) -> dict[str, Any]:
+    value = {"agent_id": key.agent_id, "event_id": pointer.event_id, "version": pointer.version}
+    return agentmem_item(_POINTER, {**value, "deleted": True} if pointer.is_final else value)
+
+
+def _pointer(event: DecodedEvent, agent_id: str) -> Pointer | None:
+    """Return what one event says of the checkpoint."""
     carried = event.ours.get(_CHECKPOINT)
     if carried is not None and carried.get("agent_id") == agent_id:
-        return True, event.event_id
+        checkpoint = carried.get("checkpoint")
+        version = checkpoint.get("version") if isinstance(checkpoint, Mapping) else None
+        return Pointer(event.event_id, version if isinstance(version, int) else 0)
     pointer = event.ours.get(_POINTER)
-    if pointer is not None and pointer.get("agent_id") == agent_id:
-        return True, pointer.get("event_id")
-    return False, None
+    if pointer is None or pointer.get("agent_id") != agent_id:
+        return None
+    event_id, version = pointer.get("event_id"), pointer.get("version")
+    event_id = event_id if isinstance(event_id, str) else None
+    # An older agentmem, which gave no version, said so too when it had deleted the checkpoints.
+    is_final = bool(pointer.get("deleted")) or (event_id is None and version is None)
+    return Pointer(event_id, version if isinstance(version, int) else 0, is_final)
 
 
-def _carried(event: DecodedEvent, agent_id: str) -> tuple[Checkpoint, str | None] | None:
+def _carried(event: DecodedEvent, key: CheckpointKey) -> tuple[Checkpoint, str | None] | None:
     """Return the checkpoint an event carries and the id of the event with the one before it."""
     value = event.ours.get(_CHECKPOINT)
-    if value is None or value.get("agent_id") != agent_id:
+    if value is None or value.get("agent_id") != key.agent_id:
         return None
 
     def placed(position: Position) -> Position:
         return position if position.event_id else Position(event.event_id, position.item)
 
-    return _unpacked(value["checkpoint"]).map_positions(placed), value.get("previous")
+    try:
+        return _unpacked(value["checkpoint"]).map_positions(placed), value.get("previous")
+    except (CheckpointStoreError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointStoreError(
+            f"the checkpoint of {describe(key)}, in event {event.event_id}, could not be read "
+            f"({type(error).__name__}: {error}). Upgrade agentmem when a newer one wrote it, or let the session go on "
+            "without it: `agentmem checkpoints delete`; the events it describes are untouched."
+        ) from error
 
 
 def _packed(checkpoint: Checkpoint) -> dict[str, Any]:

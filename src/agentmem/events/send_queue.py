@@ -38,12 +38,19 @@ REMEMBERED = 10_000
 class TurnCheckpoint(Protocol):
     """The checkpoint that rides in the last event of a turn."""
 
-    def items(self, positions: Mapping[str, Position]) -> Sequence[dict[str, Any]]:
-        """Return the payload items that follow the turn's messages, once, when the event is about to be sent.
+    def prepare(self, positions: Mapping[str, Position]) -> None:
+        """Make what rides along, when the event is about to be sent; may call the service.
 
         Args:
             positions: Positions of the turn's messages by tracking id; an empty event id is the event itself.
+
+        Raises:
+            HistoryUnavailableError: The service does not answer.
         """
+        ...
+
+    def items(self) -> Sequence[dict[str, Any]]:
+        """Return the payload items that follow the turn's messages, once, after ``prepare``."""
         ...
 
 

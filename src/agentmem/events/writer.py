@@ -370,6 +370,9 @@ class EventWriter:
         was_tried = event.at is not None and (event.kept_at or self._log_end.has_failed)
         event_id = self._log_end.settle(event) if self._log_end.must_look or was_tried else None
         if event_id is None:
+            if turn.checkpoint is not None and len(turn.events) == 1 and event.body is None:
+                here = {name: Position("", place) for name, place in event.places.items() if place is not None}
+                turn.checkpoint.prepare({**turn.positions, **here})
             body, milliseconds = self._frozen(turn, event)
             answer = self._client.create_event(**as_call(self._ids, body, milliseconds))
             if "event" not in answer:
@@ -385,10 +388,8 @@ class EventWriter:
             if event.body is not None and event.at is not None:
                 return event.body, event.at
             if event.body is None:
-                items: Sequence[dict[str, Any]] = ()
-                if turn.checkpoint is not None and len(turn.events) == 1:
-                    here = {name: Position("", place) for name, place in event.places.items() if place is not None}
-                    items = turn.checkpoint.items({**turn.positions, **here})
+                rides = turn.checkpoint is not None and len(turn.events) == 1
+                items = turn.checkpoint.items() if rides and turn.checkpoint is not None else ()
                 event.body = self._body(turn, event, items)
             now = time.time() if self._now is None else self._now()
             event.at = self._log_end.last_ms = max(int(now * 1000), self._log_end.last_ms + 1)

@@ -8,15 +8,18 @@ of a question, it looks through the log itself, a bounded step each time, and sa
 from __future__ import annotations
 
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from agentmem.checkpoints.checkpoint import IndexEntry
 from agentmem.checkpoints.restore import read_session
 from agentmem.events.codec import LoggedMessage
 from agentmem.events.position import Position
+from agentmem.events.reader import in_order
 from agentmem.messages.text import message_text
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import handle_of, names_of_tools, numbered_blocks
@@ -43,6 +46,7 @@ MOST_FETCHED = 12
 MOST_EVENTS = 2_000
 """Events of a session without a checkpoint that recall reads at once; 20 pages."""
 
+_HANDLE = re.compile(r"[0-9a-f]{12}")
 _TAIL_TERMS = 200
 _PARALLEL = 4
 _log = logging.getLogger(__name__)
@@ -79,7 +83,7 @@ class SessionRecall:
         self._key = key
         self._unsent = unsent
         self._pages_a_step = pages_a_step
-        self._indexes: dict[int, tuple[IndexEntry, ...]] = {}
+        self._indexes: dict[tuple[int, datetime], tuple[IndexEntry, ...]] = {}
         self._looking: LookBack | None = None
         self.looked_back_to: datetime | None = None
 
@@ -111,7 +115,19 @@ class SessionRecall:
         looked_at = self._looking.entries if self._looking is not None else []
         entry = self._store.find(self._key, name) or next((one for one in looked_at if one.handle == name), None)
         found = self._fetch(entry, block) if entry is not None else _called(name, self._read().messages, block)
+        if found is None and entry is None:
+            found = self._in_log(name, block)  # a turn of another writer's that no checkpoint knows of
         return None if found is None else _recalled(found)
+
+    def _in_log(self, name: str, block: int | None) -> LoggedMessage | None:
+        """Look for a handle in the log itself, as far back as one question by words would."""
+        if not _HANDLE.fullmatch(name):
+            return None
+        for page in islice(self._reader.pages(), self._pages_a_step):
+            found = _called(name, in_order(page), block)
+            if found is not None:
+                return found
+        return None
 
     def by_words(self, query: str, *, max_tokens: int = 2_000, asked: bool = False) -> list[RecalledMessage]:
         """Return the messages that answer a question best, best first.
@@ -176,10 +192,12 @@ class SessionRecall:
     def _indexed(self) -> list[IndexEntry]:
         """Return what every checkpoint indexed, oldest first; a version is read once, because it never changes."""
         for checkpoint in self._store.history(self._key):
-            if checkpoint.version in self._indexes:
+            # Of two writers that race in the event log both may have saved one of this version.
+            name = (checkpoint.version, checkpoint.created_at)
+            if name in self._indexes:
                 break
-            self._indexes[checkpoint.version] = checkpoint.index
-        return [entry for version in sorted(self._indexes) for entry in self._indexes[version]]
+            self._indexes[name] = checkpoint.index
+        return [entry for name in sorted(self._indexes) for entry in self._indexes[name]]
 
     def _tail(self, *, asked: bool) -> list[LoggedMessage]:
         unwritten = self._unwritten()

@@ -10,11 +10,12 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
-from agentmem.checkpoints.event_log import EventLogCheckpointStore
+from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, SeenEvents
+from agentmem.checkpoints.event_log import EventLogCheckpointStore, newest_pointer
 from agentmem.checkpoints.restore import read_session
 from agentmem.checkpoints.summary import Summary
 from agentmem.errors import CheckpointConflictError
+from agentmem.events.position import Position
 from agentmem.events.reader import in_order
 from agentmem.messages.summary_fence import count_in_fence
 from agentmem.messages.truncation import handle_of, names_of_tools
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.summary.extractive import Summarizer
     from agentmem.events.codec import LoggedMessage
-    from agentmem.events.position import Position
     from agentmem.events.reader import EventReader
     from agentmem.messages.truncation import TruncationSettings
 
@@ -138,7 +138,8 @@ class Backfill:
         while True:
             if isinstance(self.store, EventLogCheckpointStore):
                 page = self.reader.page(tokens[-1])
-                if self.store.load_from(page.events, self.reader.get, self.key) is not None:
+                pointer = newest_pointer(page.events, self.key.agent_id)
+                if pointer is not None and pointer.event_id is not None:
                     return [], True
             else:
                 page = self.reader.page(tokens[-1], payloads=False)
@@ -154,6 +155,7 @@ class Backfill:
     ) -> Checkpoint:
         messages = [one.message for one in folded]
         names = names_of_tools(messages)
+        event_ids = {one.position.event_id for one in folded}
         previous = (Summary() if everything else Summary().with_note(UNREAD_NOTE)) if last is None else last.summary
         return Checkpoint(
             version=1 if last is None else last.version + 1,
@@ -167,4 +169,5 @@ class Backfill:
                 if (said := without_recall(one.message, names)) is not None
             ),
             trigger="restore",
+            seen=SeenEvents.before(boundary, event_ids, min(Position(event_id).milliseconds for event_id in event_ids)),
         )

@@ -7,14 +7,17 @@ that names them is saved. In between, the older checkpoint stands, which is righ
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from strands.types.session import Session, SessionType
 
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
+from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import QueuedTurn
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionLog"]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass
 class RidingCheckpoint:
@@ -56,6 +61,7 @@ class RidingCheckpoint:
     Attributes:
         store: Where checkpoints are kept in the log.
         saver: Has the draft that is due.
+        others: Knows the newest event.
         writer: Knows where messages stand that it has stored since.
         draft: The draft that was carried, if one was due.
         checkpoint: The checkpoint that was made of it.
@@ -64,16 +70,39 @@ class RidingCheckpoint:
 
     store: EventLogCheckpointStore
     saver: CheckpointSaver
+    others: OtherWriters
     writer: EventWriter
     draft: Draft | None = None
     checkpoint: Checkpoint | None = None
     is_carried: bool = False
 
-    def items(self, positions: Mapping[str, Position]) -> list[dict[str, Any]]:
+    def prepare(self, positions: Mapping[str, Position]) -> None:
+        """Make the checkpoint that is due, if one is, and account for other writers.
+
+        When the service answers, but not with the log, the turn is written without a checkpoint.
+
+        Raises:
+            HistoryUnavailableError: The service does not answer, and would not take the turn either.
+        """
+        self.draft = self.checkpoint = None
+        if self.saver.compactor.draft is None:
+            return
+        stored = {**self.writer.positions(), **positions}
+        self.others.note({position.event_id for position in stored.values() if position.event_id})
+        try:
+            due = self.saver.due(stored)
+        except (CheckpointStoreError, HistoryUnavailableError) as error:
+            if not isinstance(error, CheckpointStoreError) and not isinstance(error.__cause__, ClientError):
+                raise
+            _log.warning("session=<%s>, error=<%s> | checkpoint not saved yet", self.saver.key.session_id, error)
+            return
+        if self.others.newest_event_id is not None:
+            self.writer.start_after(self.others.newest_event_id)
+        if due is not None:
+            self.draft, self.checkpoint = due
+
+    def items(self) -> list[dict[str, Any]]:
         """Return the checkpoint, or where the current one is, as payload items."""
-        self.draft = self.saver.compactor.draft
-        if self.draft is not None:
-            self.checkpoint = self.saver.placed(self.draft, {**self.writer.positions(), **positions})
         self.is_carried = self.checkpoint is not None or self.store.renews(self.saver.key)
         return self.store.items(self.saver.key, self.checkpoint)
 
@@ -220,7 +249,7 @@ class SessionLog:
         self._state = comparable
         checkpoint = None
         if isinstance(self._store, EventLogCheckpointStore):
-            checkpoint = RidingCheckpoint(self._store, self._saver, self._writer)
+            checkpoint = RidingCheckpoint(self._store, self._saver, self._others, self._writer)
         turn = self._writer.submit(
             items,
             checkpoint=checkpoint,
@@ -265,11 +294,13 @@ class SessionLog:
                         self._note_replaced(*job.replaced)
                     continue
                 self.positions.update(job.positions)
+                self._others.note(job.event_ids)
                 if not isinstance(self._store, EventLogCheckpointStore):
-                    self._others.note(job.event_ids)
                     self._saver.save()
+                    if self._others.newest_event_id is not None:
+                        self._writer.start_after(self._others.newest_event_id)
                 elif isinstance(job.checkpoint, RidingCheckpoint) and job.checkpoint.is_carried and job.event_ids:
-                    self._store.carried_by(self._key, job.event_ids[-1])
+                    self._store.carried_by(self._key, job.event_ids[-1], job.checkpoint.checkpoint)
                     if job.checkpoint.checkpoint is not None and job.checkpoint.draft is not None:
                         self._saver.saved(job.checkpoint.checkpoint, job.checkpoint.draft)
         finally:

@@ -6,11 +6,11 @@ prompt and the tools, and the model's window.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Literal
 
-from agentmem.checkpoints.checkpoint import CheckpointKey
+from agentmem.checkpoints.checkpoint import CheckpointKey, SeenEvents
 from agentmem.checkpoints.open import open_store
 from agentmem.checkpoints.restore import more_than, read_session
 from agentmem.compaction.budget import Thresholds
@@ -194,6 +194,8 @@ class SessionView:
         checkpoint = draft.placed(positions)
         if checkpoint is None:
             raise CheckpointConflictError("the checkpoint names messages that are not in the log; read it again")
+        seen = self._restored.seen
+        checkpoint = replace(checkpoint, seen=SeenEvents.before(checkpoint.boundary, seen.event_ids, seen.since))
         self._store.save(self._key, checkpoint)
         self._compactor.saved(checkpoint, draft)
         done = self._compactor.last

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
+from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, SeenEvents
 from agentmem.checkpoints.summary import Statement, Summary, ToolNote
 from agentmem.events.position import Position
 from agentmem.messages.truncation import TruncationSettings
@@ -83,7 +83,7 @@ _positions = st.builds(
     st.integers(0, 99),
 )
 _counts = st.integers(0, 10**9)
-_known = frozenset(checkpoint(1).to_dict())
+_known = frozenset({*checkpoint(1).to_dict(), "seen"})
 _summaries = st.builds(
     Summary,
     statements=st.lists(
@@ -124,6 +124,7 @@ checkpoints = st.builds(
     token_ratio=st.floats(0.01, 100.0),
     trigger=st.sampled_from(["threshold", "overflow", "restore", "manual"]),
     created_at=st.datetimes(timezones=st.just(UTC)),
+    seen=st.none() | st.builds(SeenEvents, _counts, st.frozensets(_positions.map(lambda at: at.event_id), max_size=3)),
     format=st.integers(1, 3),
     extra=st.dictionaries(_text.filter(lambda name: name not in _known), _json, max_size=4),
 )
