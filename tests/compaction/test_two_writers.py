@@ -108,7 +108,9 @@ def make_store(request, store, tmp_path):
 def test_every_acknowledged_turn_of_two_writers_is_shown_or_accounted_for(make_store, skew, monkeypatch):
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "two-writers")  # nothing is sent in the background
 
-    @settings(suppress_health_check=list(HealthCheck), deadline=None, phases=[Phase.generate])  # a schedule shrinks slowly
+    @settings(
+        suppress_health_check=list(HealthCheck), deadline=None, phases=[Phase.generate]
+    )  # a schedule shrinks slowly
     @given(SCHEDULES)
     def run(schedule):
         run_schedule(schedule, make_store, skew)

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agentmem.events.batch import OutgoingItem, places_of
+from agentmem.events.batch import OutgoingItem, places_of, positions_of
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement, put_in_place
 from agentmem.support import telemetry
@@ -66,6 +66,7 @@ class QueuedEvent:
         at: The time of a frozen event, milliseconds since the epoch.
         seq: Its number in the outbox.
         kept_at: When an earlier process accepted it, milliseconds since the epoch; 0 for an event of this process.
+        is_reduced: Whether the service has refused it once, and it goes without checkpoint and state.
     """
 
     places: dict[str, int | None]
@@ -74,6 +75,7 @@ class QueuedEvent:
     at: int | None = None
     seq: int | None = None
     kept_at: int = 0
+    is_reduced: bool = False
 
     @property
     def payload(self) -> list[dict[str, Any]]:
@@ -166,7 +168,8 @@ class WriterStatus:
         saved: Messages acknowledged by the service.
         pending: Messages in closed turns that are not acknowledged yet.
         dropped: Messages given up: the queue was full, or the service refused them for good.
-        last_error: The text of the last failure, or None after a success.
+        last_error: The text of the last failure, or None after a success. Of one by which something is not stored for
+            good, until it was read.
         breaker: State of the circuit breaker.
     """
 
@@ -184,6 +187,7 @@ class Tally:
         saved: Messages acknowledged by the service.
         dropped: Messages given up.
         last_error: The text of the last failure, or None after a success.
+        loss: The text of the last failure by which something is not stored for good, until it was read.
         lock: Held while the counts change.
     """
 
@@ -191,6 +195,7 @@ class Tally:
         """Start at nothing."""
         self.saved = self.dropped = 0
         self.last_error: str | None = None
+        self.loss: str | None = None
         self.lock = threading.Lock()
 
     def forget(self, error: str) -> None:
@@ -300,7 +305,7 @@ class SendQueue:
         """Note that the first event of a turn is in the log, under an id."""
         with self.lock:
             places = {name: Position(event_id, place) for name, place in event.places.items() if place is not None}
-            turn.positions |= places
+            turn.positions |= positions_of(event.places, event_id)
             turn.event_ids.append(event_id)
             for job in self._jobs:
                 if isinstance(job, QueuedRedaction) and job.at is None:

@@ -41,6 +41,7 @@ from agentmem.messages.summary_fence import with_inert_look_alikes
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import register_recall_tool
+from agentmem.scope.identity import validate_agent_id
 from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.conversation_manager import take_over
 from agentmem.session_manager.sdk_base import SdkSessionManager, conversation_state
@@ -193,7 +194,7 @@ class CompactingSessionManager(SdkSessionManager):
     @property
     def status(self) -> WriterStatus:
         """Messages saved, pending and dropped, the last error, and the breaker's state."""
-        return self._writer.status
+        return self._writer.read_status()
 
     @property
     def recall(self) -> SessionRecall:
@@ -262,13 +263,15 @@ class CompactingSessionManager(SdkSessionManager):
             ConfigurationError: Something else manages the agent's context, or this manager has an agent already.
             HistoryUnavailableError: The history could not be read; it is not known to be empty.
             CheckpointStoreError: The checkpoint could not be read.
-            IdentityError: The session belongs to another ``agent_id``.
+            IdentityError: The session belongs to another ``agent_id``, or the service would refuse every turn of one so
+                named.
         """
         if self._agent_id is not None:
             raise ConfigurationError(
                 f"this session manager already serves agent_id {self._agent_id!r} in {self._address}; one session "
                 "holds one agent, make another session for the second"
             )
+        validate_agent_id(agent.agent_id, self._address)
         self._conversation_state = take_over(agent)
         self._agent_id = agent.agent_id
         self._stateful = agent.model.stateful
@@ -320,13 +323,14 @@ class CompactingSessionManager(SdkSessionManager):
         """Write what is queued.
 
         Raises:
-            UnsentMessagesError: Some of it is still unacknowledged.
+            UnsentMessagesError: Some of it is still unacknowledged, or was given up.
         """
         if self._background is not None:
             self._background.shutdown()
         sender = self._writer if self._agent_id is None else self._log
         if not sender.drain(insist=True):
             raise self._writer.unsent_messages()
+        self._writer.check_nothing_lost()
 
     def finish(self) -> None:
         """Queue what the turn in progress has said so far; called when the process is about to end."""

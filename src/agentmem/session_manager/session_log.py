@@ -21,7 +21,7 @@ from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import QueuedTurn
-from agentmem.events.size_limits import as_json
+from agentmem.events.size_limits import as_json, fitting_state
 from agentmem.events.turn_buffer import TurnBuffer
 from agentmem.messages.tracking import identify
 from agentmem.messages.truncation import handle_of, names_of_tools
@@ -209,7 +209,8 @@ class SessionLog:
             self._store.keep_place(self._key)  # what was read has the message's terms in its index
         terms = key_terms(self._serializer.message(message), INDEX_TERMS)
         new = Replacement(name, tuple(self._serializer.item(message).payload_items), handle_of(name), tuple(terms))
-        job = self._writer.redact(new, self.positions.get(name), owner=self)
+        at = self.positions.get(name)
+        job = self._writer.redact(new, at if at is not None and at.is_stored else None, owner=self)
         if job is not None:
             self._submitted.append(job)
 
@@ -250,10 +251,16 @@ class SessionLog:
         checkpoint = None
         if isinstance(self._store, EventLogCheckpointStore):
             checkpoint = RidingCheckpoint(self._store, self._saver, self._others, self._writer)
+        stored, too_large = fitting_state(self._serializer.state(state))
+        if too_large:
+            self._writer.note_loss(
+                f"of the state of {self._key.agent_id!r} these are too large for an event and not stored: "
+                f"{', '.join(too_large)}; keep them elsewhere and their names in the state"
+            )
         turn = self._writer.submit(
             items,
             checkpoint=checkpoint,
-            last=[{"blob": json.dumps(self._serializer.state(state))}],
+            last=[{"blob": json.dumps(stored)}],
             metadata={"stateType": "AGENT", "agentId": agent_id},
             owner=self,
         )
