@@ -6,12 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agentmem.errors import ConfigurationError
 from agentmem.scope.scope import SessionScope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Unpack
 
+    from strands.hooks import HookRegistry
     from strands.memory import MemoryStore
 
     from agentmem.hook import MemoryHook
@@ -68,6 +70,19 @@ class MemorySession(SessionScope):
         from agentmem.session_manager.manager import CompactingSessionManager
 
         return CompactingSessionManager.for_session(self)
+
+    def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
+        """Refuse to be given to an agent in place of what is made of it; Strands calls this.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        del registry
+        raise ConfigurationError(
+            "a MemorySession is no hook and no session manager itself: give Agent(session_manager="
+            "memory.session_manager()) to keep the whole session, or Agent(hooks=[memory.hook()]) to save texts and "
+            "to recall long-term memory"
+        )
 
     def stores(self, *, writable: bool = False) -> list[MemoryStore]:
         """Make the SDK's memory stores for ``Agent(memory_manager=MemoryManager(stores=...))``.

@@ -21,12 +21,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
 from agentmem.checkpoints.version_rules import describe, succeeds
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.position import Position
-from agentmem.events.reader import EventReader
+from agentmem.events.reader import EventReader, ask, event_id_of
 from agentmem.events.serializer import agentmem_item
 from agentmem.scope.address import SessionAddress
 
@@ -268,15 +269,21 @@ class EventLogCheckpointStore:
                 # The log is ordered by time to the millisecond; what is written last must also be read as the last.
                 at = max(at, newest.at + timedelta(milliseconds=1))
         try:
-            answer = self._client.create_event(
-                **address.parameters(), eventTimestamp=at, payload=list(payload), extractionMode="SKIP"
+            answer = ask(
+                self._client,
+                "create_event",
+                "event",
+                **address.parameters(),
+                eventTimestamp=at,
+                payload=list(payload),
+                extractionMode="SKIP",
             )
-        except (ClientError, BotoCoreError) as error:
+            return event_id_of(answer)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise CheckpointStoreError(
                 f"the checkpoint of {address} could not be saved in the event log ({type(error).__name__}: {error}); "
                 "the session itself is untouched, try again"
             ) from error
-        return str(answer["event"]["eventId"])
 
 
 @contextlib.contextmanager

@@ -156,7 +156,8 @@ def _shared(
 ) -> Any:
     session = default_session() if session is None else session
     region = _region(session, region)
-    key = (service, region, endpoint_url, _meaning(config), _endpoints())
+    merged = _config(config)
+    key = (service, region, endpoint_url, _meaning(merged), _endpoints())
     clients = _clients_of(session)
     found = clients.get(key)
     if found is None:
@@ -167,16 +168,14 @@ def _shared(
                     service,  # type: ignore[call-overload]  # the stubs know the literal names only
                     region_name=region,
                     endpoint_url=endpoint_url,
-                    config=_config(config),
+                    config=merged,
                 )
                 found = clients[key] = (client, config)  # what it holds stays alive, so no other has its identity
     return found[0]
 
 
-def _meaning(config: Config | None) -> str | None:
+def _meaning(config: Config) -> str:
     """Return what a botocore configuration says: it has no equality, and one is made for every hook."""
-    if config is None:
-        return None
     options = {name: value for name, value in vars(config).items() if not name.startswith("_")}
     return repr(sorted((name, _ordered(value)) for name, value in options.items()))
 

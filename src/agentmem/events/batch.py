@@ -77,10 +77,10 @@ def positions_of(places: Mapping[str, int | None], event_id: str) -> dict[str, P
     """Return where the messages of an event stand; one with nothing to store, in front of what follows it."""
     positions: dict[str, Position] = {}
     following = max((place for place in places.values() if place is not None), default=-1) + 1
-    for name, place in reversed(places.items()):
+    for name, place in reversed(list(places.items())):
         following = following if place is None else place
         positions[name] = Position(event_id, following, is_stored=place is not None)
-    return dict(reversed(positions.items()))
+    return {name: positions[name] for name in places}
 
 
 def body_of(

@@ -99,12 +99,13 @@ class Serializer:
             return text
         try:
             redacted = self._redact(text)
-            if not isinstance(redacted, str):
-                raise TypeError(f"redact returned {type(redacted).__name__} instead of text")  # noqa: TRY301
-            return redacted
         except Exception as error:  # noqa: BLE001 - the user's own function; the text must not leave unredacted
             _log.error("error=<%s> | redact failed, the text is left out", type(error).__name__)
             return UNREADABLE
+        if not isinstance(redacted, str):
+            _log.error("type=<%s> | redact returned no text, the text is left out", type(redacted).__name__)
+            return UNREADABLE
+        return redacted
 
     def _block(self, block: Any) -> Any:
         if "toolUse" in block:
@@ -124,7 +125,9 @@ class Serializer:
         if isinstance(document.get("name"), str):
             changed["name"] = self.text(document["name"])
         source = document.get("source")
-        data = source.get("bytes") if isinstance(source, dict) else None
+        if not isinstance(source, dict):
+            return changed
+        data = source.get("bytes")
         if isinstance(data, bytes) and document.get("format") in _TEXT_FORMATS:
             try:
                 changed["source"] = {**source, "bytes": self.text(data.decode()).encode()}

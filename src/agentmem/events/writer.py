@@ -25,8 +25,7 @@ from agentmem.events.batch import as_call, body_of, parts_of, places_of, positio
 from agentmem.events.breaker import breaker_of
 from agentmem.events.codec import decode_event
 from agentmem.events.outbox import item_of
-from agentmem.events.position import Position
-from agentmem.events.reader import EventReader
+from agentmem.events.reader import EventReader, ask, event_id_of
 from agentmem.events.reconcile import Reconciler, find_message, without_state
 from agentmem.events.redaction import Replacement, replace_event
 from agentmem.events.send_queue import QueuedEvent, QueuedRedaction, QueuedTurn, SendQueue, Tally, WriterStatus, job_of
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
     from agentmem.events.batch import OutgoingItem
     from agentmem.events.breaker import CircuitBreaker
+    from agentmem.events.position import Position
     from agentmem.events.send_queue import Job, TurnCheckpoint
     from agentmem.events.writer_registry import Drains
     from agentmem.scope.address import SessionAddress
@@ -159,8 +159,8 @@ class EventWriter:
         reason = self.status.last_error or "the queue of unsent turns was full"
         if count > 0:
             raise UnsentMessagesError(
-                f"{count} messages of {self._address} were given up and are not saved: {reason}. Correct what the service refuses, or raise "
-                "WriteConfig(queue_limit=...); the agent still has them in agent.messages.",
+                f"{count} messages of {self._address} were given up and are not saved: {reason}. Correct what the "
+                "service refuses, or raise WriteConfig(queue_limit=...); the agent still has them in agent.messages.",
                 count,
             )
 
@@ -397,10 +397,8 @@ class EventWriter:
             if turn.checkpoint is not None and len(turn.events) == 1 and event.body is None:
                 turn.checkpoint.prepare({**turn.positions, **positions_of(event.places, "")})
             body, milliseconds = self._frozen(turn, event)
-            answer = self._client.create_event(**as_call(self._ids, body, milliseconds))
-            if "event" not in answer:
-                raise ResponseParserError("the answer of create_event has no 'event'")
-            event_id = str(answer["event"]["eventId"])
+            answer = ask(self._client, "create_event", "event", **as_call(self._ids, body, milliseconds))
+            event_id = event_id_of(answer)
         self._queue.stored(turn, event, event_id)
         if self._outbox is not None:
             self._outbox.remove(event.seq)

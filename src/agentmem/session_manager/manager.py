@@ -20,7 +20,7 @@ from strands.hooks import (
 from strands.hooks.events import MultiAgentInitializedEvent
 from strands.middleware import InvokeModelStage
 from strands.types.exceptions import ContextWindowOverflowException
-from strands.types.session import SessionAgent
+from strands.types.session import SessionAgent, SessionMessage
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
 from agentmem.checkpoints.open import open_store
@@ -30,7 +30,7 @@ from agentmem.clients.strands_compat import keeps_results_apart
 from agentmem.compaction.budget import Budget, Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
-from agentmem.errors import ConfigurationError
+from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.exit_handlers import exit_handlers
 from agentmem.events.serializer import Serializer
 from agentmem.events.turn_buffer import PATIENCE
@@ -293,7 +293,80 @@ class CompactingSessionManager(SdkSessionManager):
     def append_message(self, message: Message, agent: Any, **_: Any) -> None:
         """Take a message into the turn in progress; it is written when the turn is closed."""
         del agent
+        identify([message])
         self._log.turn.add(message)
+
+    def sync_agent(self, agent: Any, **_: Any) -> None:
+        """Write the agent's state, if it has changed since it was written last.
+
+        In the middle of an invocation nothing is written: its end does.
+        """
+        if self._agent_id is not None and not self._invoking:
+            self.flush(agent)
+
+    def create_message(  # type: ignore[override]  # as the SDK's manager; Strands' own returns nothing
+        self, session_id: str, agent_id: str, session_message: SessionMessage, **_: Any
+    ) -> dict[str, Any] | None:
+        """Write one message at once, outside of ``agent.messages``.
+
+        Returns:
+            ``{"eventId": ...}`` of its event; None when it is not acknowledged yet, or has nothing to store.
+
+        Raises:
+            ConfigurationError: No agent has this manager, or another session or agent is meant.
+        """
+        self._check_mine(session_id, agent_id)
+        message = session_message.to_message()
+        identify([message])
+        self._log.write(message)
+        self._log.drain()
+        position = self._log.positions.get(message["tracking_id"])
+        return None if position is None else {"eventId": position.event_id}
+
+    def update_message(self, session_id: str, agent_id: str, session_message: SessionMessage, **_: Any) -> None:
+        """Replace a message: in the turn in progress, or in the log, where the original is deleted.
+
+        Args:
+            session_id: The session.
+            agent_id: The agent.
+            session_message: The new content. It names the message by its ``tracking_id``, or else by its number in
+                ``list_messages``.
+
+        Raises:
+            ConfigurationError: No agent has this manager, or another session or agent is meant, or there is no such
+                message.
+            HistoryUnavailableError: The history could not be read.
+        """
+        self._check_mine(session_id, agent_id)
+        message = session_message.to_message()
+        if not message.get("tracking_id"):
+            known = self.read_message(session_id, agent_id, session_message.message_id)
+            if known is None:
+                raise ConfigurationError(
+                    f"{self._address} has no message {session_message.message_id}; give the new content the "
+                    "tracking_id of the message that it replaces"
+                )
+            message = cast("Message", {**message, "tracking_id": known.message["tracking_id"]})
+        self._log.redact(message)
+        if not self._invoking:
+            self._log.drain()
+
+    def pending_message_count(self) -> int:
+        """Return how many messages are not acknowledged yet, those of the turn in progress included."""
+        return self._writer.status.pending + (len(self._log.turn) if self._agent_id is not None else 0)
+
+    def pending_agent_state_count(self) -> int:
+        """Return 0: an agent's state is written with its turn and waits in no buffer of its own."""
+        return 0
+
+    def _check_mine(self, session_id: str, agent_id: str) -> None:
+        if self._agent_id is None:
+            raise ConfigurationError(f"no agent has this session manager of {self._address} yet; construct one with it")
+        if (session_id, agent_id) != (self.session_id, self._agent_id):
+            raise ConfigurationError(
+                f"this session manager serves agent_id {self._agent_id!r} in {self._address}, not agent_id "
+                f"{agent_id!r} in session {session_id!r}"
+            )
 
     def redact_latest_message(self, redact_message: Message, agent: Any, **_: Any) -> None:
         """Replace the content of a message, as a guardrail does with the newest one.
@@ -301,6 +374,10 @@ class CompactingSessionManager(SdkSessionManager):
         What was not written yet is never written in its first form. What was is replaced in the log, and the original
         deleted: at the end of the invocation, or at once outside of one.
         """
+        if not redact_message.get("tracking_id"):
+            identify(agent.messages)
+            name = agent.messages[-1]["tracking_id"]
+            redact_message = cast("Message", {**redact_message, "tracking_id": name})
         self._log.redact(redact_message)
         # Strands puts the replacement where the whole content was, the summary before it included.
         agent.messages[:] = self._compactor.with_summary_again(agent.messages)
@@ -349,6 +426,14 @@ class CompactingSessionManager(SdkSessionManager):
             if exc_type is None:
                 raise
             _log.exception("session=<%s> | messages unsent while another error was raised", self._address)
+
+    async def __aenter__(self) -> Self:
+        """Return itself; leaving closes, in another thread."""
+        return self
+
+    async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
+        """Close; an error on the way out is not hidden by one of ours."""
+        await asyncio.to_thread(self.__exit__, exc_type, exc_val, exc_tb)
 
     # ---- inside
 
@@ -433,9 +518,7 @@ class CompactingSessionManager(SdkSessionManager):
         stored = self._state_of(restored, key.agent_id)
         if stored is not None:
             self._conversation_state = conversation_state(stored, self._conversation_state)
-            state = SessionAgent.from_dict(dict(stored))
-            agent.state = AgentState(state.state)
-            state.initialize_internal_state(agent)
+            self._restore_state(agent, stored)
         if not self._stateful:
             shown = self._compactor.show(restored)
             known = {message["tracking_id"] for message in shown}
@@ -445,6 +528,18 @@ class CompactingSessionManager(SdkSessionManager):
                 known = {message["tracking_id"] for message in shown}
                 self._log.leave_out([one for one in restored.messages if one.message["tracking_id"] not in known])
             agent.messages = shown
+
+    def _restore_state(self, agent: Agent, stored: Mapping[str, Any]) -> None:
+        try:
+            state = SessionAgent.from_dict(dict(stored))
+            agent.state = AgentState(state.state)
+            state.initialize_internal_state(agent)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise HistoryUnavailableError(
+                f"the stored state of agent {agent.agent_id!r} in {self._address} could not be restored "
+                f"({type(error).__name__}: {error}); another version of strands-agents may have written it. Use that "
+                "version or a newer one, or begin another session; the history is untouched."
+            ) from error
 
     def _read(self, agent: Agent, key: CheckpointKey) -> RestoredSession:
         """Read the session; the past of a long one that nobody compacted is folded first."""

@@ -214,6 +214,12 @@ class SessionLog:
         if job is not None:
             self._submitted.append(job)
 
+    def write(self, message: Message) -> None:
+        """Close a message that is no part of the turn in progress as an event of its own."""
+        turn = self._writer.submit([self._serializer.item(message)], owner=self)
+        if turn is not None:
+            self._submitted.append(turn)
+
     # ---- closing it
 
     def close_part(self, after_seconds: float) -> bool:

@@ -205,12 +205,10 @@ class DynamoDBCheckpointStore:
         )
 
     def _current_item(self, key: CheckpointKey, **more: Any) -> Item | None:
-        with self._table.reaching("read"):
-            answer = self._table.client.get_item(
-                TableName=self._table.name, Key=current_key(key), ConsistentRead=True, **more
-            )
-        item: Item | None = answer.get("Item")
-        return item
+        # A query and no GetItem: its answer says that there is nothing, where that of GetItem is only empty, and so are
+        # the answers of whatever is not DynamoDB.
+        values = {":pk": current_key(key)["pk"], ":sk": current_key(key)["sk"]}
+        return next(self._table.query("pk = :pk AND sk = :sk", values, **more), None)
 
     def _versions(self, key: CheckpointKey, before: int | None, **more: Any) -> Iterator[Item]:
         """Yield the version items, newest first.
