@@ -202,7 +202,12 @@ def _shown(
     at = {logged.position: logged for logged in messages}
     late: list[LoggedMessage] = []
     if checkpoint.seen is not None:
-        unseen = {event.event_id for event in events if not checkpoint.seen.has(event)}
+        holder = checkpoint.boundary.event_id  # its maker knew what else was in it, though perhaps not yet its id
+        unseen = {
+            event.event_id
+            for event in events
+            if not checkpoint.seen.has(event) and holder != event.event_id and holder not in event.replaces
+        }
         kept = set(checkpoint.head)
         late = [
             one

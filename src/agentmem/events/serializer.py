@@ -98,7 +98,7 @@ class Serializer:
         if self._redact is None or not text:
             return text
         try:
-            redacted = self._redact(text)
+            redacted: object = self._redact(text)
         except Exception as error:  # noqa: BLE001 - the user's own function; the text must not leave unredacted
             _log.error("error=<%s> | redact failed, the text is left out", type(error).__name__)
             return UNREADABLE
