@@ -164,7 +164,8 @@ class EventLogCheckpointStore:
         holder = found = None
         if event_id is not None:
             holder = next((event for event in events if event.event_id == event_id), None) or get(event_id)
-            found = None if holder is None else _carried(holder, key)
+            # Without its index, which nobody needs here and which may be that of a whole long past.
+            found = None if holder is None else _carried(holder, key, with_index=False)
             if found is None:
                 _log.warning(
                     "session=<%s>, event_id=<%s> | the event with the checkpoint is gone, and its summary with it; "
@@ -176,9 +177,10 @@ class EventLogCheckpointStore:
             self._current[key] = NO_POINTER if found is None else Pointer(event_id, found[0].version)
             self._aging.pop(key, None)
             if found is not None and holder is not None and datetime.now(UTC) - holder.at > _RENEW_AFTER:
-                checkpoint, previous = found
-                value = {"agent_id": key.agent_id, "previous": previous, "checkpoint": _packed(checkpoint)}
-                self._aging[key] = value
+                whole = _carried(holder, key)
+                if whole is not None:
+                    value = {"agent_id": key.agent_id, "previous": whole[1], "checkpoint": _packed(whole[0])}
+                    self._aging[key] = value
         return None if found is None else found[0]
 
     def overtaking(self, key: CheckpointKey, events: Sequence[DecodedEvent]) -> Checkpoint | None:
@@ -340,7 +342,9 @@ def _pointer(event: DecodedEvent, agent_id: str) -> Pointer | None:
     return Pointer(event_id, version if isinstance(version, int) else 0, is_final)
 
 
-def _carried(event: DecodedEvent, key: CheckpointKey) -> tuple[Checkpoint, str | None] | None:
+def _carried(
+    event: DecodedEvent, key: CheckpointKey, *, with_index: bool = True
+) -> tuple[Checkpoint, str | None] | None:
     """Return the checkpoint an event carries and the id of the event with the one before it."""
     value = event.ours.get(_CHECKPOINT)
     if value is None or value.get("agent_id") != key.agent_id:
@@ -350,7 +354,8 @@ def _carried(event: DecodedEvent, key: CheckpointKey) -> tuple[Checkpoint, str |
         return position if position.event_id else Position(event.event_id, position.item)
 
     try:
-        return _unpacked(value["checkpoint"]).map_positions(placed), value.get("previous")
+        stored = value["checkpoint"] if with_index else {**value["checkpoint"], "index": ()}
+        return _unpacked(stored).map_positions(placed), value.get("previous")
     except (CheckpointStoreError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointStoreError(
             f"the checkpoint of {describe(key)}, in event {event.event_id}, could not be read "
