@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import sqlite3
@@ -15,7 +16,9 @@ from strands import Agent
 from strands.types.session import SessionMessage
 
 from agentmem import CompactionConfig, HookConfig, MemoryConfig, SqliteCheckpoints
+from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
+from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.errors import (
     AgentMemError,
     CheckpointStoreError,
@@ -25,7 +28,7 @@ from agentmem.errors import (
     UnsentMessagesError,
 )
 from agentmem.events.reader import EventReader
-from agentmem.events.serializer import UNREADABLE
+from agentmem.events.serializer import UNREADABLE, agentmem_item
 from agentmem.scope.address import SessionAddress
 from agentmem.settings.sections import WriteConfig
 from agentmem.testing import ScriptedModel
@@ -76,7 +79,7 @@ def session():
 def test_an_odd_answer_of_the_log_is_neither_an_empty_history_nor_a_raw_error(session, body):
     client = session.memory.boto_session("us-west-2").client("bedrock-agentcore")
     answer_with(client, body)
-    reader = EventReader(client, SessionAddress(session.memory_id, "ann", session.session_id))
+    reader = EventReader(client, SessionAddress(session.memory_id, "ann", session.address.session_id))
     with pytest.raises(HistoryUnavailableError, match=session.memory_id):
         reader.page()
     with pytest.raises(HistoryUnavailableError, match=session.memory_id):
@@ -89,8 +92,10 @@ def test_an_odd_answer_to_a_turn_leaves_the_turn_queued(session, body):
     agent = session.agent(manager, ["Noted."])
     answers = [body]
     manager._client.meta.events.register_first(
-        "before-send.bedrock-agentcore.CreateEvent",
-        lambda request, **_: AWSResponse(request.url, 200, {}, Body(answers[0])) if answers else None,
+        "before-send.*",
+        lambda request, **_: (
+            AWSResponse(request.url, 200, {}, Body(answers[0])) if answers and request.url.endswith("/events") else None
+        ),
     )
     agent("I live in Porto.")
     assert manager.status.pending == 2
@@ -104,8 +109,6 @@ def test_an_odd_answer_to_a_turn_leaves_the_turn_queued(session, body):
 )
 def test_an_odd_answer_of_dynamodb_is_not_no_checkpoint(dynamodb, checkpoint_table, body):
     answer_with(dynamodb, body)
-    from agentmem.checkpoints.checkpoint import CheckpointKey
-
     store, key = DynamoDBCheckpointStore(dynamodb, checkpoint_table), CheckpointKey("m", "ann", "s", "default")
     for call in (lambda: store.load(key), lambda: list(store.history(key)), lambda: store.find(key, "0" * 12)):
         with pytest.raises(CheckpointStoreError):
@@ -115,19 +118,19 @@ def test_an_odd_answer_of_dynamodb_is_not_no_checkpoint(dynamodb, checkpoint_tab
 def test_a_state_of_another_version_is_an_error_that_names_the_session(session):
     agent = session.agent(script=["Noted."])
     agent("I live in Porto.")
-    event = session.client.list_events(memoryId=session.memory_id, actorId="ann", sessionId=session.session_id)[
+    event = session.data.list_events(memoryId=session.memory_id, actorId="ann", sessionId=session.address.session_id)[
         "events"
     ][0]
     state = {"agent_id": "default", "state": {}, "_internal_state": {"interrupt_state": 3}}
-    session.client.create_event(
+    session.data.create_event(
         memoryId=session.memory_id,
         actorId="ann",
-        sessionId=session.session_id,
+        sessionId=session.address.session_id,
         eventTimestamp=event["eventTimestamp"].replace(year=2100),
         payload=[{"blob": json.dumps(state)}],
         metadata=event["metadata"],
     )
-    with pytest.raises(HistoryUnavailableError, match=session.session_id):
+    with pytest.raises(HistoryUnavailableError, match=session.address.session_id):
         session.agent()
 
 
@@ -187,7 +190,7 @@ def test_a_redaction_that_returns_no_text_is_refused(session):
 
 def test_redaction_covers_names_of_documents_texts_in_bytes_and_keys(session):
     manager = session.manager(writes=WriteConfig(redact=lambda text: text.replace("ana", "[name]")))
-    document = {"name": "ana tax", "format": "txt", "source": {"bytes": "of ana".encode()}}
+    document = {"name": "ana tax", "format": "txt", "source": {"bytes": b"of ana"}}
     use = {"toolUse": {"toolUseId": "t-1", "name": "look", "input": {"ana": {"ana": 1, "[name]": 2}}}}
     result = {"toolResult": {"toolUseId": "t-1", "status": "success", "content": [{"json": {"ana": 3}}]}}
     agent = session.agent(manager, ["Noted."])
@@ -215,7 +218,7 @@ def test_state_that_changed_is_written_by_sync_agent(session):
     manager.sync_agent(agent)
     manager.sync_agent(agent)
     assert session.agent().state.get("pending") == {"i1": "approve?"}
-    events = session.client.list_events(memoryId=session.memory_id, actorId="ann", sessionId=session.session_id)[
+    events = session.data.list_events(memoryId=session.memory_id, actorId="ann", sessionId=session.address.session_id)[
         "events"
     ]
     assert len(events) == 3  # the session's mark, the turn, the state
@@ -261,8 +264,6 @@ async def _turns(memory):
 
 
 def test_managers_and_hooks_are_left_with_async_with():
-    import asyncio
-
     memory = MemoryConfig.local(path=":memory:", namespaces=()).bind("ann", "s-1")
     assert asyncio.run(_turns(memory)).pending == 0
 
@@ -322,14 +323,10 @@ def test_a_locked_file_costs_two_seconds_once(tmp_path, kind):
     assert kind == "outbox" or manager.checkpoint is not None
 
 
-def test_a_malformed_checkpoint_names_the_session(dynamodb, checkpoint_table, session):
-    from agentmem.checkpoints.event_log import EventLogCheckpointStore
-    from agentmem.checkpoints.checkpoint import CheckpointKey
-    from agentmem.events.serializer import agentmem_item
-
-    key = CheckpointKey(session.memory_id, "ann", session.session_id, "default")
-    store = EventLogCheckpointStore(session.client)
+def test_a_malformed_checkpoint_names_the_session(session):
+    key = CheckpointKey(session.memory_id, "ann", session.address.session_id, "default")
+    store = EventLogCheckpointStore(session.data)
     stored = {**checkpoint(1).to_dict(), "boundary": 3}
     store._write(key, [agentmem_item("checkpoint", {"agent_id": "default", "previous": None, "checkpoint": stored})])
-    with pytest.raises(AgentMemError, match=f"{session.session_id}.*{session.memory_id}"):
+    with pytest.raises(AgentMemError, match=f"{session.address.session_id}.*{session.memory_id}"):
         session.agent()
