@@ -222,7 +222,7 @@ class WriteConfig(Settings):
 
 
 class EventLogCheckpoints(Settings):
-    """Checkpoints ride in the turn's own event: no further infrastructure, one writer at a time."""
+    """Checkpoints ride in the turn's own event: no further infrastructure."""
 
     kind: Literal["event_log"] = "event_log"
 
