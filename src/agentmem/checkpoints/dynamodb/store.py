@@ -49,7 +49,7 @@ class DynamoDBCheckpointStore:
     """A ``CheckpointStore`` over one table, shared by any number of processes.
 
     A save is one transaction on the condition that the current version is the one before, so of two writers exactly
-    one wins and the other gets the winner back with the refusal. A load is one consistent GetItem. Items expire
+    one wins and the other gets the winner back with the refusal. A load is one consistent Query. Items expire
     ``ttl_days`` after the last use of the session; loading renews the current checkpoint at most once a day.
     """
 
