@@ -32,6 +32,9 @@ from agentmem.settings.sections import CompactionConfig
 
 STORES = ("event log", "in memory", "sqlite", "dynamodb")
 SKEWS = (0.0, -5.0, 5.0)
+EXAMPLES = 200 if settings.get_current_profile_name() == "thorough" else 4
+"""Schedules for each store and skew: all of them where the slow tests run."""
+
 _sessions = itertools.count()
 _time = time.time
 
