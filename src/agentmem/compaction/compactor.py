@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.checkpoints.summary import Summary
-from agentmem.compaction.pending_checkpoint import NOWHERE, Draft, entry_of
+from agentmem.compaction.pending_checkpoint import NOWHERE, Draft
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
 from agentmem.compaction.view_state import Account
 from agentmem.messages.cutting import RECALL_TOOL
@@ -22,6 +22,7 @@ from agentmem.messages.summary_fence import FENCE_TOKENS, count_in_fence, summar
 from agentmem.messages.tokens import Calibration, TokenCounter
 from agentmem.messages.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
 from agentmem.messages.turns import is_own_message, says_nothing, without_recall
+from agentmem.recall.passages import index_entry, recall_units
 from agentmem.support import telemetry
 
 if TYPE_CHECKING:
@@ -240,8 +241,7 @@ class Compactor:
         name = message["tracking_id"]
         with self._lock:
             if self.draft is not None and name in self.draft.entries:
-                entries = {**self.draft.entries, name: entry_of(self._outward(message))}
-                self.draft = replace(self.draft, entries=entries)
+                self.draft = replace(self.draft, entries={**self.draft.entries, **self._entries([message], [message])})
 
     def with_summary_again(self, messages: Sequence[Message]) -> list[Message]:
         """Return the messages with the summary in its place, should whatever edited them have taken it away."""
@@ -262,9 +262,7 @@ class Compactor:
             The draft to save instead.
         """
         with self._lock:
-            names = names_of_tools([*folded, *shortened])
-            said = (without_recall(message, names) for message in (*folded, *shortened))
-            new = {message["tracking_id"]: entry_of(self._outward(message)) for message in said if message is not None}
+            new = self._entries([*folded, *shortened], [*folded, *shortened])
             included = self._including(draft, folded, new)
             if self.draft is draft:
                 self.draft = included
@@ -272,6 +270,12 @@ class Compactor:
                 # A compaction came in between; what it summarized began from the summary before this.
                 self.draft = self._including(self.draft, folded, new)
             return included
+
+    def _entries(self, messages: Sequence[Message], among: Sequence[Message]) -> dict[str, IndexEntry]:
+        """Return index entries without positions; which calls were recalls is told from the messages around them."""
+        recalls = recall_units(among)
+        found = {one["tracking_id"]: index_entry(self._outward(one), NOWHERE, recalls) for one in messages}
+        return {name: entry for name, entry in found.items() if entry is not None}
 
     def _including(self, draft: Draft, folded: Sequence[Message], entries: Mapping[str, IndexEntry]) -> Draft:
         checkpoint = draft.checkpoint
@@ -325,11 +329,8 @@ class Compactor:
         ids = [message["tracking_id"] for message in plain]
         folded = [plain[index] for index in planned.folded]
         entries = dict(self.draft.entries) if self.draft is not None else {}
-        names = names_of_tools(plain)
-        for message in [*shortened, *folded]:
-            name, said = message["tracking_id"], without_recall(message, names)
-            if name not in self._account.indexed and name not in entries and said is not None:
-                entries[name] = entry_of(self._outward(said))
+        new = [one for one in (*shortened, *folded) if one["tracking_id"] not in self._account.indexed | entries.keys()]
+        entries |= self._entries(new, plain)
         self._account = self._account.following(planned, plain, shortened)
         base = self.current
         draft = Draft(

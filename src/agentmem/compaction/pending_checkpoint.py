@@ -5,26 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
+from agentmem.checkpoints.checkpoint import Checkpoint
 from agentmem.events.position import Position
-from agentmem.messages.truncation import handle_of
-from agentmem.recall.index_terms import INDEX_TERMS, key_terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from strands.types.content import Message
+    from agentmem.checkpoints.checkpoint import IndexEntry
 
-__all__ = ["NOWHERE", "Draft", "entry_of"]
+__all__ = ["NOWHERE", "Draft"]
 
 NOWHERE = Position("", 0)
 """Stands for a position in the log until it is known."""
-
-
-def entry_of(message: Message) -> IndexEntry:
-    """Return the index entry of a message, without its position."""
-    terms = tuple(key_terms(message, INDEX_TERMS))
-    return IndexEntry(handle_of(message["tracking_id"]), NOWHERE, message["role"], terms)
 
 
 @dataclass(frozen=True)

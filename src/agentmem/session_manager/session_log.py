@@ -15,14 +15,13 @@ from strands.types.session import Session, SessionType
 
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.version_rules import is_further_back
+from agentmem.compaction.pending_checkpoint import NOWHERE
 from agentmem.errors import CheckpointConflictError, CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement
 from agentmem.messages.tracking import identify
-from agentmem.messages.truncation import handle_of, names_of_tools
-from agentmem.messages.turns import without_recall
-from agentmem.recall.index_terms import INDEX_TERMS, key_terms
-from agentmem.session_manager.backfill import index_entry
+from agentmem.messages.truncation import handle_of
+from agentmem.recall.passages import index_entries, index_entry
 from agentmem.session_manager.concurrent_writers import OtherWriters
 from agentmem.support.clock import monotonic
 
@@ -102,11 +101,7 @@ class SessionLog:
         Args:
             messages: Oldest first.
         """
-        names = names_of_tools(one.message for one in messages)
-        said = ((one, without_recall(one.message, names)) for one in messages)
-        self._left_out = [
-            index_entry(replace(one, message=self._outward.message(message))) for one, message in said if message
-        ]
+        self._left_out = index_entries((self._outward.message(one.message), one.position) for one in messages)
 
     def begin_session(self, session_id: str) -> None:
         """Write the mark by which the plain SDK session manager knows that a session exists."""
@@ -162,8 +157,9 @@ class SessionLog:
         if isinstance(self._store, EventLogCheckpointStore):
             self._store.keep_place(self._key)  # what was read has the message's terms in its index
         item = self._outward.item(message)
-        terms = key_terms(self._outward.message(message), INDEX_TERMS)
-        new = Replacement(name, tuple(item.payload_items), handle_of(name), tuple(terms))
+        entry = index_entry(self._outward.message(message), NOWHERE)
+        passages = () if entry is None else tuple(entry.to_list()[4])
+        new = Replacement(name, tuple(item.payload_items), handle_of(name), passages)
         self._writer.redact(new, self.positions.get(name), self._replaced)
 
     def close_part(self, after_seconds: float) -> bool:
