@@ -33,11 +33,15 @@ from strands import Agent, tool
 import agentmem
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
+from agentmem.checkpoints.restore import read_session
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.events.codec import encode_message
 from agentmem.events.reader import EventReader
 from agentmem.local import LocalMemory
+from agentmem.messages.truncation import TruncationSettings
 from agentmem.recall.recall import SessionRecall
 from agentmem.scope.address import SessionAddress
+from agentmem.session_manager.backfill import FirstOpening
 from agentmem.session_manager.manager import CompactingSessionManager
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 
@@ -318,7 +322,13 @@ def filled(messages: int, *, checkpoints: bool) -> Place:
             **place.address.parameters(), eventTimestamp=1_700_000_000 + number, payload=payload, extractionMode="SKIP"
         )
     if checkpoints:
-        place.agent(token_threshold=20_000)
+        # As if the session had been compacted all along: every page of events made a checkpoint.
+        key = CheckpointKey(place.memory_id, "ann", "bench", "default")
+        reader, store = EventReader(place.data, place.address), EventLogCheckpointStore(place.data)
+        unread = read_session(reader, store, key, enough=lambda events: len(events) >= 100)
+        FirstOpening(
+            reader, store, key, TruncationSettings(), ExtractiveSummarizer(), 500, max_events=messages
+        ).fold(unread)
     return place
 
 

@@ -9,14 +9,23 @@ asked once before, counts less.
 
 from __future__ import annotations
 
+import heapq
 import math
+import sys
 from array import array
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agentmem.events.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from numpy.typing import NDArray
 
     from agentmem.checkpoints.checkpoint import IndexEntry
     from agentmem.recall.question import Question
@@ -36,7 +45,36 @@ FROM_CALL, FROM_TURN = 0.8, 0.4
 SPEAKER, ROLE, TIME, ECHO = 2.5, 1.25, 2.0, 0.5
 """Factors for the named speaker, the person of a pronoun, the named time, and the question itself."""
 
-_BYTES_A_POSTING, _BYTES_A_TERM, _BYTES_A_PASSAGE, _BYTES_A_MESSAGE = 5, 190, 60, 420
+MOST_HITS = 500
+"""Passages that one question ranks: more than any answer has room for."""
+
+_BYTES_A_POSTING, _BYTES_A_PASSAGE, _BYTES_A_MESSAGE = 8, 40, 400
+_PASSAGES = 1 << 24
+
+
+@dataclass(slots=True)
+class IndexedMessage:
+    """One message in the index.
+
+    Attributes:
+        handle: Its handle.
+        position: Where it stands in the log; its event id is empty as long as it is not written.
+        role: ``user`` or ``assistant``.
+        language: The language of its terms.
+        first: The number of its first passage in the index.
+        count: How many passages it has.
+        label: A speaker's name in front of it, with the colon.
+        milliseconds: Its time since the epoch, or -1.
+    """
+
+    handle: str
+    position: Position
+    role: str
+    language: str
+    first: int
+    count: int
+    label: str = ""
+    milliseconds: int = -1
 
 
 @dataclass(frozen=True)
@@ -44,28 +82,18 @@ class Hit:
     """A ranked passage.
 
     Attributes:
-        entry: The message it is in.
+        message: The message it is in.
         number: Which of its passages.
         score: Its score; only the order means anything.
         matched: The question's terms that it has itself.
         reasons: Further reasons for its place, in plain words.
     """
 
-    entry: IndexEntry
+    message: IndexedMessage
     number: int
     score: float
     matched: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
-
-
-@dataclass
-class _Message:
-    """One message in the index: its entry without terms, and the number of its first passage."""
-
-    entry: IndexEntry
-    first: int
-    count: int
-    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,13 +111,16 @@ class PassageIndex:
 
     Attributes:
         messages: The messages by handle.
+        changes: Counts what was added and removed.
         languages: How many messages are in each language.
     """
 
-    messages: dict[str, _Message] = field(default_factory=dict)
+    messages: dict[str, IndexedMessage] = field(default_factory=dict)
+    changes: int = 0
     languages: Counter[str] = field(default_factory=Counter)
-    _postings: dict[str, array[int]] = field(default_factory=dict)
-    _owners: list[_Message | None] = field(default_factory=list)
+    _postings: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    _new_postings: array[int] = field(default_factory=lambda: array("Q"))
+    _owners: list[IndexedMessage | None] = field(default_factory=list)
     _lengths: array[int] = field(default_factory=lambda: array("H"))
     _unit_of: list[str] = field(default_factory=list)
     _labels: Counter[str] = field(default_factory=Counter)
@@ -108,8 +139,12 @@ class PassageIndex:
     def add(self, entry: IndexEntry) -> None:
         """Index a message; one with the same handle takes the earlier one's place."""
         self.discard(entry.handle)
-        own = _Message(_without_terms(entry), len(self._owners), len(entry.passages))
-        self.messages[entry.handle] = own
+        self.changes += 1
+        own = IndexedMessage(
+            sys.intern(entry.handle), entry.position, entry.role, entry.language, len(self._owners), len(entry.passages)
+        )
+        self.messages[own.handle] = own
+        self.place(own.handle, entry.position)
         self.languages[entry.language] += 1
         self._size += _BYTES_A_MESSAGE
         for passage in entry.passages:
@@ -117,12 +152,7 @@ class PassageIndex:
             self._owners.append(own)
             self._unit_of.append(passage.unit)
             self._lengths.append(min(len(passage.terms), 65_535))
-            for term in passage.terms:
-                postings = self._postings.get(term)
-                if postings is None:
-                    postings = self._postings[term] = array("I")
-                    self._size += _BYTES_A_TERM
-                postings.append(number)
+            self._new_postings.extend(_key(term) | number for term in passage.terms)
             self._size += _BYTES_A_PASSAGE + _BYTES_A_POSTING * len(passage.terms)
             self._alive += 1
             self._total_length += len(passage.terms)
@@ -131,9 +161,12 @@ class PassageIndex:
             self._labels[own.label] += 1
         self._order = None
 
-    def place(self, handle: str, entry: IndexEntry) -> None:
-        """Note where a message stands that had no place in the log yet."""
-        self.messages[handle].entry = _without_terms(entry)
+    def place(self, handle: str, position: Position) -> None:
+        """Note where a message stands in the log."""
+        own = self.messages[handle]
+        # The messages of one event share its id, which is most of a position.
+        own.position = Position(sys.intern(position.event_id), position.item)
+        own.milliseconds = position.milliseconds
         self._order = None
 
     def discard(self, handle: str) -> None:
@@ -141,7 +174,8 @@ class PassageIndex:
         own = self.messages.pop(handle, None)
         if own is None:
             return
-        self.languages[own.entry.language] -= 1
+        self.changes += 1
+        self.languages[own.language] -= 1
         if own.label:
             self._labels[own.label] -= 1
         for number in range(own.first, own.first + own.count):
@@ -166,20 +200,26 @@ class PassageIndex:
                     if 0 <= beside < len(order) and self._unit_of[order[beside]] == self._unit_of[number]:
                         scores[order[beside]] += score * LENT**step
         from_call = self._lend_to_results(scores, masks, rarities, average)
+        full = (1 << len(wanted)) - 1
+        weighed = [
+            (score * self._factor(number, masks.get(number, 0), full, question, named), places[number], number)
+            for number, score in scores.items()
+            if self._owners[number] is not None
+        ]
         hits = []
-        for number, score in scores.items():
+        # Of equals the later comes first: it is what holds now.
+        for score, _, number in heapq.nlargest(MOST_HITS, weighed):
             message = self._owners[number]
             if message is None:
                 continue
-            factor, reasons = self._factor(message, number, masks.get(number, 0), question, named, len(wanted))
+            mask = masks.get(number, 0)
+            reasons = self._reasons(number, question, named)
             if number in from_call:
-                reasons.append("its tool call or turn has " + _quoted(from_call[number], wanted))
-            if number not in own:
+                reasons.append("its tool call or turn has " + ", ".join(_names(from_call[number], wanted)))
+            if not mask:
                 reasons.append("stands beside a passage that matches")
-            matched = tuple(_name(forms) for at, forms in enumerate(wanted) if masks.get(number, 0) >> at & 1)
-            hits.append(Hit(message.entry, number - message.first, score * factor, matched, tuple(reasons)))
-        # Of equals the later comes first: it is what holds now.
-        return sorted(hits, key=lambda hit: (-hit.score, -places[self.messages[hit.entry.handle].first + hit.number]))
+            hits.append(Hit(message, number - message.first, score, _names(mask, wanted), tuple(reasons)))
+        return hits
 
     def units_of(self, handle: str) -> frozenset[str]:
         """Return the units of a message's passages."""
@@ -188,24 +228,24 @@ class PassageIndex:
 
     def tokens_of(self, hit: Hit) -> int:
         """Estimate the tokens of a passage from its terms."""
-        return 10 + 2 * self._lengths[self.messages[hit.entry.handle].first + hit.number]
+        return 10 + 2 * self._lengths[self.messages[hit.message.handle].first + hit.number]
 
     def with_calls(self, hits: Iterable[Hit]) -> Iterator[Hit]:
         """Yield hits, behind each one in a tool's result the call that it answers."""
         given: set[int] = set()
         for hit in hits:
             yield hit
-            call = self._calls.get(self.messages[hit.entry.handle].first + hit.number)
+            call = self._calls.get(self.messages[hit.message.handle].first + hit.number)
             owner = None if call is None else self._owners[call]
             if owner is not None and call is not None and call not in given:
                 given.add(call)
-                yield Hit(owner.entry, call - owner.first, 0.0, (), ("is the call of the result",))
+                yield Hit(owner, call - owner.first, 0.0, (), ("is the call of the result",))
 
     def covers(self, question: Question, hits: Sequence[Hit]) -> bool:
         """Tell whether one message has every term of a question."""
         found: defaultdict[str, set[str]] = defaultdict(set)
         for hit in hits:
-            found[hit.entry.handle].update(hit.matched)
+            found[hit.message.handle].update(hit.matched)
         most = max(map(len, found.values()), default=0)
         return most >= len(question.wanted)
 
@@ -214,12 +254,22 @@ class PassageIndex:
         masks: defaultdict[int, int] = defaultdict(int)
         rarities = []
         for at, forms in enumerate(wanted):
-            numbers = {number for form in forms for number in self._postings.get(form, ())}
+            numbers = {number for form in forms for number in self._with_term(form)}
             living = [number for number in numbers if self._owners[number] is not None]
             rarities.append(math.log(1 + (self._alive - len(living) + 0.5) / (len(living) + 0.5)))
             for number in living:
                 masks[number] |= 1 << at
         return masks, rarities
+
+    def _with_term(self, term: str) -> list[int]:
+        """Return the passages that have a term."""
+        if self._new_postings:
+            self._postings = np.sort(np.concatenate((self._postings, np.array(self._new_postings, np.uint64))))
+            self._new_postings = array("Q")
+        key = _key(term)
+        first, last = np.searchsorted(self._postings, np.array((key, key + _PASSAGES), np.uint64))
+        found: list[int] = (self._postings[first:last] & np.uint64(_PASSAGES - 1)).tolist()
+        return found
 
     def _weight(self, mask: int, number: int, rarities: Sequence[float], average: float) -> float:
         norm = K1 * (1 - B + B * self._lengths[number] / average)
@@ -245,24 +295,31 @@ class PassageIndex:
                     given[number] = from_call | from_turn
         return given
 
-    def _factor(
-        self, message: _Message, number: int, mask: int, question: Question, named: set[str], terms: int
-    ) -> tuple[float, list[str]]:
-        factor, reasons = 1.0, []
-        if message.label in named:
-            factor *= SPEAKER
-            reasons.append(f"said by {message.label[:-1]}, whom the question names")
-        plain = not self._unit_of[number]
-        if plain and message.entry.role in question.roles:
+    def _factor(self, number: int, mask: int, full: int, question: Question, named: AbstractSet[str]) -> float:
+        message = self._owners[number]
+        if message is None:
+            return 0.0
+        factor = SPEAKER if message.label in named else 1.0
+        if question.roles and message.role in question.roles and not self._unit_of[number]:
             factor *= ROLE
-            reasons.append(f"said by the {message.entry.role}, of whom the question speaks")
-        if question.is_at(message.entry.position.milliseconds):
+        if question.since is not None and question.is_at(message.milliseconds):
             factor *= TIME
-            reasons.append("of the time that the question names")
-        if plain and terms > 1 and mask == (1 << terms) - 1 and self._lengths[number] == terms:
+        if mask == full and full > 1 and self._lengths[number] == full.bit_count() and not self._unit_of[number]:
             factor *= ECHO
-            reasons.append("has the question's words and no others")
-        return factor, reasons
+        return factor
+
+    def _reasons(self, number: int, question: Question, named: AbstractSet[str]) -> list[str]:
+        message = self._owners[number]
+        if message is None:
+            return []
+        reasons = []
+        if message.label in named:
+            reasons.append(f"said by {message.label[:-1]}, whom the question names")
+        if message.role in question.roles and not self._unit_of[number]:
+            reasons.append(f"said by the {message.role}, of whom the question speaks")
+        if question.is_at(message.milliseconds):
+            reasons.append("of the time that the question names")
+        return reasons
 
     def _in_order(self) -> array[int]:
         """Return the living passages in the order of the conversation, and note which message opened each's turn."""
@@ -279,10 +336,10 @@ class PassageIndex:
                 units: dict[str, list[int]] = {}
                 for number in numbers:
                     units.setdefault(self._unit_of[number], []).append(number)
-                if message.entry.role == "user" and "" in units:
+                if message.role == "user" and "" in units:
                     opening = numbers
                 units.pop("", None)
-                if message.entry.role == "assistant":
+                if message.role == "assistant":
                     calls |= units
                     continue
                 for unit, result in units.items():
@@ -296,13 +353,14 @@ class PassageIndex:
 _SIGNED = 3  # a name in front of fewer messages than this is a heading, not a speaker
 
 
-def _without_terms(entry: IndexEntry) -> IndexEntry:
-    return replace(entry, passages=())
+def _key(term: str) -> int:
+    """Return what a posting begins with: 40 bits of the term's hash, in front of 24 for the passage's number."""
+    return (hash(term) & 0xFF_FFFF_FFFF) * _PASSAGES
 
 
-def _place(message: _Message) -> tuple[bool, tuple[int, int, str]]:
-    position = message.entry.position
-    return not position.event_id, (position.milliseconds, position.item, position.event_id)
+def _place(message: IndexedMessage) -> tuple[bool, tuple[int, int, str]]:
+    position = message.position
+    return not position.event_id, (message.milliseconds, position.item, position.event_id)
 
 
 def _union(masks: Mapping[int, int], numbers: Iterable[int]) -> int:
@@ -312,11 +370,6 @@ def _union(masks: Mapping[int, int], numbers: Iterable[int]) -> int:
     return union
 
 
-def _name(forms: Iterable[str]) -> str:
-    return min(forms, key=lambda form: (len(form), form))
-
-
-def _quoted(mask: int, wanted: Sequence[tuple[str, ...]]) -> str:
-    return ", ".join(_name(forms) for at, forms in enumerate(wanted) if mask >> at & 1)
-
-
+def _names(mask: int, wanted: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the shortest form of each term of a mask."""
+    return tuple(min(forms, key=len) for at, forms in enumerate(wanted) if mask >> at & 1)

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-    from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore, IndexEntry
+    from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
     from agentmem.events.codec import LoggedMessage
+    from agentmem.events.position import Position
     from agentmem.events.reader import EventReader
     from agentmem.recall.question import Question
     from agentmem.recall.ranking import Hit
@@ -100,24 +101,28 @@ class SessionRecall:
         for message in waiting:
             if handle_of(message["tracking_id"]) == name:
                 return _part(self._seen.unwritten(message), names, block)
-        known = self._seen.index.messages.get(name)
-        entry = known.entry if known is not None and known.entry.position.event_id else None
-        entry = entry or self._store.find(self._key, name)
-        if entry is None:
+        position = self._position(name)
+        if position is None:
+            entry = self._store.find(self._key, name)
+            position = None if entry is None else entry.position
+        if position is None:
             self._seen.refresh(waiting)
-            known = self._seen.index.messages.get(name)
-            entry = None if known is None else known.entry
-        return None if entry is None else self._fetch(entry, block)
+            position = self._position(name)
+        return None if position is None else self._fetch(name, position, block)
 
-    def _fetch(self, entry: IndexEntry, block: int | None) -> RecalledMessage | None:
-        event = self._reader.get(entry.position.event_id)
+    def _position(self, handle: str) -> Position | None:
+        known = self._seen.index.messages.get(handle)
+        return known.position if known is not None and known.position.event_id else None
+
+    def _fetch(self, handle: str, position: Position, block: int | None) -> RecalledMessage | None:
+        event = self._reader.get(position.event_id)
         if event is None:
-            _log.info("event_id=<%s> | recalled event is gone", entry.position.event_id)
+            _log.info("event_id=<%s> | recalled event is gone", position.event_id)
             return None
         names = names_of_tools(one.message for one in event.messages)
-        by_handle = [one for one in event.messages if handle_of(one.message["tracking_id"]) == entry.handle]
+        by_handle = [one for one in event.messages if handle_of(one.message["tracking_id"]) == handle]
         # A message without a tracking id of its own is known by its place.
-        by_item = [one for one in event.messages if one.position.item == entry.position.item]
+        by_item = [one for one in event.messages if one.position.item == position.item]
         return next((_part(one, names, block) for one in (*by_handle, *by_item)), None)
 
     def by_words(
@@ -181,23 +186,25 @@ class SessionRecall:
     def _ranked(self, question: Question, left_out: AbstractSet[str], max_tokens: int) -> list[Hit]:
         """Return the hits, the originals of the best read as far as the answer has room and the calls suffice."""
         index = self._seen.index
-        hits = [hit for hit in index.rank(question) if hit.entry.handle not in left_out]
+        hits = [hit for hit in index.rank(question) if hit.message.handle not in left_out]
         handles: dict[str, None] = {}
         room = 2 * max_tokens
         for hit in index.with_calls(hits):
-            if (hit.entry.handle, hit.number) in self._shown:
+            if (hit.message.handle, hit.number) in self._shown:
                 continue
-            handles[hit.entry.handle] = None
+            handles[hit.message.handle] = None
             room -= index.tokens_of(hit)
             if room < 0:
                 break
-        if not self._seen.read(list(handles)):
+        changes = index.changes
+        self._seen.read(list(handles))
+        if index.changes == changes:
             return hits
-        return [hit for hit in index.rank(question) if hit.entry.handle not in left_out]
+        return [hit for hit in index.rank(question) if hit.message.handle not in left_out]
 
     def _filled(self, hits: Sequence[Hit], max_tokens: int) -> Answer:
         answer = Answer(max_tokens)
-        fresh = [hit for hit in hits if (hit.entry.handle, hit.number) not in self._shown]
+        fresh = [hit for hit in hits if (hit.message.handle, hit.number) not in self._shown]
         answer.fill(self._seen.index.with_calls(fresh), self._seen.passages)
         return answer
 

@@ -93,7 +93,7 @@ class Answer:
             read: Returns a message and its passages by handle, or None when it is not at hand.
         """
         for hit in hits:
-            handle = hit.entry.handle
+            handle = hit.message.handle
             if (handle, hit.number) in self.shown:
                 continue
             if self.left < _LEAST_ROOM:
@@ -126,8 +126,8 @@ class Answer:
         self.left -= tokens
         part.texts[hit.number] = text
         part.why[hit.number] = _reason(hit)
-        self._parts[hit.entry.handle] = part
-        self.shown.add((hit.entry.handle, hit.number))
+        self._parts[hit.message.handle] = part
+        self.shown.add((hit.message.handle, hit.number))
 
     def messages(self, max_tokens: int, *, explain: bool) -> list[RecalledMessage]:
         """Return the answer, the message with the best passage first.

@@ -2,7 +2,7 @@
 
 Everything known is in a passage index: what the checkpoints' indexes say of folded messages, and what pages of events
 and the running turn hold. Originals are kept too, the latest used first, so that a question costs one call when
-nothing new was written. Both are bounded (`MEMORY_BYTES`).
+nothing new was written. Both are bounded (`INDEX_BYTES`, `ORIGINAL_BYTES`).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from agentmem.events.reader import EventReader, Page
     from agentmem.recall.passages import Passage
 
-MEMORY_BYTES = 16_000_000
-"""Most bytes that one session's recall keeps: at most half of it originals, the rest index."""
+INDEX_BYTES, ORIGINAL_BYTES = 11_000_000, 5_000_000
+"""Most bytes that one session's recall keeps, 16 MB in all: of the index, and of originals."""
 
 FEW_MESSAGES, FEW_CALLS, MANY_CALLS = 1_500, 6, 10
 """A question may make six calls to the service, of a session that is known to be longer than 1,500 messages ten."""
@@ -95,7 +95,7 @@ class SeenLog:
         self._take([self.unwritten(message) for message in waiting])
         for handle in stale - self._unsent:
             known = self.index.messages.get(handle)
-            if known is not None and not known.entry.position.event_id:
+            if known is not None and not known.position.event_id:
                 self._drop(handle)
         while self._ends_behind(self._boundary) and self.calls_left > 1 and self._parts is None and self.deepen():
             pass
@@ -143,24 +143,21 @@ class SeenLog:
         self._originals.move_to_end(handle)
         return kept[0]
 
-    def read(self, handles: Sequence[str]) -> bool:
+    def read(self, handles: Sequence[str]) -> None:
         """Read the originals of indexed messages, by pages where those are fewer calls than single events.
 
         Args:
             handles: The messages, the most wanted first; what the calls do not suffice for is left out.
-
-        Returns:
-            Whether anything was read.
         """
-        entries = [self.index.messages[handle].entry for handle in handles if handle not in self._originals]
-        wanted = list(dict.fromkeys(entry.position.event_id for entry in entries if entry.position.event_id))
+        missing = (self.index.messages[handle].position for handle in handles if handle not in self._originals)
+        wanted = list(dict.fromkeys(position.event_id for position in missing if position.event_id))
         if not wanted or self.calls_left <= 0:
-            return False
+            return
         end = None if self.oldest is None else self.oldest.timestamp() * 1_000
         unread = {
-            one.entry.position.event_id
+            one.position.event_id
             for one in self.index.messages.values()
-            if end is not None and 0 <= one.entry.position.milliseconds < end
+            if end is not None and 0 <= one.milliseconds < end
         }
         pages = -(-len(unread) // 100)
         if 0 < pages <= min(self.calls_left, len(wanted)):
@@ -174,12 +171,11 @@ class SeenLog:
             for event_id, event in zip(wanted, pool.map(self._reader.get, wanted), strict=True):
                 if event is None:
                     _log.info("event_id=<%s> | recalled event is gone", event_id)
-                    for entry in [one.entry for one in self.index.messages.values()]:
-                        if entry.position.event_id == event_id:
-                            self.index.discard(entry.handle)
+                    for one in list(self.index.messages.values()):
+                        if one.position.event_id == event_id:
+                            self.index.discard(one.handle)
                 else:
                     self._take(event.messages, at=event_id)
-        return True
 
     def _ends_behind(self, position: Position | None) -> bool:
         """Whether reading page by page has not come as far back as a position."""
@@ -241,7 +237,7 @@ class SeenLog:
     def _add_indexed(self, entries: Iterable[IndexEntry]) -> None:
         for entry in entries:
             known = self.index.messages.get(entry.handle)
-            if known is None and self.index.size < MEMORY_BYTES // 2:
+            if known is None and self.index.size < INDEX_BYTES:
                 self.index.add(entry)
 
     def _take(self, messages: Sequence[LoggedMessage], at: str | None = None) -> None:
@@ -259,20 +255,19 @@ class SeenLog:
                 if one.position.event_id and not kept.position.event_id:
                     self._keep(handle, one)
                     if handle in self.index.messages:
-                        entry = self.index.messages[handle].entry
-                        self.index.place(handle, replace(entry, position=one.position))
+                        self.index.place(handle, one.position)
                 continue
             if kept is not None and one.position.event_id and (
                 handle in self._unsent if not kept.position.event_id else one.position < kept.position
             ):
                 continue  # what is kept is newer: a redaction on its way, or the later of two writings
             known = self.index.messages.get(handle)
-            if known is not None and kept is None and known.entry.position == one.position:
+            if known is not None and kept is None and known.position == one.position:
                 self._keep(handle, one)  # the checkpoint's index has its terms
                 continue
             if known is None and at is not None:
                 # Plain text has no tracking id of its own; an event written anew gives it another handle.
-                for old in [other.entry for other in self.index.messages.values()]:
+                for old in list(self.index.messages.values()):
                     if old.position.event_id == at and old.position.item == one.position.item:
                         self.index.discard(old.handle)
             entry = index_entry(one.message, one.position, self._recalls)
@@ -285,11 +280,11 @@ class SeenLog:
     def _keep(self, handle: str, one: LoggedMessage) -> None:
         self._originals_size -= self._originals.pop(handle, (one, 0))[1]
         size = _size_of(one.message["content"]) + 600
-        if size > MEMORY_BYTES // 8:
+        if size > ORIGINAL_BYTES // 4:
             size = 0 if not one.position.event_id else size  # an unsent one is somebody else's memory
         self._originals[handle] = (one, size)
         self._originals_size += size
-        while self._originals_size > MEMORY_BYTES // 2 and len(self._originals) > 1:
+        while self._originals_size > ORIGINAL_BYTES and len(self._originals) > 1:
             _, (_, dropped) = self._originals.popitem(last=False)
             self._originals_size -= dropped
 
