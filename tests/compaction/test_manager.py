@@ -261,7 +261,7 @@ def test_recalled_text_is_not_recalled_again(session):
     manager, _, _ = _talk(session, 12, first=50)
     found = manager.recall.by_words("What was my code for item 2?", max_tokens=4_000)
     assert found
-    assert not [one for one in found if "UTC, handle" in one.text or "recall_session(" in one.text]
+    assert not [one for one in found if "UTC, handle" in one.text or "recall_session({" in one.text]
 
 
 def test_a_tool_of_the_same_name_is_respected(session, caplog):

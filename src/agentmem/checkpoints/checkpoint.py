@@ -78,8 +78,13 @@ class IndexEntry:
 
     @classmethod
     def from_list(cls, value: Sequence[Any]) -> IndexEntry:
-        """Read the JSON form; further elements of a future format are passed over."""
+        """Read the JSON form; further elements of a future format are passed over.
+
+        Before passages there was one list of terms a message.
+        """
         handle, event_id, item, role, passages = value[:5]
+        if passages and isinstance(passages[0], str):
+            passages = [["", *passages]]
         indexed = tuple(IndexedPassage(tuple(map(str, terms)), str(unit)) for unit, *terms in passages)
         language = str(value[5]) if len(value) > 5 else "en"
         return cls(str(handle), Position(str(event_id), int(item)), str(role), indexed, language)

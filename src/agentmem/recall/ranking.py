@@ -45,6 +45,9 @@ FROM_CALL, FROM_TURN = 0.8, 0.4
 SPEAKER, ROLE, TIME, ECHO = 2.5, 1.25, 2.0, 0.5
 """Factors for the named speaker, the person of a pronoun, the named time, and the question itself."""
 
+NAMED = 0.01
+"""Score of a passage that only is of the named time or speaker: behind all that share a term."""
+
 MOST_HITS = 500
 """Passages that one question ranks: more than any answer has room for."""
 
@@ -199,6 +202,7 @@ class PassageIndex:
                 for beside in (places[number] - step, places[number] + step):
                     if 0 <= beside < len(order) and self._unit_of[order[beside]] == self._unit_of[number]:
                         scores[order[beside]] += score * LENT**step
+        self._lend_to_named(scores, question, named)
         from_call = self._lend_to_results(scores, masks, rarities, average)
         full = (1 << len(wanted)) - 1
         weighed = [
@@ -274,6 +278,15 @@ class PassageIndex:
     def _weight(self, mask: int, number: int, rarities: Sequence[float], average: float) -> float:
         norm = K1 * (1 - B + B * self._lengths[number] / average)
         return sum(rarity for at, rarity in enumerate(rarities) if mask >> at & 1) * (K1 + 1) / (1 + norm)
+
+    def _lend_to_named(self, scores: dict[int, float], question: Question, named: AbstractSet[str]) -> None:
+        """Let passages of the time or the speaker that a question names be answers without any of its terms."""
+        if question.since is None and not named:
+            return
+        for message in self.messages.values():
+            if question.is_at(message.milliseconds) or message.label in named:
+                for number in range(message.first, message.first + message.count):
+                    scores[number] += NAMED
 
     def _lend_to_results(
         self, scores: dict[int, float], masks: dict[int, int], rarities: Sequence[float], average: float

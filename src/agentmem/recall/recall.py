@@ -8,6 +8,7 @@ them into the answer (`recalled`).
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
@@ -69,6 +70,7 @@ class SessionRecall:
         self._key = key
         self._unsent = unsent
         self._seen = SeenLog(reader, store, key)
+        self._lock = threading.Lock()
         self._asked = ""
         self._shown: set[tuple[str, int]] = set()
         self.looked_back_to: datetime | None = None
@@ -88,7 +90,8 @@ class SessionRecall:
             CheckpointStoreError: The index could not be read.
         """
         with telemetry.timed("recall.duration", by="handle"), telemetry.span("recall", by="handle") as span:
-            found = self._by_handle(handle)
+            with self._lock:
+                found = self._by_handle(handle)
             telemetry.describe(span, found=int(found is not None), tokens=count_text(found.text) if found else 0)
         telemetry.count("recalls", by="handle")
         return found
@@ -149,7 +152,8 @@ class SessionRecall:
             CheckpointStoreError: The indexes could not be read.
         """
         with telemetry.timed("recall.duration", by="words"), telemetry.span("recall", by="words") as span:
-            found = self._by_words(query, max_tokens, asked=asked, explain=explain)
+            with self._lock:
+                found = self._by_words(query, max_tokens, asked=asked, explain=explain)
             telemetry.describe(span, found=len(found), tokens=sum(count_text(one.text) for one in found))
         telemetry.count("recalls", by="words")
         return found

@@ -108,6 +108,20 @@ class Answer:
                 part = _Part(*found)
             if hit.number < len(part.passages):
                 self._add(part, hit)
+        self._complete()
+
+    def _complete(self) -> None:
+        """Use the room that is left for the rest of the messages, those whose rest fits."""
+        for handle, part in self._parts.items():
+            missing = [number for number in range(len(part.passages)) if number not in part.texts]
+            tokens = sum(count_text(part.passages[number].text) + 1 for number in missing)
+            if not missing or not part.is_whole or tokens > self.left:
+                continue
+            self.left -= tokens
+            for number in missing:
+                part.texts[number] = part.passages[number].text
+                part.why[number] = "belongs to the same message"
+                self.shown.add((handle, number))
 
     def _add(self, part: _Part, hit: Hit) -> None:
         text = part.passages[hit.number].text

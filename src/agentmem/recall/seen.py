@@ -59,6 +59,10 @@ class SeenLog:
         self._reader = reader
         self._store = store
         self._key = key
+        self._begin()
+        self.calls_left = 0
+
+    def _begin(self) -> None:
         self._originals: OrderedDict[str, tuple[LoggedMessage, int]] = OrderedDict()
         self._originals_size = 0
         self._versions: set[Any] = set()
@@ -70,7 +74,6 @@ class SeenLog:
         self._parts: Iterator[tuple[str, list[IndexEntry]]] | None = None
         self._boundary: Position | None = None
         self.index = PassageIndex()
-        self.calls_left = 0
         self.oldest: datetime | None = None
         self.at_end = False
 
@@ -84,6 +87,11 @@ class SeenLog:
         page = first = self._page(None, PAGE_SIZE if fresh else _NEW_EVENTS)
         while not fresh and page.next_token and self.calls_left and not self._reaches_known(page):
             page = self._page(page.next_token)
+        if not fresh and not page.next_token and not self._reaches_known(page):
+            # Nothing of what is known stands in the log any more: it was forgotten, or has expired.
+            self._begin()
+            fresh, page = True, self._page(None)
+            first = page
         if fresh:
             self._note_end(page)
         self._newest = max(
@@ -97,8 +105,10 @@ class SeenLog:
             known = self.index.messages.get(handle)
             if known is not None and not known.position.event_id:
                 self._drop(handle)
-        while self._ends_behind(self._boundary) and self.calls_left > 1 and self._parts is None and self.deepen():
-            pass
+        # Without a checkpoint nothing is indexed, and without the kept tail the newest part is missing.
+        while self._parts is None and (self._boundary is None or self._ends_behind(self._boundary)):
+            if self.calls_left <= (0 if self._boundary is None else 1) or not self.deepen():
+                break
 
     @staticmethod
     def unwritten(message: Message) -> LoggedMessage:

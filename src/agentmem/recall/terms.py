@@ -69,7 +69,8 @@ _WIDE = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _LONGEST = 64
-_TELLING_LETTERS = 20  # py3langid names the language of five words rightly; of two it guesses
+_TELLING_LETTERS = 8
+_CLEARLY = 10.0  # in log likelihood; closer than that to English, a short text is taken for English
 _DETECTED = 1_000
 
 
@@ -83,12 +84,13 @@ def language_of(text: str) -> str:
         A language with a stemmer, or one written without spaces; `DEFAULT_LANGUAGE` when it cannot be told.
     """
     letters = " ".join(_LETTERS.findall(text[:_DETECTED]))
-    if len(letters) < (_TELLING_LETTERS if letters.isascii() or not _WIDE.search(letters) else 4):
+    if len(letters) < _TELLING_LETTERS and not _WIDE.search(letters):
         return DEFAULT_LANGUAGE
     import py3langid
 
-    code = str(py3langid.classify(letters)[0])
-    return code if code in _ALGORITHMS or code in _WITHOUT_STEMS else DEFAULT_LANGUAGE
+    likely = {code: float(score) for code, score in py3langid.rank(letters)}
+    best = next((code for code in likely if code in _ALGORITHMS or code in _WITHOUT_STEMS), DEFAULT_LANGUAGE)
+    return best if likely[best] - likely[DEFAULT_LANGUAGE] > _CLEARLY else DEFAULT_LANGUAGE
 
 
 def terms_of(text: str, language: str) -> list[str]:
@@ -109,14 +111,14 @@ def wanted_terms(question: str, languages: Iterable[str]) -> list[tuple[str, ...
 
     Args:
         question: A question or some words.
-        languages: The languages of the session; the question's own is added.
+        languages: The languages of the session; the question's own and English are added.
 
     Returns:
         Tuples of equivalent terms, in the question's order; each tuple counts once.
     """
     wanted: dict[tuple[int, int, int], set[str]] = {}
     own = language_of(question)
-    for language in dict.fromkeys((own, *languages)):
+    for language in dict.fromkeys((own, *languages, DEFAULT_LANGUAGE)):
         for term, where in _forms(question, language, stop_language=own):
             if term:
                 wanted.setdefault(where, set()).add(term)
