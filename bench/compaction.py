@@ -37,7 +37,7 @@ from agentmem.settings.sections import InMemoryCheckpoints
 from agentmem.testing import ScriptedModel
 
 if TYPE_CHECKING:
-    from agentmem.replay.model import Request
+    from agentmem.testing import ModelRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 REGION = "us-west-2"
@@ -176,7 +176,7 @@ def workload(path: Path) -> str:
     shares: list[float] = []
     last = ""
 
-    def seen(request: Request) -> None:
+    def seen(request: ModelRequest) -> None:
         nonlocal last
         text = json.dumps(request.messages, default=str)
         if last:

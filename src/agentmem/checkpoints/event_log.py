@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from agentmem.events.codec import DecodedEvent
 
-__all__ = ["EventLogCheckpointStore", "with_index_read"]
-
 _CHECKPOINT = "checkpoint"
 _POINTER = "pointer"
 _LARGE_INDEX = 4_096

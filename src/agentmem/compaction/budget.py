@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import Trigger
     from agentmem.compaction.compactor import Compactor
     from agentmem.compaction.policy import Plan
+    from agentmem.messages.summary_fence import ShownSummaries
     from agentmem.messages.truncation import TruncationSettings
     from agentmem.scope.address import SessionAddress
     from agentmem.settings.sections import CompactionConfig
-
-__all__ = ["MAX_RETRIES", "Budget", "Thresholds", "cut_oversized", "model_name"]
 
 MAX_RETRIES = 3
 """How often a request that the model calls too long is compacted harder and tried again."""
@@ -133,7 +132,7 @@ class Budget:
     def is_due(self, agent: Agent) -> bool:
         """Whether the coming request reaches the threshold; blocks over the hard limit are cut on the way."""
         self._compactor.calibration.use(model_name(agent.model))
-        cut_oversized(agent.messages, self._compactor.settings, self._within_limit)
+        cut_oversized(agent.messages, self._compactor.settings, self._within_limit, self._compactor.summaries)
         self._counted = self._fixed_tokens(agent) + self._compactor.counter.total(agent.messages)
         return self._compactor.calibration.estimate(self._counted) >= self._thresholds.threshold(agent.model)
 
@@ -214,13 +213,16 @@ class Budget:
         return self._fixed[1]
 
 
-def cut_oversized(messages: list[Message], settings: TruncationSettings, within_limit: set[str]) -> None:
+def cut_oversized(
+    messages: list[Message], settings: TruncationSettings, within_limit: set[str], summaries: ShownSummaries
+) -> None:
     """Cut, in place in the list, blocks that are over the hard limit.
 
     Args:
         messages: The history.
         settings: The limit.
         within_limit: The tracking ids of messages that are known to be within it; gets the others.
+        summaries: Which blocks are a summary; it is put back after a cut.
     """
     for index, message in enumerate(messages):
         name = message.get("tracking_id", "")
@@ -229,7 +231,11 @@ def cut_oversized(messages: list[Message], settings: TruncationSettings, within_
         within_limit.add(name)
         if 2 * len(str(message["content"])) > settings.hard_tool_content_length:  # JSON is not more than twice as long
             names = names_of_tools(messages[max(index - 1, 0) : index])  # what a tool result answers stands before it
-            messages[index] = hard_cut(message, settings, handle=handle_of(name), tool_names=names)
+            said = summaries.without(message)
+            cut = hard_cut(said, settings, handle=handle_of(name), tool_names=names)
+            if cut is not said:
+                summary = summaries.block_in(message)
+                messages[index] = cut if summary is None else summaries.put(cut, summary)
 
 
 def _largest_blocks(messages: Sequence[Message], most: int = 3) -> list[str]:

@@ -22,6 +22,7 @@ from agentmem.errors import ConfigurationError
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.process_lock import ProcessLock
 from agentmem.scope.address import SessionAddress
+from agentmem.support.private_files import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -97,8 +98,7 @@ class Outbox:
         self._lock = threading.RLock()
         self._holders: dict[int, object] = {}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # it holds what people said
+            make_private(path)  # it holds what people said
             self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from agentmem.scope.scope import SessionScope
 
-__all__ = ["MemoryRecord", "Retrieval", "chosen", "list_records", "retrieve", "search"]
-
 QUERY_LIMIT = 10_000
 """Most characters of a query (botocore: `SearchCriteriaSearchQueryString`)."""
 

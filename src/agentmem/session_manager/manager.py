@@ -35,11 +35,12 @@ from agentmem.events.serializer import Serializer
 from agentmem.events.turn_buffer import PATIENCE
 from agentmem.events.writer import EventWriter
 from agentmem.events.writer_registry import is_lambda
-from agentmem.messages.converse import for_model
+from agentmem.messages.converse import for_model, keeps_results_apart
+from agentmem.messages.summary_fence import with_inert_look_alikes
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import register_recall_tool
-from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.conversation_manager import take_over
 from agentmem.session_manager.sdk_base import SdkSessionManager, conversation_state
 from agentmem.session_manager.sdk_settings import (
@@ -224,6 +225,21 @@ class CompactingSessionManager(SdkSessionManager):
         self.flush(agent)  # also what an earlier compaction could not save yet
         return self._compactor.last if compacted else None
 
+    def without_summary(self, message: Message) -> Message:
+        """Return a message of ``agent.messages`` without the summary that stands in it.
+
+        The summary of what was folded away is a text block before the first kept words of the user. It is known by
+        where this manager put it, so it is also found in a deep copy of ``agent.messages`` or in JSON made of it, as
+        long as the messages kept their ``tracking_id``.
+
+        Args:
+            message: The message.
+
+        Returns:
+            What was said; the same object when there is no summary in it.
+        """
+        return self._compactor.summaries.without(message)
+
     # ---- hooks
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
@@ -383,7 +399,9 @@ class CompactingSessionManager(SdkSessionManager):
             before = list(agent.messages)
             await self._fit(agent)
             messages = as_sent(messages, before, agent.messages)
-        return context.replace(messages=for_model(messages))
+        apart = keeps_results_apart(context.model)
+        made = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
+        return context.replace(messages=with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages)))
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         if self.persistence_mode is not PersistenceMode.NONE:
@@ -430,7 +448,7 @@ class CompactingSessionManager(SdkSessionManager):
         restored = read_session(self._reader, self._store, key, enough=enough)
         if self._stateful or self.persistence_mode is PersistenceMode.NONE:
             return restored
-        return FirstOpening(
+        return Backfill(
             self._reader, self._store, key, self._settings, self._summarizer, limits.summary_tokens
         ).completed(restored)
 

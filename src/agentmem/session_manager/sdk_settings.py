@@ -25,8 +25,6 @@ from agentmem.settings.sections import CompactionConfig, WriteConfig
 if TYPE_CHECKING:
     from strands.types.content import Message
 
-__all__ = ["compaction_settings", "truncation_settings", "without_tool_traffic", "write_settings"]
-
 
 def compaction_settings(compaction: CompactionConfig | None, **loose: Any) -> CompactionConfig:
     """Return the settings of compaction, from one object or from loose values.

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["monotonic", "now", "unfrozen"]
-
 _FREEZEGUN = "freezegun.api"
 
 # A partial, where freezegun does not look for functions to replace. Imported while time is frozen, it has to be asked.

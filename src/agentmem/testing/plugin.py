@@ -56,6 +56,8 @@ _AWS_VARIABLES_UNSET = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE
 
 _log = logging.getLogger(__name__)
 
+pytest.register_assert_rewrite("agentmem.testing.conformance")  # so that a failure shows the values
+
 
 class SettledMemories(Protocol):
     """What the fixture `settled_memories` is."""
