@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from agentmem.errors import ConfigurationError, HistoryUnavailableError, UnsentMessagesError
-from agentmem.events.batch import as_call, body_of, parts_of, places_of
+from agentmem.events.batch import as_call, body_of, parts_of
 from agentmem.events.breaker import breaker_of
 from agentmem.events.codec import decode_event
 from agentmem.events.outbox import item_of
@@ -208,7 +208,7 @@ class EventWriter:
         Returns:
             The turn, in which can be seen what becomes of it; None when too many wait, so that only the outbox has it.
         """
-        events = deque([QueuedEvent(places_of(part), part) for part in parts_of(items)])
+        events = deque([QueuedEvent(*part) for part in parts_of(items)])
         turn = QueuedTurn(events, checkpoint, last, metadata or {})
         outbox = self._outbox
         lost: list[QueuedTurn] = []

@@ -37,6 +37,7 @@ from agentmem.events.turn_buffer import PATIENCE
 from agentmem.events.writer import EventWriter
 from agentmem.events.writer_registry import is_lambda
 from agentmem.messages.converse import for_model
+from agentmem.messages.look_alikes import may_hold_tags
 from agentmem.messages.summary_fence import with_inert_look_alikes
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
@@ -402,7 +403,9 @@ class CompactingSessionManager(SdkSessionManager):
             messages = as_sent(messages, before, agent.messages)
         apart = keeps_results_apart(context.model)
         made = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
-        return context.replace(messages=with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages)))
+        if may_hold_tags([message["content"] for message in made]):
+            made = with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages))
+        return context.replace(messages=made)
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         if self.persistence_mode is not PersistenceMode.NONE:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span
 
-__all__ = ["count", "describe", "record", "span", "timed"]
+__all__ = ["count", "counter", "describe", "record", "span", "timed"]
 
 _NAME = "agentmem"
 _tracer = trace.get_tracer(_NAME)
@@ -82,9 +82,14 @@ def describe(started: Span, **attributes: str | float | bool) -> None:
     started.set_attributes(_named(attributes))
 
 
+def counter(name: str) -> metrics.Counter:
+    """Return a counter to add to without attributes; its name is given without ``agentmem.``."""
+    return _COUNTERS[f"{_NAME}.{name}"]
+
+
 def count(name: str, amount: int = 1, **attributes: str | float | bool) -> None:
     """Add to a counter; its name is given without ``agentmem.``."""
-    _COUNTERS[f"{_NAME}.{name}"].add(amount, _named(attributes) if attributes else None)
+    _COUNTERS[f"{_NAME}.{name}"].add(amount, _named(attributes))
 
 
 def record(name: str, value: float, **attributes: str | float | bool) -> None:
