@@ -131,11 +131,18 @@ class ThinkingFilter:
         self._drop_space = False
         self._closed = False
         self._tool_calls: list[ToolCall] = []
+        self._told = 0  # tool calls that `new_tool_calls` has returned
 
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tool calls read so far, in order; a call cut off by the end of the text is added by ``close``."""
         return list(self._tool_calls)
+
+    def new_tool_calls(self) -> list[ToolCall]:
+        """Return the tool calls read since this was last asked, in order."""
+        new = self._tool_calls[self._told :]
+        self._told += len(new)
+        return new
 
     @property
     def held(self) -> int:
