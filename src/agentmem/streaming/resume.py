@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from agentmem.errors import ConfigurationError
 from agentmem.streaming.events import DoneEvent, ErrorEvent
-from agentmem.streaming.sse import sse_encode
+from agentmem.streaming.sse import cut_off, sse_encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -105,8 +105,8 @@ class ResumeBuffer:
                     held.add(event)
         except Exception as error:  # noqa: BLE001 - told in the stream, and logged
             _log.exception("stream=<%s> | a stream that is sent ended in an error", held.id)
-            held.add(ErrorEvent("The answer could not be sent to its end.", type(error).__name__))
-            held.add(DoneEvent())
+            for event in cut_off(error):
+                held.add(event)
         finally:
             held.end()
             if not held.readers:
@@ -125,6 +125,8 @@ class ResumeBuffer:
                 self._let_go_later(held)
 
     def _let_go_later(self, held: _Held) -> None:
+        if held.timer is not None:
+            held.timer.cancel()
         held.timer = asyncio.get_running_loop().call_later(self._keep_seconds, self._let_go, held)
 
     def _let_go(self, held: _Held) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -19,14 +20,12 @@ if TYPE_CHECKING:
     from agentmem.streaming.events import StreamEvent
     from agentmem.streaming.resume import ResumeBuffer
 
-__all__ = ["RETRY_MILLISECONDS", "Sendable", "sse_encode", "sse_response"]
+__all__ = ["Sendable", "cut_off", "sse_encode", "sse_response"]
 
 Sendable: TypeAlias = "StreamEvent | BaseEvent"
 """What can be sent: an event of ours or of AG-UI."""
 
-RETRY_MILLISECONDS = 1_000
-"""How long a client is told to wait before it comes back."""
-
+_log = logging.getLogger(__name__)
 _HEADERS = {
     # No copies, and no compression: a proxy would gather the events to compress them.
     "Cache-Control": "no-store, no-transform",
@@ -67,6 +66,7 @@ def sse_response(
     last_event_id: str | None = None,
     owner: str = "",
     heartbeat_seconds: float = 15.0,
+    retry_milliseconds: int = 1_000,
     headers: Mapping[str, str] | None = None,
 ) -> EventSourceResponse:
     """Answer a request with a stream of events, in Starlette and FastAPI alike.
@@ -83,6 +83,7 @@ def sse_response(
             and `events` is closed unread: the agent is not asked again.
         owner: Whose stream it is, such as the actor id; only the same owner can resume it.
         heartbeat_seconds: Seconds of silence after which a comment is sent; 0 for none.
+        retry_milliseconds: How long a client is told to wait before it comes back; only with a buffer.
         headers: Further headers.
 
     Returns:
@@ -92,9 +93,14 @@ def sse_response(
         ConfigurationError: The extra ``web`` is not installed.
     """
     sse = from_web_extra("sse_starlette", "sse_response")
-    frames = _frames(events, buffer, last_event_id, owner)
+    source = _generator(events)
+    frames = (
+        _encoded(source)
+        if buffer is None
+        else _resumable(source, buffer, last_event_id, owner, retry_milliseconds=retry_milliseconds)
+    )
     response = sse.EventSourceResponse(
-        frames,
+        _as_bytes(frames),
         sep="\n",
         ping=heartbeat_seconds,
         ping_message_factory=lambda: sse.ServerSentEvent(comment="keep-alive", sep="\n"),
@@ -103,40 +109,47 @@ def sse_response(
     return cast("EventSourceResponse", response)
 
 
-async def _frames(
-    events: AsyncIterable[Sendable] | Iterable[Sendable],
-    buffer: ResumeBuffer | None,
-    last_event_id: str | None,
-    owner: str,
-) -> AsyncGenerator[bytes, None]:
-    source = _generator(events)
-    if buffer is None:
-        frames = _encoded(source)
-    else:
-        yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-        if last_event_id:
-            await source.aclose()
-            frames = buffer.resume(last_event_id, owner)
-        else:
-            frames = buffer.start(source, owner)
+async def _as_bytes(frames: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
     async with aclosing(frames):
         async for frame in frames:
             yield frame.encode()
 
 
+async def _resumable(
+    events: AsyncGenerator[Sendable, None],
+    buffer: ResumeBuffer,
+    last_event_id: str | None,
+    owner: str,
+    *,
+    retry_milliseconds: int,
+) -> AsyncGenerator[str, None]:
+    """Yield the frames of a stream that the buffer holds, a new one or one that goes on."""
+    yield f"retry: {retry_milliseconds}\n\n"
+    if last_event_id:
+        await events.aclose()
+        frames = buffer.resume(last_event_id, owner)
+    else:
+        frames = buffer.start(events, owner)
+    async with aclosing(frames):
+        async for frame in frames:
+            yield frame
+
+
 async def _encoded(events: AsyncGenerator[Sendable, None]) -> AsyncGenerator[str, None]:
-    """Yield the frames of a stream; whatever fails is told in it."""
-    failed: Exception | None = None
-    async with aclosing(events):
-        try:
+    """Yield the frames of a stream; whatever fails is told in it, for an answer that breaks off tells nothing."""
+    try:
+        async with aclosing(events):
             async for event in events:
                 yield sse_encode(event)
-        except Exception as error:  # noqa: BLE001 - told in the stream, raised to the server's log after it
-            failed = error
-    if failed is not None:
-        yield sse_encode(ErrorEvent("The answer could not be sent to its end.", type(failed).__name__))
-        yield sse_encode(DoneEvent())
-        raise failed
+    except Exception as error:  # noqa: BLE001 - told in the stream, and logged
+        _log.exception("a stream that is sent ended in an error")
+        for event in cut_off(error):
+            yield sse_encode(event)
+
+
+def cut_off(error: Exception) -> tuple[ErrorEvent, DoneEvent]:
+    """Return the events that end a stream whose source has failed."""
+    return ErrorEvent("The answer could not be sent to its end.", type(error).__name__), DoneEvent()
 
 
 def _generator(events: AsyncIterable[Any] | Iterable[Any]) -> AsyncGenerator[Any, None]:

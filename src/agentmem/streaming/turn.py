@@ -12,6 +12,7 @@ import anyio
 from strands.types.exceptions import (
     ConcurrencyException,
     ContextWindowOverflowException,
+    EventLoopException,
     MaxTokensReachedException,
     ModelThrottledException,
 )
@@ -197,5 +198,7 @@ async def _end(task: asyncio.Task[None], seconds: float) -> None:
 
 
 def _error_event(failure: Exception) -> ErrorEvent:
+    if isinstance(failure, EventLoopException):  # wraps what a tool or a later model call has raised
+        failure = failure.original_exception
     message = next((text for kind, text in _ERRORS if isinstance(failure, kind)), _UNKNOWN_ERROR)
     return ErrorEvent(message, type(failure).__name__)
