@@ -140,6 +140,8 @@ class ThinkingFilter:
 
     def new_tool_calls(self) -> list[ToolCall]:
         """Return the tool calls read since this was last asked, in order."""
+        if self._told == len(self._tool_calls):
+            return []
         new = self._tool_calls[self._told :]
         self._told += len(new)
         return new
@@ -163,6 +165,13 @@ class ThinkingFilter:
         """
         if self._closed:
             raise ValueError("this ThinkingFilter is closed; use a new one for the next text")
+        if not self._held and "<" not in chunk:  # most pieces of most texts
+            if not (self._depth or self._call is not None or self._drop_space) and chunk:
+                self._ends_in_space = chunk[-1].isspace()
+                return chunk
+            visible: list[str] = []
+            self._take(chunk, visible)
+            return "".join(visible)
         return self._scan(self._held + chunk if self._held else chunk, final=False)
 
     def close(self) -> str:

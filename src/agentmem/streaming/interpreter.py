@@ -70,6 +70,8 @@ class Interpreter:
         """
         event = data.get("event")
         while isinstance(event, dict):
+            if "contentBlockDelta" in event:  # nearly all there is: the way to the text is kept short
+                return self._chunks.delta(event["contentBlockDelta"])
             if is_model_chunk(event):
                 return self._chunks.read(event)
             data, event = event, event.get("event")  # a graph's or swarm's events hold an agent's

@@ -33,6 +33,7 @@ _KINDS = (
     "metadata",
     "redactContent",
 )
+_ALL = frozenset((*_KINDS, *_ERRORS))
 _FIGURES = (
     "inputTokens",
     "outputTokens",
@@ -46,7 +47,7 @@ _FIGURES = (
 
 def is_model_chunk(data: Mapping[str, Any]) -> bool:
     """Whether an object is an event of ConverseStream."""
-    return any(isinstance(data.get(kind), dict) for kind in (*_KINDS, *_ERRORS))
+    return not _ALL.isdisjoint(data) and any(isinstance(data.get(kind), dict) for kind in _ALL)
 
 
 def figures(usage: Any, metrics: Any) -> dict[str, int]:
@@ -75,8 +76,8 @@ class ModelChunks:
 
     def read(self, chunk: Mapping[str, Any]) -> Sequence[StreamEvent]:
         """Return the events of one chunk; most have one or none."""
-        if (found := chunk.get("contentBlockDelta")) is not None:
-            return self._delta(found.get("delta") if isinstance(found, dict) else None)
+        if "contentBlockDelta" in chunk:
+            return self.delta(chunk["contentBlockDelta"])
         for kind in chunk:
             found = chunk[kind]
             if not isinstance(found, dict):
@@ -88,11 +89,9 @@ class ModelChunks:
                 return self._other(kind, found)
         return NOTHING
 
-    def settle(self) -> Sequence[StreamEvent]:
-        """Tell what was held back to see what follows."""
-        return [*self._text.end_text(), *self._guardrail.settle()]
-
-    def _delta(self, delta: Any) -> Sequence[StreamEvent]:
+    def delta(self, found: Any) -> Sequence[StreamEvent]:
+        """Return the events of a ``contentBlockDelta``."""
+        delta = found.get("delta") if isinstance(found, dict) else None
         if not isinstance(delta, dict):
             return NOTHING
         if isinstance(text := delta.get("text"), str):
@@ -102,6 +101,10 @@ class ModelChunks:
             self.seen = True
             self._calls.extend(call)
         return NOTHING
+
+    def settle(self) -> Sequence[StreamEvent]:
+        """Tell what was held back to see what follows."""
+        return [*self._text.end_text(), *self._guardrail.settle()]
 
     def _other(self, kind: str, found: Mapping[str, Any]) -> Sequence[StreamEvent]:
         if kind == "messageStart":

@@ -54,11 +54,14 @@ class StreamParser:
             error: Why the stream ended before its time, if it did.
         """
         if not self.ended:
+            skipped = self.skipped
             for line in self._lines.close():
                 for found in self._records.read(line):
                     yield from self._events(found)
             for found in self._records.close():
                 yield from self._events(found)
+            if error is not None:
+                self.skipped = skipped  # half a line is no garbage
         yield from self._interpreter.settle()
         if error is not None:
             yield error

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -23,7 +24,7 @@ from agentmem.streaming.interpreter import Interpreter
 from agentmem.streaming.memory_report import TurnMemory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from strands import Agent
     from strands.agent import AgentResult
@@ -104,8 +105,13 @@ async def stream_turn(
     _running.add(task)
     task.add_done_callback(_running.discard)
     try:
-        while (event := await turn.events.get()) is not None:
-            yield event
+        while True:
+            while turn.events:
+                event = turn.events.popleft()
+                if event is None:
+                    return
+                yield event
+            await turn.more()
     finally:
         if not task.done():
             turn.cancel_signal.set()
@@ -118,7 +124,9 @@ class _Turn:
 
     def __init__(self, agent: Agent, text: TextForm) -> None:
         # Without a bound: one turn is not large, and an agent must not wait for a slow reader with its session open.
-        self.events: asyncio.Queue[StreamEvent | None] = asyncio.Queue()
+        # A deque and one future, because an asyncio.Queue costs more than all the reading of a delta.
+        self.events: deque[StreamEvent | None] = deque()
+        self._reader: asyncio.Future[None] | None = None
         self.cancel_signal = threading.Event()
         self._agent = agent
         self._interpreter = Interpreter(text)
@@ -127,6 +135,14 @@ class _Turn:
         self._first_text: float | None = None
         self._figures: dict[str, int] = {}
         self._calls = 0
+
+    async def more(self) -> None:
+        """Wait until there are events; for the one reader."""
+        self._reader = asyncio.get_running_loop().create_future()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
 
     async def run(self, prompt: AgentInput, invocation_state: dict[str, Any] | None, limits: Limits | None) -> None:
         """Run the turn and queue its events, the last of them and the mark of the end whatever happens."""
@@ -137,10 +153,16 @@ class _Turn:
                 prompt, invocation_state=invocation_state, limits=limits, cancel_signal=self.cancel_signal
             )
             async for event in stream:
-                if "result" in event:
+                if "event" in event:
+                    if "messageStart" in event["event"]:
+                        self._memory.look()
+                    if events := self._interpreter.read(event):
+                        self._tell(events)
+                elif "message" in event:
+                    self._tell(self._interpreter.read(event))
+                elif "result" in event:
                     result = event["result"]
-                elif "force_stop" not in event:  # the exception that follows says more
-                    self._tell(event)
+                # Everything else repeats what the model's own events have said, or is about the loop.
         except Exception as failure:  # noqa: BLE001 - told in the stream, and logged
             _log.exception("agent=<%s> | a streamed turn ended in an error", self._agent.name)
             error = _error_event(failure)
@@ -148,32 +170,34 @@ class _Turn:
             error = ErrorEvent("The answer was interrupted.", "CancelledError")
             raise
         finally:
-            self._queue(self._interpreter.settle())
+            self._tell(self._interpreter.settle())
             if error is not None:
-                self.events.put_nowait(error)
-            self.events.put_nowait(MetadataEvent(self._metadata(result)))
-            self.events.put_nowait(DoneEvent())
-            self.events.put_nowait(None)
+                self.events.append(error)
+            self.events += (MetadataEvent(self._metadata(result)), DoneEvent(), None)
+            self._wake()
 
-    def _tell(self, event: dict[str, Any]) -> None:
-        chunk = event.get("event")
-        if chunk is not None and "messageStart" in chunk:
-            self._memory.look()
-        self._queue(self._interpreter.read(event))
-
-    def _queue(self, events: Any) -> None:
+    def _tell(self, events: Sequence[StreamEvent]) -> None:
         for event in events:
-            if isinstance(event, MetadataEvent):
-                self._calls += 1
-                for name, value in event.data.items():
-                    if name != "timeToFirstByteMs":  # of one call; the turn has `firstTextMs`
-                        self._figures[name] = self._figures.get(name, 0) + value
+            if isinstance(event, MessageEvent):
+                if self._first_text is None:
+                    self._first_text = time.monotonic()
+            elif isinstance(event, MetadataEvent):
+                self._add(event.data)
                 continue
-            if isinstance(event, ToolUseEvent):
+            elif isinstance(event, ToolUseEvent):
                 self._memory.called(event)
-            elif self._first_text is None and isinstance(event, MessageEvent):
-                self._first_text = time.monotonic()
-            self.events.put_nowait(event)
+            self.events.append(event)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def _add(self, figures: dict[str, Any]) -> None:
+        self._calls += 1
+        for name, value in figures.items():
+            if name != "timeToFirstByteMs":  # of one call; the turn has `firstTextMs`
+                self._figures[name] = self._figures.get(name, 0) + value
 
     def _metadata(self, result: AgentResult | None) -> dict[str, Any]:
         interrupts = (result.interrupts if result is not None else None) or ()

@@ -49,7 +49,7 @@ class VisibleText:
         self._streamed = True
         if self._form == "cumulative":
             return self._cumulative(text)
-        return self._show(text)
+        return self._events(self._filter.feed(text))
 
     def unlabelled_piece(self, text: str) -> Sequence[StreamEvent]:
         """Take a piece of text of which only the configuration or a guess tells the form."""
