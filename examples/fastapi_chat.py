@@ -107,7 +107,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Chat with memory</title>
-<style>body { font: 1rem/1.5 system-ui; max-width: 40rem; margin: 2rem auto; padding: 1rem; white-space: pre-wrap }</style>
+<style>body { font: 1rem/1.5 system-ui; max-width: 40rem; margin: auto; padding: 1rem; white-space: pre-wrap }</style>
 <main id="answers" aria-live="polite"></main>
 <form><label>Message <input name="prompt" autocomplete="off" required></label> <button>Send</button></form>
 <script type="module">

@@ -30,7 +30,8 @@ from agentmem.streaming.events import (
 from agentmem.streaming.invoke import invoke_stream, invoke_stream_async
 from agentmem.streaming.parser import parse_stream, parse_stream_async
 from agentmem.streaming.resume import ResumeBuffer
-from agentmem.streaming.sse import sse_encode, sse_response
+from agentmem.streaming.sse import sse_response
+from agentmem.streaming.sse_frames import sse_encode
 from agentmem.streaming.turn import stream_turn
 
 __all__ = [

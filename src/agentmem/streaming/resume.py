@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from agentmem.errors import ConfigurationError
 from agentmem.streaming.events import DoneEvent, ErrorEvent
-from agentmem.streaming.sse import cut_off, sse_encode
+from agentmem.streaming.sse_frames import cut_off, sse_encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from agentmem.streaming.sse import Sendable
+    from agentmem.streaming.sse_frames import Sendable
 
 __all__ = ["ResumeBuffer"]
 
