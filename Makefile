@@ -15,7 +15,7 @@ help:
 	@echo "make demo    show an agent remember, on the embedded memory"
 	@echo "make test    run the tests"
 	@echo "make test-aws  run the official-client tests against a real AWS account, which they use and clean up"
-	@echo "make lint    check style and types"
+	@echo "make lint    check style, types and imports"
 	@echo "make format  format the code"
 	@echo "make docs    build the documentation into site/"
 	@echo "make clean   remove .venv and caches"
@@ -33,6 +33,7 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 format: $(READY)
 	@$(BIN)/ruff check --fix-only -q .

@@ -27,7 +27,7 @@ from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemory
 from strands import Agent
 from strands.hooks import BeforeModelCallEvent
 
-from agentmem.events.codec import encode_message
+from agentmem.events.serializer import encode_message
 from agentmem.local import LocalMemory
 from agentmem.messages.converse import for_model
 from agentmem.replay.formats import load_conversation
@@ -37,7 +37,7 @@ from agentmem.settings.sections import InMemoryCheckpoints
 from agentmem.testing import ScriptedModel
 
 if TYPE_CHECKING:
-    from agentmem.replay.model import Request
+    from agentmem.testing import ModelRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 REGION = "us-west-2"
@@ -176,7 +176,7 @@ def workload(path: Path) -> str:
     shares: list[float] = []
     last = ""
 
-    def seen(request: Request) -> None:
+    def seen(request: ModelRequest) -> None:
         nonlocal last
         text = json.dumps(request.messages, default=str)
         if last:

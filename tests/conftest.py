@@ -7,7 +7,7 @@ import socket
 import pytest
 from hypothesis import settings
 
-from agentmem.events import writer_registry
+from agentmem.events.writer_registry import registry
 from dynamodb import checkpoint_table, dynamodb, dynamodb_endpoint
 
 __all__ = ["checkpoint_table", "dynamodb", "dynamodb_endpoint"]
@@ -70,5 +70,4 @@ def _no_aws_configuration():
 def _nothing_left_to_send():
     """Outages end with their tests; what could not be sent in one is not reported when the interpreter exits."""
     yield
-    for writer in list(writer_registry._waiting):
-        writer_registry.drop(writer)
+    registry.give_up(registry.waiting())

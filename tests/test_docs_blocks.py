@@ -14,7 +14,7 @@ from strands import Agent
 
 from agentmem import LocalMemory, MemoryConfig
 from agentmem.support import telemetry
-from agentmem.testing.offline_model import StandInModel
+from agentmem.testing import OfflineModel
 from docs_blocks import BEFORE, ON_AWS, OUTPUT, ROOT, RUN, Page, blocks_of
 
 PAGES = sorted(
@@ -78,7 +78,7 @@ def page(tmp_path, on_aws):
         "COLUMNS": "200",
         "TERM": "dumb",
     }
-    return Page(folder, environment, on_aws, {"model": StandInModel(), "Agent": Agent})
+    return Page(folder, environment, on_aws, {"model": OfflineModel(), "Agent": Agent})
 
 
 @pytest.mark.parametrize("name", PAGES)

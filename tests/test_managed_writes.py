@@ -16,7 +16,7 @@ from strands import Agent, tool
 
 from agentmem import HookConfig, MemoryConfig, Namespace
 from agentmem.errors import ConfigurationError
-from agentmem.events.writer import PATIENCE
+from agentmem.events.turn_buffer import PATIENCE
 from agentmem.local import LocalMemory
 from agentmem.settings.sections import InMemoryCheckpoints, WriteConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall

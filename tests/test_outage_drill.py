@@ -13,7 +13,7 @@ from strands import Agent, tool
 from agentmem import HookConfig, MemoryConfig, Namespace, WriteConfig
 from agentmem.errors import HistoryUnavailableError
 from agentmem.events.reader import EventReader
-from agentmem.events.writer import PATIENCE
+from agentmem.events.turn_buffer import PATIENCE
 from agentmem.local import LocalMemory
 from agentmem.scope.address import SessionAddress
 from agentmem.testing import Reply, ToolCall

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
-from agentmem.events import writer_registry
-from agentmem.events.codec import decode_event, encode_message
+from agentmem.events.codec import decode_event
+from agentmem.events.serializer import encode_message
+from agentmem.events.writer_registry import registry
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.session_manager.manager import CompactingSessionManager
@@ -141,7 +142,7 @@ def test_neither_another_actor_nor_another_session_gets_at_anything(tmp_path):
 
 
 def close_waiting():
-    for writer in list(writer_registry._waiting):
+    for writer in registry.waiting():
         writer.drain(insist=True)
 
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmem.errors import MemoryWaitTimeout
-from agentmem.records.waiting import WaitProgress, take_mark, wait_for_memories
 from agentmem.records.waiting.polling import is_transient
+from agentmem.records.waiting.wait import WaitProgress, take_mark, wait_for_memories
 from memories import FACTS, Memory, answer, refusal, texts
 
 URL = "https://bedrock-agentcore.us-west-2.amazonaws.com"

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmem.errors import MemoryWaitTimeout
-from agentmem.records.waiting import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
+from agentmem.records.waiting.wait import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
 from agentmem.support import clock
 from memories import FACTS, Memory, answer, texts
 

@@ -16,8 +16,9 @@ from strands.types.session import SessionMessage
 
 from agentmem import HookConfig, MemoryConfig, WriteConfig
 from agentmem.events.batch import MAX_BYTES
-from agentmem.events.codec import clean_text, decode_event, encode_faithful, encode_message, encode_text
+from agentmem.events.codec import decode_event
 from agentmem.events.reader import in_order
+from agentmem.events.serializer import clean_text, encode_faithful, encode_message, encode_text
 from agentmem.events.size_limits import MAX_ITEM_BYTES, as_json
 from agentmem.local import LocalMemory
 from agentmem.testing import ScriptedModel, ToolCall

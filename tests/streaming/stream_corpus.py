@@ -205,6 +205,7 @@ STREAMS = {
 
 FAULTY = {
     "garbage": b'nonsense\n{"text": "a"}\n{"broken": \n<html>\xff\xfe\n42\n' + as_ndjson([{"text": "b"}]),
+    "raw text": b"event: message\r\ndata: a\r\ndata: \xc3\xa9\r\n\r\n:\r\nevent: done\r\ndata\r\n\r\n",
     "an error of the SDK": as_sse([{"error": "boom", "error_type": "E", "message": "An error occurred"}]),
     "cut short": as_ndjson(bedrock_objects())[:-400],
     "an unknown form": as_ndjson([{"hello": 1}, {"event": 3}, {"message": 4}, {"content": [None, 1, {"text": 5}]}]),
@@ -212,5 +213,6 @@ FAULTY = {
 
 EXPECTED_FAULTY = {
     "garbage": [MessageEvent("ab"), MetadataEvent({"skippedLines": 4}), DoneEvent()],
+    "raw text": [MessageEvent("a\né"), DoneEvent()],
     "an error of the SDK": [ErrorEvent("An error occurred", "boom"), DoneEvent()],
 }

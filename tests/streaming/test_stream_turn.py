@@ -186,6 +186,18 @@ async def test_compactions_and_recalls_are_told():
     assert memory["recalls"] == [{"tool_use_id": "r1", "query": "sea"}]
 
 
+async def test_a_compaction_before_a_call_that_fails_is_told():
+    session = Session()
+    manager = session.manager(compaction=CompactionConfig(token_threshold=1_500, protected_turns=1))
+    script = [ToolCall("look", {"query": "sea"}), "Blue.", ToolCall("look", {"query": "sky"}), RuntimeError("no")]
+    agent = session.agent(manager, script)
+    await events_of(agent, "The sea?")
+    before = metadata(await events_of(agent, "The sky?"))
+    assert before["stopReason"] is None
+    assert manager.last_compaction is not None
+    assert before["memory"]["compactions"][-1]["tokens_after"] == manager.last_compaction.tokens_after
+
+
 async def test_a_save_that_failed_is_told_by_its_kind():
     session = Session()
     agent = session.agent(script=["One.", "Two."])

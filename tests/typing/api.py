@@ -52,6 +52,7 @@ from agentmem import (
     wait_for_memories_async,
 )
 from agentmem.records.waiting.progress import WaitingLine
+<<<<<<< HEAD
 from agentmem.streaming import (
     RECEIVE_JS,
     DoneEvent,
@@ -74,12 +75,27 @@ from agentmem.streaming import (
     stream_turn,
 )
 from agentmem.testing import LocalDynamoDB, Overflow, Reply, ScriptedModel, SteppedMemory, Throttle, ToolCall
+=======
+from agentmem.testing import (
+    LocalDynamoDB,
+    OfflineModel,
+    Overflow,
+    Reply,
+    ScriptedModel,
+    SteppedMemory,
+    Throttle,
+    ToolCall,
+)
+from agentmem.testing.conformance import Backend
+>>>>>>> main
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from bedrock_agentcore.memory import MemoryClient
+    from strands.types.content import Message
 
+    from agentmem.checkpoints.checkpoint import CheckpointStore
     from agentmem.testing.plugin import SettledMemories
 
 # Configuration -------------------------------------------------------------------------------------------------------
@@ -171,6 +187,7 @@ Agent(hooks=[memory.hook()])
 Agent(session_manager=memory.session_manager())
 with memory.session_manager() as opened:
     compacting: CompactingSessionManager = opened
+    said: Message = compacting.without_summary({"role": "user", "content": [{"text": "Hello."}]})
 Agent(memory_manager=MemoryManager(stores=memory.stores()))
 
 # Many sessions -------------------------------------------------------------------------------------------------------
@@ -230,6 +247,8 @@ calls = thinking.tool_calls
 
 service = LocalMemory(":memory:", extraction_delay=0.0, extractor=None, embedder=None, clock=None)
 embedded: boto3.Session = service.boto_session("us-west-2")
+with service.serve(host="127.0.0.1", port=0, allowed_hosts=["memory.internal"]) as served:
+    url: str = served.url
 
 
 async def twins() -> None:
@@ -340,3 +359,8 @@ def test_what_is_said_is_remembered(
     assert tokens
     with WaitingLine("facts") as line:
         agentmem_session.wait_for_memories("facts", on_poll=line)
+
+
+def offline_model_and_conformance(store: CheckpointStore) -> None:
+    Agent(model=OfflineModel(context_window_limit=50_000))("Where do I live?")
+    Backend(open=lambda: store, days=30)

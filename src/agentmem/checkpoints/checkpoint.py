@@ -14,8 +14,6 @@ from agentmem.messages.truncation import TruncationSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["FORMAT", "Checkpoint", "CheckpointKey", "CheckpointStore", "IndexEntry", "Trigger"]
-
 FORMAT = 1
 """The checkpoint format this version writes. A newer one is read as far as it is understood and kept whole."""
 
@@ -200,7 +198,7 @@ def _position_from_list(value: Sequence[Any]) -> Position:
 
 @runtime_checkable
 class CheckpointStore(Protocol):
-    """A place that keeps checkpoints. One conformance suite (``tests/compaction/stores``) holds for every one.
+    """A place that keeps checkpoints. ``agentmem.testing.conformance`` tests any of them.
 
     Every method raises ``CheckpointStoreError`` when the place cannot be reached.
     """

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.checkpoint import CheckpointKey, IndexEntry
 
-__all__ = ["InMemoryCheckpointStore"]
-
 
 @dataclass
 class _Versions:

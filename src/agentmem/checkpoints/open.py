@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import CheckpointStore
     from agentmem.settings.sections import CheckpointLocation, DynamoDBCheckpoints
 
-__all__ = ["dynamodb_client", "open_store"]
-
 
 def open_store(
     location: CheckpointLocation | CheckpointStore,

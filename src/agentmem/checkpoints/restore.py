@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from agentmem.events.codec import DecodedEvent, LoggedMessage
     from agentmem.events.reader import EventReader
 
-__all__ = ["RestoredSession", "more_than", "read_session"]
-
-
 _PARALLEL = 4
 
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
 from agentmem.checkpoints.version_rules import succeeds
 from agentmem.errors import CheckpointStoreError
+from agentmem.support.private_files import make_private
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
-
-__all__ = ["SCHEMA_VERSION", "SqliteCheckpointStore"]
 
 SCHEMA_VERSION = 1
 """Kept in the file as ``PRAGMA user_version``."""
@@ -172,7 +171,7 @@ class SqliteCheckpointStore:
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)  # a summary holds what people said
             with closing(sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)) as connection:
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA synchronous = FULL")

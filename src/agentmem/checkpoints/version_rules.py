@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
     from agentmem.events.position import Position
 
-__all__ = ["describe", "is_further_back", "succeeds"]
-
 
 def describe(key: CheckpointKey) -> str:
     """Name a key the way error messages do."""

@@ -25,8 +25,6 @@ from agentmem.cli.sessions import sessions
 from agentmem.cli.transfer import export, import_
 from agentmem.cli.wait import wait
 
-__all__ = ["app", "run"]
-
 app = typer.Typer(
     name="agentmem",
     help="Memory for Strands agents on Amazon Bedrock AgentCore: save, compact, wait, and run all of it locally.",

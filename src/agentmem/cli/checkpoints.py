@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
     from agentmem.config import MemoryConfig
 
-__all__ = ["checkpoints"]
-
 checkpoints = typer.Typer(
     help="Look at the compaction checkpoints of a session, or create the table they are kept in.",
     no_args_is_help=True,

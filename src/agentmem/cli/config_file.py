@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from agentmem.config import MemoryConfig
 
-__all__ = ["complete", "new_file"]
-
 
 def new_file(config: MemoryConfig, place: Mapping[str, str]) -> str:
     """Return the text of a configuration file: where the memory is, its namespaces and its checkpoints.

@@ -15,26 +15,6 @@ if TYPE_CHECKING:
 
     from agentmem.config import MemoryConfig
 
-__all__ = [
-    "DEFAULT_FILE",
-    "DEFAULT_FOLDER",
-    "LOCAL_NAME",
-    "Actor",
-    "Agent",
-    "AsJson",
-    "ConfigFile",
-    "Local",
-    "MemoryId",
-    "Region",
-    "Session",
-    "Variables",
-    "configured",
-    "find_configuration",
-    "opening",
-    "parsed_variables",
-    "read_values",
-]
-
 DEFAULT_FILE = Path("agentmem.toml")
 DEFAULT_FOLDER = "./.agentmem"
 LOCAL_NAME = "agentmem"

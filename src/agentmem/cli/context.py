@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
     from agentmem.session_manager.session_view import SessionView, ShownMessage
 
-__all__ = ["compact", "context"]
-
 FixedTokens = Annotated[
     int, typer.Option(help="Tokens of the system prompt and the tools, which the log does not tell.", min=0)
 ]

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from strands.tools.decorator import DecoratedFunctionTool
 
-__all__ = ["DETAIL", "FACTS", "QUESTIONS", "REQUESTS", "travel_tools"]
-
 FACTS = (
     "Hello, I am Ana. I live in Bergen and I work as a marine biologist.",
     "I prefer a window seat on trains, and I am vegetarian.",

@@ -12,8 +12,6 @@ from agentmem.cli.output import print_json, print_table, progress
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
 
-__all__ = ["doctor"]
-
 
 @configured
 def doctor(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["explained"]
-
 
 def explained(error: BaseException) -> str | None:
     """Return the message for an error the user can do something about.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from agentmem.config import MemoryConfig
 
-__all__ = ["events"]
-
 events = typer.Typer(help="Look at the events of a session.", no_args_is_help=True)
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
     from agentmem.operations.forgetting import Traces
 
-__all__ = ["forget"]
-
 EXTRACTION_SECONDS = 300
 """How long after an event records may still be made of it; 93 s were measured on AWS (agentcore-samples PR 1848)."""
 

@@ -13,8 +13,6 @@ from agentmem.cli.output import print_facts, print_json, progress, writable
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
 
-__all__ = ["init"]
-
 
 def init(  # noqa: PLR0917 - typer makes an option of each
     name: Annotated[

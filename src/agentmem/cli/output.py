@@ -14,19 +14,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = [
-    "confirmed",
-    "console",
-    "note",
-    "print_facts",
-    "print_json",
-    "print_table",
-    "progress",
-    "shortened",
-    "when",
-    "writable",
-]
-
 _PIPED_WIDTH = 10_000
 
 

@@ -12,8 +12,6 @@ from agentmem.cli.configuration import ConfigFile, MemoryId, Region, read_values
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
 
-__all__ = ["policy"]
-
 
 def policy(  # noqa: PLR0917 - typer makes an option of each
     account_id: Annotated[str, typer.Option(help="The AWS account of the memory; '*' for any.")] = "*",

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
     from agentmem.scope.namespaces import Namespace
 
-__all__ = ["print_records", "records"]
-
 records = typer.Typer(help="Look at long-term memory records, search them, or delete some.", no_args_is_help=True)
 
 SHORTEST_ID = 40

@@ -10,8 +10,6 @@ import typer
 from agentmem.cli.configuration import DEFAULT_FOLDER, opening
 from agentmem.cli.output import note
 
-__all__ = ["serve"]
-
 DEFAULT_PORT = 8765
 
 
@@ -21,6 +19,13 @@ def serve(
     ] = DEFAULT_FOLDER,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65_535)] = DEFAULT_PORT,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A further name it may be addressed by, such as a container's; '*' for any. May be repeated. "
+            "localhost, the address it listens on and addresses written as numbers always are."
+        ),
+    ] = None,
     extraction_delay: Annotated[
         float, typer.Option(help="Seconds until long-term memories are made of an event; 10 to 90 on AWS.", min=0.0)
     ] = 0.0,
@@ -43,7 +48,9 @@ def serve(
         opened = LocalMemory(place, extraction_delay=extraction_delay)
     with opened as memory:
         try:
-            server = memory.serve(host, port)
+            server = memory.serve(host, port, allowed_hosts=allow_host or ())
+        except ValueError as error:
+            raise ConfigurationError(f"--allow-host: {error}") from error
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen on {host}:{port} ({error.strerror or error}). Give another --port, or 0 for any free "

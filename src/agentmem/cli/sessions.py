@@ -13,8 +13,6 @@ from agentmem.cli.output import note, print_json, print_table, progress, when
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
 
-__all__ = ["sessions"]
-
 
 @configured
 def sessions(

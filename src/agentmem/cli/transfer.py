@@ -14,8 +14,6 @@ from agentmem.cli.output import confirmed, note, print_json, progress, writable
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
 
-__all__ = ["export", "import_"]
-
 
 @configured
 def export(

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from bedrock_agentcore.memory import MemoryClient
     from botocore.config import Config
 
-__all__ = ["control_plane", "data_plane", "default_session", "dynamodb", "memory_client"]
-
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 10.0
 MAX_ATTEMPTS = 3

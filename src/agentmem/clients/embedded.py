@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from agentmem.local import LocalMemory
 
-__all__ = ["MEMORY", "REGION", "SERVICE", "database_path", "open_session"]
-
 REGION = "us-east-1"
 """What the embedded service says its region is unless it is told; nothing depends on it."""
 

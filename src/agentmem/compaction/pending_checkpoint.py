@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-__all__ = ["NOWHERE", "Draft", "entry_of"]
-
 NOWHERE = Position("", 0)
 """Stands for a position in the log until it is known."""
 

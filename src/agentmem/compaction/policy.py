@@ -33,8 +33,6 @@ from agentmem.messages.turns import (
 if TYPE_CHECKING:
     from strands.types.content import Message
 
-__all__ = ["History", "Limits", "Plan", "may_shorten_cycle", "plan"]
-
 Count = Callable[["Message"], int]
 
 

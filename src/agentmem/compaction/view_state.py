@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from agentmem.compaction.policy import Plan
     from agentmem.events.position import Position
 
-__all__ = ["Account"]
-
 
 @dataclass(frozen=True)
-class Account:
+class ViewState:
     """Which of the shown messages stand before the boundary, and which are shortened.
 
     Attributes:
@@ -36,8 +34,8 @@ class Account:
     indexed: frozenset[str] = frozenset()
 
     @classmethod
-    def restored(cls, restored: RestoredSession, shortened: frozenset[str]) -> Account:
-        """Return the account of a session that was read back.
+    def restored(cls, restored: RestoredSession, shortened: frozenset[str]) -> ViewState:
+        """Return the state of a session that was read back.
 
         Args:
             restored: What was read.
@@ -59,8 +57,8 @@ class Account:
             shortened,
         )
 
-    def following(self, planned: Plan, plain: Sequence[Message], shortened: Sequence[Message]) -> Account:
-        """Return the account once a plan is carried out.
+    def following(self, planned: Plan, plain: Sequence[Message], shortened: Sequence[Message]) -> ViewState:
+        """Return the state once a plan is carried out.
 
         Args:
             planned: The plan.
@@ -73,7 +71,7 @@ class Account:
             return next((ids[index] for index in planned.kept if index >= start), None) if start else None
 
         indexed = self.indexed | {message["tracking_id"] for message in shortened}
-        return Account(
+        return ViewState(
             frozenset(ids[index] for index in planned.head),
             first_kept(planned.shortened),
             first_kept(planned.cycles_shortened),

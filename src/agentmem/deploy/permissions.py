@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from agentmem.scope.scope import Configuration
 
-__all__ = ["iam_policy"]
-
 EVENT_ACTIONS = ("CreateEvent", "DeleteEvent", "GetEvent", "ListEvents")
 """DeleteEvent is for redaction after the fact: the replacement is written first, then the original goes."""
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from agentmem.scope.namespaces import Namespace
     from agentmem.scope.scope import Configuration
 
-__all__ = ["ensure_memory", "ensure_memory_async", "shortcomings"]
-
 EVENT_EXPIRY_DAYS = 90
 """How long events are kept unless told otherwise; the service takes 7 to 365 days."""
 

@@ -24,6 +24,8 @@ DATA_PLANE = "bedrock-agentcore"
 CONTROL_PLANE = "bedrock-agentcore-control"
 MEMORY_RESOURCES = ("/memories", "/tags/")  # the paths of the operations this service answers
 
+_MAY_HOLD_SURROGATES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+
 Serialize = Callable[[Any], Any]
 
 
@@ -210,7 +212,19 @@ def _json_object(body: bytes) -> dict[str, Any]:
         ) from error
     if type(value) is not dict:
         raise ServiceError("ValidationException", "The request body must be a JSON object", reason="CannotParse")
+    if _MAY_HOLD_SURROGATES.search(body) and not _is_unicode(value):
+        raise ServiceError(
+            "ValidationException", "The request body holds half of a surrogate pair", reason="CannotParse"
+        )
     return value
+
+
+def _is_unicode(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse_constant(text: str) -> None:

@@ -17,7 +17,6 @@ from .errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 FaultKind = Literal[
     "throttle", "server_error", "access_denied", "conflict", "timeout", "latency", "reset", "malformed", "lost_response"
@@ -74,9 +73,7 @@ class Fault:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.remove()
 
 

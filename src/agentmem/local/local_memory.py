@@ -15,8 +15,7 @@ from .storage import Store
 from .transport import boto_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Callable, Iterable
 
     import boto3
 
@@ -94,7 +93,7 @@ class LocalMemory:
         """Failures to inject into the service; see `Faults.inject`."""
         return self._service.faults
 
-    def serve(self, host: str = "127.0.0.1", port: int = 0) -> LocalServer:
+    def serve(self, host: str = "127.0.0.1", port: int = 0, *, allowed_hosts: Iterable[str] = ()) -> LocalServer:
         """Serve over HTTP, in a thread of this process, for anything that takes an endpoint URL.
 
         Extraction that is due is done in the background while it runs.
@@ -103,6 +102,9 @@ class LocalMemory:
             host: Address to listen on. The service asks for no credentials: others than loopback addresses are
                 warned about.
             port: Port, 0 for any free one.
+            allowed_hosts: Names under which it may be addressed besides ``localhost``, ``host`` and addresses written
+                as numbers, such as a container's; ``"*"`` for any. Others are refused, so that no web page reaches it
+                under a name of its own.
 
         Returns:
             The running server, a context manager with ``url`` and ``env()``.
@@ -110,10 +112,11 @@ class LocalMemory:
         Raises:
             MissingExtraError: The packages of the extra ``local`` are not installed.
             OSError: The address cannot be listened on.
+            ValueError: An allowed host is no host name.
         """
         from .server import LocalServer  # here: starlette and uvicorn come with an extra
 
-        return LocalServer(self._service, host, port)
+        return LocalServer(self._service, host, port, allowed_hosts)
 
     def warm_up(self) -> None:
         """Begin to load the packaged embedding model in the background; otherwise the first search waits for it.
@@ -155,9 +158,7 @@ class LocalMemory:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
 

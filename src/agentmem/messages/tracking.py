@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-__all__ = ["Arrivals", "as_sent", "ends_direct_call", "identify"]
-
 
 class Arrivals:
     """Tells what of an added message is new.

@@ -17,20 +17,6 @@ if TYPE_CHECKING:
 
     from strands.types.content import ContentBlock, Message
 
-__all__ = [
-    "Cycle",
-    "Turn",
-    "cycles_of",
-    "has_reasoning",
-    "has_recall",
-    "has_tool_use",
-    "is_own_message",
-    "is_tool_traffic",
-    "says_nothing",
-    "turns_of",
-    "without_recall",
-]
-
 
 @dataclass(frozen=True)
 class Turn:

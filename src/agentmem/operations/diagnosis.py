@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from agentmem.config import MemoryConfig
 
-__all__ = ["Finding", "Status", "examine"]
-
 Status = Literal["ok", "warning", "failed", "skipped"]
 
 NOBODY = "agentmem-doctor"

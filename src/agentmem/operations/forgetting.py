@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import CheckpointKey
     from agentmem.config import MemoryConfig
 
-__all__ = ["Forgetting", "Traces"]
-
 PASSES = 3
 """How often it is deleted and looked again before something that keeps coming is reported."""
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from agentmem.config import MemoryConfig
 
-__all__ = ["Import"]
-
 RECORD_BATCH = 100
 """Records a BatchCreateMemoryRecords takes at the most."""
 

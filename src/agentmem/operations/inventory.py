@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import CheckpointKey
     from agentmem.config import MemoryConfig
 
-__all__ = ["Inventory"]
-
 ROOT = "/"
 """Above every namespace that begins with a slash; whether AWS lists it is not documented."""
 

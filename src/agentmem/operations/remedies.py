@@ -11,8 +11,6 @@ from botocore.parsers import ResponseParserError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CREDENTIALS", "DENIED", "REJECTED", "code_of", "other_endpoints", "remedy_of"]
-
 CREDENTIALS = "Sign in (`aws configure sso`, `aws login`) or set AWS_PROFILE."
 
 DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from agentmem.config import MemoryConfig
 
-__all__ = ["FORMAT", "KINDS", "TransferError", "export_lines"]
-
 FORMAT = 1
 """The file format this version writes and reads."""
 

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from agentmem.errors import ConfigurationError
-from agentmem.events.codec import valid_text
 from agentmem.events.reader import check_answer
+from agentmem.events.serializer import valid_text
 from agentmem.messages.fencing import record_element, within_tokens
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from agentmem.scope.scope import SessionScope
-
-__all__ = ["MemoryRecord", "Retrieval", "chosen", "list_records", "retrieve", "search"]
 
 QUERY_LIMIT = 10_000
 """Most characters of a query (botocore: `SearchCriteriaSearchQueryString`)."""

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import boto3
 
-__all__ = ["ApiCalls"]
-
 
 class ApiCalls:
     """Counts every API call of the clients made from a boto3 session after this was attached to it.

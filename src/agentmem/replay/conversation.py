@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from strands.types.content import ContentBlock, Message
     from strands.types.tools import ToolResult, ToolUse
 
-__all__ = ["Conversation", "Invocation", "RecordedMessage", "ReplayFormatError", "assemble"]
-
 EMPTY_TEXT = "(empty)"
 NO_RESULT_TEXT = "(no result was recorded)"
 ASSISTANT_FIRST_TEXT = "(the assistant speaks first)"

@@ -21,8 +21,6 @@ from agentmem.replay.openai import from_openai, looks_like_openai
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["load_conversation", "read_lines"]
-
 _MEDIA = ("image", "document", "video", "audio")
 _KNOWN_BLOCKS = frozenset(
     {"text", "toolUse", "toolResult", "reasoningContent", "citationsContent", "guardContent", "cachePoint", *_MEDIA}

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Mapping
 
-__all__ = ["ROLES", "from_openai", "looks_like_openai"]
-
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 _DATA_URL = re.compile(r"data:image/(png|jpeg|gif|webp);base64,(.*)", re.DOTALL)

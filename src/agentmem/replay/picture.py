@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from agentmem.replay.report import ReplayReport
 
-__all__ = ["check_picture_path", "draw", "facts", "page", "write_picture"]
-
 _WIDTH = 960
 _LEFT, _RIGHT = 64, 24
 _PLOT_WIDTH = _WIDTH - _LEFT - _RIGHT

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from agentmem.streaming.events import StreamEvent
 
-__all__ = ["AgentInUse", "SessionAgents"]
-
 AgentFactory: TypeAlias = "Callable[[str, str], Agent | AbstractContextManager[Agent]]"
 """Makes the agent of an actor id and a session id, or a context manager that gives it and cleans up after it."""
 

@@ -1,4 +1,4 @@
-"""What an agent's memory is, whose it is, and how it is emptied before the agent goes."""
+"""Saves everything that an agent's memory holds unsent before the agent is thrown away, and checks who owns it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
+from agentmem.clients.strands_compat import hook_providers_of, session_manager_of
 from agentmem.errors import ConfigurationError, UnsentMessagesError
-from agentmem.hook.agent_identity import session_manager_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from strands import Agent
 
-    from agentmem.hook import MemoryHook
+    from agentmem.hook.memory_hook import MemoryHook
     from agentmem.session_manager.manager import CompactingSessionManager
-
-__all__ = ["check_owner", "drain", "unsent_messages"]
 
 
 def drain(agent: Agent) -> None:
@@ -111,3 +109,12 @@ def _drain_session(manager: CompactingSessionManager, agent: Agent) -> None:
         "still queued in this process.",
         status.pending,
     )
+<<<<<<< HEAD
+=======
+
+
+def _hooks(agent: Agent) -> list[MemoryHook]:
+    from agentmem.hook.memory_hook import MemoryHook
+
+    return hook_providers_of(agent, MemoryHook)
+>>>>>>> main

@@ -14,8 +14,6 @@ import unicodedata
 
 from agentmem.errors import ConfigurationError, IdentityError
 
-__all__ = ["actor_id_for", "new_session_id", "validate_actor_id", "validate_memory_id", "validate_session_id"]
-
 MEMORY_ID_PATTERN = (
     r"(arn:(aws|aws-cn|aws-us-gov):bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:memory/)?"
     r"[a-zA-Z][a-zA-Z0-9-_]{0,99}-[a-zA-Z0-9]{10}"

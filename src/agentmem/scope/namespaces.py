@@ -29,8 +29,6 @@ from agentmem.settings.base import Count, Names, Seconds, Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["DEFAULT_NAMESPACES", "Namespace", "NamespaceOptions", "check_together"]
-
 NAME_PATTERN = r"[a-zA-Z][a-zA-Z0-9_]{0,47}"
 """Control plane shape `Name`: a strategy's name."""
 

@@ -15,17 +15,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from agentmem.settings.base import Count, Names, Seconds, Settings, no_bool, one_or_many
 
-__all__ = [
-    "CheckpointLocation",
-    "CompactionConfig",
-    "DynamoDBCheckpoints",
-    "EventLogCheckpoints",
-    "HookConfig",
-    "InMemoryCheckpoints",
-    "SqliteCheckpoints",
-    "WriteConfig",
-]
-
 METADATA_PATTERN = r"^[a-zA-Z0-9\s._:/=+@-]*$"
 """What the service takes in an event's metadata keys and values (botocore `MetadataKey`, `MetadataValue`)."""
 

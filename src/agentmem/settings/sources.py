@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-__all__ = ["MEMORY_ID_VARIABLE", "environment_region", "read_environment", "read_toml", "stacked"]
-
 PREFIX = "AGENTMEM_"
 DELIMITER = "__"
 MEMORY_ID_VARIABLE = "BEDROCK_AGENTCORE_MEMORY_ID"

@@ -84,7 +84,7 @@ def describe(started: Span, **attributes: str | float | bool) -> None:
 
 def count(name: str, amount: int = 1, **attributes: str | float | bool) -> None:
     """Add to a counter; its name is given without ``agentmem.``."""
-    _COUNTERS[f"{_NAME}.{name}"].add(amount, _named(attributes))
+    _COUNTERS[f"{_NAME}.{name}"].add(amount, _named(attributes) if attributes else None)
 
 
 def record(name: str, value: float, **attributes: str | float | bool) -> None:

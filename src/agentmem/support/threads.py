@@ -10,8 +10,6 @@ from weakref import WeakSet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Threads", "every_pool"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 

@@ -11,11 +11,8 @@ from agentmem.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
 
     from agentmem.settings.sections import DynamoDBCheckpoints
-
-__all__ = ["LocalDynamoDB"]
 
 REGION = "us-east-1"
 
@@ -112,9 +109,7 @@ class LocalDynamoDB:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
     def _reset(self) -> None:

@@ -56,6 +56,8 @@ _AWS_VARIABLES_UNSET = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE
 
 _log = logging.getLogger(__name__)
 
+pytest.register_assert_rewrite("agentmem.testing.conformance")  # so that a failure shows the values
+
 
 class SettledMemories(Protocol):
     """What the fixture `settled_memories` is."""
@@ -88,16 +90,16 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def agentmem_local(request: pytest.FixtureRequest) -> Iterator[SteppedMemory]:
     """A fresh embedded service in memory, whose extraction is stepped by hand: ``tick``, ``settle``, ``faults``."""
-    from agentmem.events import writer_registry
+    from agentmem.events.writer_registry import registry
     from agentmem.support.threads import every_pool
     from agentmem.testing import SteppedMemory
 
-    before, unsent_before, pools_before = set(threading.enumerate()), writer_registry.waiting(), every_pool()
+    before, unsent_before, pools_before = set(threading.enumerate()), set(registry.waiting()), every_pool()
     memory = SteppedMemory(**_options(request, _SERVICE_OPTIONS))
     yield memory
     memory.faults.clear()
     # Left by an outage that the test made; nobody will send it, and nothing may try.
-    writer_registry.give_up(writer_registry.waiting() - unsent_before)
+    registry.give_up(set(registry.waiting()) - unsent_before)
     for pool in every_pool() - pools_before:
         pool.shutdown(wait=False)  # a hook that nobody closed
     for thread in threading.enumerate():

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from agentmem.local import Embedder, Extractor
     from agentmem.local.search import Ranking
 
-__all__ = ["SteppedMemory"]
-
 DEFAULT_REGION = "us-east-1"
 
 DEFAULT_DELAY = 60.0

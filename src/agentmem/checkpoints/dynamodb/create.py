@@ -13,8 +13,6 @@ from agentmem.errors import CheckpointStoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["create_table"]
-
 _KEYS = (("pk", "HASH"), ("sk", "RANGE"))
 _TTL_ATTRIBUTE = "expires_at"
 _POLL_SECONDS, _POLLS = 2, 60

@@ -29,20 +29,6 @@ if TYPE_CHECKING:
 
     from agentmem.events.position import Position
 
-__all__ = [
-    "Item",
-    "Items",
-    "boundary_order",
-    "current_key",
-    "from_item",
-    "index_of",
-    "key_of",
-    "spill_prefix",
-    "spilled_keys",
-    "to_items",
-    "version_prefix",
-]
-
 Item = dict[str, Any]
 """A DynamoDB item: attribute names to attribute values."""
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from agentmem.checkpoints.dynamodb.create import create_table
 from agentmem.checkpoints.dynamodb.items import (
     boundary_order,
     current_key,
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
     from agentmem.checkpoints.dynamodb.items import Item, Items
-
-__all__ = ["DynamoDBCheckpointStore", "create_table"]
 
 _DAY = 86_400
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.dynamodb.items import Item
 
-__all__ = ["Table"]
-
 _WRITE_BATCH, _READ_BATCH = 25, 100
 """Items a BatchWriteItem and a BatchGetItem take."""
 

@@ -20,17 +20,7 @@ if TYPE_CHECKING:
     from agentmem.recall.recall import RecalledMessage
     from agentmem.records.retrieval import MemoryRecord
     from agentmem.session import MemorySession
-
-__all__ = [
-    "Compacted",
-    "Conversation",
-    "Happening",
-    "Retrieved",
-    "Status",
-    "Text",
-    "ToolCalled",
-    "Turn",
-]
+    from agentmem.session_manager.manager import CompactingSessionManager
 
 
 @dataclass(frozen=True)
@@ -167,7 +157,7 @@ class Conversation:
         self._request_tokens = 0
         self._retrieved: tuple[MemoryRecord, ...] = ()
         self._last: Compaction | None = None
-        self._in_view = _in_view(self.agent)
+        self._in_view = _in_view(self.agent, self._manager)
         # Around the session manager, which compacts last before the model.
         self.agent.add_hook(self._before_compaction, BeforeModelCallEvent, order=HookOrder.SDK_FIRST)
         self.agent.add_hook(self._before_model, BeforeModelCallEvent, order=HookOrder.SDK_LAST + 1)
@@ -218,7 +208,7 @@ class Conversation:
 
     def status(self) -> Status:
         """Return how the conversation stands."""
-        from agentmem.compaction.thresholds import Thresholds
+        from agentmem.compaction.budget import Thresholds
 
         saving = self._manager.status
         checkpoint = self._manager.checkpoint
@@ -262,7 +252,7 @@ class Conversation:
         Raises:
             CheckpointStoreError: The checkpoint could not be saved.
         """
-        self._in_view = _in_view(self.agent)
+        self._in_view = _in_view(self.agent, self._manager)
         if self._manager.compact(self.agent) is None:
             return None
         self._note_compaction()
@@ -285,7 +275,7 @@ class Conversation:
     def _before_compaction(self, event: BeforeModelCallEvent) -> None:
         del event
         self._note_compaction()  # after a refusal of the model it was compacted already
-        self._in_view = _in_view(self.agent)
+        self._in_view = _in_view(self.agent, self._manager)
 
     def _before_model(self, event: BeforeModelCallEvent) -> None:
         del event
@@ -316,7 +306,7 @@ class Conversation:
         if done is None or done is self._last:
             return
         self._last = done
-        kept = _in_view(self.agent)
+        kept = _in_view(self.agent, self._manager)
         gone = tuple(text for tracking_id, text in self._in_view.items() if tracking_id not in kept)
         facts = {name: value for name, value in asdict(done).items() if name != "fits"}
         self._happened.append(Compacted(**facts, messages=gone))
@@ -329,13 +319,12 @@ class Conversation:
         return count_request(self.agent.messages, self.agent.system_prompt, tools)
 
 
-def _in_view(agent: Agent) -> dict[str, str]:
+def _in_view(agent: Agent, manager: CompactingSessionManager) -> dict[str, str]:
     """Return the beginnings of the messages the agent has in view, by tracking id."""
-    from agentmem.messages.summary_fence import without_summary
     from agentmem.messages.text import message_text
 
     return {
-        message["tracking_id"]: f"{message['role']}: {shortened(message_text(without_summary(message)), 60)}"
+        message["tracking_id"]: f"{message['role']}: {shortened(message_text(manager.without_summary(message)), 60)}"
         for message in agent.messages
     }
 

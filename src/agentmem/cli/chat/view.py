@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from agentmem.recall.recall import RecalledMessage
     from agentmem.records.retrieval import MemoryRecord
 
-__all__ = ["JsonView", "TextView"]
-
 _FOLDED_SHOWN = 3
 
 

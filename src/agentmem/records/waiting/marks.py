@@ -12,8 +12,6 @@ from typing import Any, Literal, TypeAlias
 from agentmem.errors import ConfigurationError
 from agentmem.events.position import Position
 
-__all__ = ["Mark", "Match", "Novelty", "Record", "Since", "fingerprints", "is_in_place", "place_parameters"]
-
 Record: TypeAlias = dict[str, Any]
 """A `MemoryRecordSummary` as boto3 returns it."""
 

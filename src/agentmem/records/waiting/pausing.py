@@ -17,8 +17,6 @@ from botocore.hooks import BaseEventHooks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PAUSE_EVENT", "pause", "pause_async"]
-
 PAUSE_EVENT = "agentmem-pause"
 """Emitted on a client with `seconds`; a handler that let them pass answers True."""
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from datetime import datetime
 
-__all__ = ["Call", "JobScope", "Pause", "Question", "Step", "Wait", "WaitProgress", "is_transient"]
-
 PAGE_SIZE = 100
 """Records a page and a search, the service's maximum (botocore: `MaxResults`, `SearchCriteriaTopKInteger`)."""
 

@@ -12,14 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 from agentmem.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
     from agentmem.records.waiting.polling import WaitProgress
-
-__all__ = ["WaitingLine", "describe"]
 
 
 def describe(progress: WaitProgress) -> str:
@@ -70,9 +66,7 @@ class WaitingLine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None

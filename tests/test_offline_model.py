@@ -1,4 +1,4 @@
-"""The stand-in for an LLM answers from its request and from nothing else."""
+"""The offline model answers from its request and from nothing else."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 import pytest
 from strands import Agent, tool
 
-from agentmem.testing.offline_model import DOES_NOT_KNOW, DONE, NOTED, StandInModel, best_sentence
+from agentmem.testing.offline_model import DOES_NOT_KNOW, DONE, NOTED, OfflineModel, best_sentence
 
 
 def agent_with(*tools, messages=None, system_prompt="You help."):
     return Agent(
-        model=StandInModel(),
+        model=OfflineModel(),
         tools=list(tools),
         messages=messages,
         system_prompt=system_prompt,

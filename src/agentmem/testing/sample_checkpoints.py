@@ -1,4 +1,4 @@
-"""Checkpoints to store: plain ones, large ones, and a hypothesis strategy for any."""
+"""Makes checkpoints to store: plain ones, large ones, and any at all with hypothesis."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ START = 1_790_000_000_000
 
 
 def position(number: int, item: int = 0, suffix: str = "0a1b2c3d") -> Position:
+    """Return the position of a sample event."""
     return Position(f"{START + number:019d}#{suffix}", item)
 
 
 def entry(number: int, *terms: str) -> IndexEntry:
+    """Return the index entry of a sample event's message."""
     return IndexEntry(f"{number:012x}", position(number), "user", terms)
 
 
@@ -40,7 +42,7 @@ def checkpoint(version: int, **fields: Any) -> Checkpoint:
 
 def large_index(entries: int, seed: int = 7) -> tuple[IndexEntry, ...]:
     """Return index entries that hardly compress: about 45 bytes each when they are."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - made-up content, not secrets
     return tuple(
         IndexEntry(
             f"{rng.getrandbits(48):012x}",
@@ -53,7 +55,8 @@ def large_index(entries: int, seed: int = 7) -> tuple[IndexEntry, ...]:
 
 
 def large_text(characters: int, seed: int = 7) -> str:
-    rng = random.Random(seed)
+    """Return text that hardly compresses."""
+    rng = random.Random(seed)  # noqa: S311 - made-up content, not secrets
     return "".join(chr(rng.randrange(0x4E00, 0x9FA5)) for _ in range(characters))
 
 

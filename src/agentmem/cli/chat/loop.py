@@ -6,20 +6,17 @@ import asyncio
 import logging
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from agentmem.cli.chat.conversation import Turn
 from agentmem.cli.output import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from agentmem.cli.chat.conversation import Compacted, Conversation, Happening, Status
-    from agentmem.recall.recall import RecalledMessage
-    from agentmem.records.retrieval import MemoryRecord
-
-__all__ = ["COMMANDS", "Chat", "ChatView"]
+    from agentmem.cli.chat.conversation import Conversation
+    from agentmem.cli.chat.view import JsonView, TextView
 
 _log = logging.getLogger(__name__)
 
@@ -33,40 +30,6 @@ COMMANDS = {
 }
 
 
-class ChatView(Protocol):
-    """Shows a conversation."""
-
-    def opened(self, conversation: Conversation) -> None:
-        """Show whose conversation it is and how it stands."""
-
-    def said(self, text: str) -> None:
-        """Note what the user said."""
-
-    def happened(self, happening: Happening) -> None:
-        """Show what happens."""
-
-    def helped(self, commands: dict[str, str]) -> None:
-        """Show the commands."""
-
-    def status(self, status: Status) -> None:
-        """Show how the conversation stands."""
-
-    def recalled(self, words: str, found: Sequence[RecalledMessage]) -> None:
-        """Show what was found in the session."""
-
-    def memories(self, words: str, found: Sequence[MemoryRecord]) -> None:
-        """Show what long-term memory holds."""
-
-    def compacted(self, done: Compacted | None) -> None:
-        """Show what a compaction by hand did."""
-
-    def failed(self, message: str) -> None:
-        """Show an error."""
-
-    def closed(self, status: Status) -> None:
-        """Show how it ended."""
-
-
 class Chat:
     """Runs a conversation until its lines end.
 
@@ -77,7 +40,7 @@ class Chat:
     def __init__(
         self,
         conversation: Conversation,
-        view: ChatView,
+        view: TextView | JsonView,
         next_line: Callable[[], str | None],
         *,
         explain: Callable[[BaseException], str],

@@ -1,41 +1,58 @@
-"""What every checkpoint store must do. A backend runs the suite by subclassing it and giving a `backend` fixture:
+"""Tests what every checkpoint store must do; whoever writes a store runs it.
 
-    class TestMyStore(CheckpointStoreConformance):
+A test class inherits the suite and says with a fixture how the store is opened:
+
+    from agentmem.testing.conformance import Backend, CheckpointStoreConformance, CompetingThreads
+
+    class TestMyStore(CheckpointStoreConformance, CompetingThreads):
         @pytest.fixture
-        def backend(self, ...) -> Backend:
-            return Backend(open=lambda: MyStore(...))
+        def backend(self, tmp_path):
+            return Backend(open=lambda: MyStore(tmp_path / "checkpoints"))
 
-`CompetingThreads` and `CompetingProcesses` are for places that keep two writers apart.
+`CompetingThreads` and `CompetingProcesses` are for places that keep two writers apart. The suite needs pytest and
+hypothesis, which come with the extra ``testing``.
 """
+
+# mypy: disable-error-code="union-attr"
+# A None where a checkpoint should be is a failed test, and needs no check of its own.
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import multiprocessing
 import threading
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from samples import checkpoint, checkpoints, entry, large_index, large_text, plain, position
 
-from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
+from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
 from agentmem.checkpoints.summary import Summary
 from agentmem.checkpoints.version_rules import is_further_back
 from agentmem.errors import CheckpointConflictError
+from agentmem.testing.sample_checkpoints import (
+    checkpoint,
+    checkpoints,
+    entry,
+    large_index,
+    large_text,
+    plain,
+    position,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
+    from multiprocessing.synchronize import Barrier
 
-COMPETITOR = Path(__file__).with_name("competitor.py")
+    from agentmem.events.position import Position
 
 
 def any_key() -> CheckpointKey:
+    """Return a key nothing is saved under, in any place."""
     token = uuid.uuid4().hex
     return CheckpointKey("support_bot-a1b2c3d4e5", "user123", f"session-{token}", "default")
 
@@ -46,62 +63,71 @@ class Backend:
 
     Attributes:
         open: Opens the place once more, as another process would.
+        open_in_process: Does the same in a process of its own, to which it is pickled, such as
+            ``functools.partial(MyStore, path)``; only `CompetingProcesses` needs it.
         new_key: A key nothing is saved under.
         advance: Lets time pass and what has expired go; None for a place without expiry.
         days: Days without use after which a checkpoint expires.
-        address: How `competitor.py` opens the place in a process of its own.
     """
 
     open: Callable[[], CheckpointStore]
+    open_in_process: Callable[[], CheckpointStore] | None = None
     new_key: Callable[[], CheckpointKey] = any_key
     advance: Callable[[timedelta], None] | None = None
     days: int = 30
-    address: dict[str, Any] = field(default_factory=dict)
 
 
 class CheckpointStoreConformance:
+    """The suite: what is saved comes back whole, versions follow each other, and a boundary never moves back."""
+
     @pytest.fixture
     def store(self, backend: Backend) -> CheckpointStore:
+        """The store under test."""
         return backend.open()
 
     @pytest.fixture
     def key(self, backend: Backend) -> CheckpointKey:
+        """A key nothing is saved under."""
         return backend.new_key()
 
-    def test_it_is_a_checkpoint_store(self, store):
+    def test_it_is_a_checkpoint_store(self, store: CheckpointStore) -> None:
         assert isinstance(store, CheckpointStore)
 
-    def test_an_unknown_key_has_nothing(self, store, key):
+    def test_an_unknown_key_has_nothing(self, store: CheckpointStore, key: CheckpointKey) -> None:
         assert store.load(key) is None
         assert list(store.history(key)) == []
         assert store.find(key, "0" * 12) is None
         assert store.delete(key) == 0
 
-    def test_what_was_saved_is_loaded_also_by_another_store_on_the_same_place(self, backend, store, key):
+    def test_what_was_saved_is_loaded_also_by_another_store_on_the_same_place(
+        self, backend: Backend, store: CheckpointStore, key: CheckpointKey
+    ) -> None:
         saved = checkpoint(1, shortened_before=position(30, 2), head=(position(4), position(5, 1)))
         store.save(key, saved)
         for reader in (store, backend.open()):
             assert plain(reader.load(key).without_index()) == plain(saved.without_index())
 
-    def test_a_load_has_the_index_of_its_own_version_or_none(self, store, key):
+    def test_a_load_has_the_index_of_its_own_version_or_none(self, store: CheckpointStore, key: CheckpointKey) -> None:
         for version in (1, 2):
             store.save(key, checkpoint(version))
         assert store.load(key).index in ((), checkpoint(2).index)
 
-    def test_the_newest_version_is_loaded(self, store, key):
+    def test_the_newest_version_is_loaded(self, store: CheckpointStore, key: CheckpointKey) -> None:
         for version in range(1, 13):
             store.save(key, checkpoint(version))
         assert store.load(key).version == 12
 
     @pytest.mark.parametrize("version", [0, 2, 7])
-    def test_the_first_version_is_1(self, store, key, version):
+    def test_the_first_version_is_1(self, store: CheckpointStore, key: CheckpointKey, version: int) -> None:
         with pytest.raises(CheckpointConflictError) as refusal:
             store.save(key, checkpoint(version))
         assert refusal.value.winner is None
         assert store.load(key) is None
 
     @pytest.mark.parametrize("version", [1, 2, 4])
-    def test_only_the_next_version_is_saved_and_the_refusal_carries_the_winner(self, store, key, version):
+    def test_only_the_next_version_is_saved_and_the_refusal_carries_the_winner(
+        self, store: CheckpointStore, key: CheckpointKey, version: int
+    ) -> None:
         for saved in (1, 2):
             store.save(key, checkpoint(saved))
         stale = checkpoint(version, boundary=position(99), index=(entry(99),))
@@ -112,7 +138,7 @@ class CheckpointStoreConformance:
         assert [saved.version for saved in store.history(key)] == [2, 1]
         assert store.find(key, entry(99).handle) is None
 
-    def test_a_writer_that_did_not_see_the_others_save_is_refused(self, backend, key):
+    def test_a_writer_that_did_not_see_the_others_save_is_refused(self, backend: Backend, key: CheckpointKey) -> None:
         one, other = backend.open(), backend.open()
         one.save(key, checkpoint(1))
         assert one.load(key).version == other.load(key).version == 1
@@ -123,7 +149,9 @@ class CheckpointStoreConformance:
         other.save(key, checkpoint(3))
         assert one.load(key).version == 3
 
-    def test_saving_the_current_checkpoint_again_changes_nothing(self, store, key):
+    def test_saving_the_current_checkpoint_again_changes_nothing(
+        self, store: CheckpointStore, key: CheckpointKey
+    ) -> None:
         for version in (1, 2, 2, 2):
             store.save(key, checkpoint(version))
         assert [plain(saved) for saved in store.history(key)] == [plain(checkpoint(2)), plain(checkpoint(1))]
@@ -135,7 +163,7 @@ class CheckpointStoreConformance:
         [position(49, 9), position(50, 2), position(3)],
         ids=["an event back", "an item back", "far back"],
     )
-    def test_a_boundary_never_moves_back(self, store, key, back):
+    def test_a_boundary_never_moves_back(self, store: CheckpointStore, key: CheckpointKey, back: Position) -> None:
         store.save(key, checkpoint(1, boundary=position(50, 3)))
         with pytest.raises(CheckpointConflictError) as refusal:
             store.save(key, checkpoint(2, boundary=back))
@@ -147,12 +175,16 @@ class CheckpointStoreConformance:
         [position(50, 3), position(50, 10), position(51), position(50, 3, suffix="00000000")],
         ids=["the same", "an item on", "an event on", "the same event rewritten"],
     )
-    def test_a_boundary_may_stay_or_move_on(self, store, key, boundary):
+    def test_a_boundary_may_stay_or_move_on(
+        self, store: CheckpointStore, key: CheckpointKey, boundary: Position
+    ) -> None:
         store.save(key, checkpoint(1, boundary=position(50, 3)))
         store.save(key, checkpoint(2, boundary=boundary))
         assert store.load(key).boundary == boundary
 
-    def test_history_is_newest_first_with_the_index_of_each_version(self, store, key):
+    def test_history_is_newest_first_with_the_index_of_each_version(
+        self, store: CheckpointStore, key: CheckpointKey
+    ) -> None:
         saved = [checkpoint(version, index=(entry(version), entry(version + 100, "x"))) for version in range(1, 13)]
         for one in saved:
             store.save(key, one)
@@ -161,12 +193,14 @@ class CheckpointStoreConformance:
     @pytest.mark.parametrize(
         ("before", "versions"), [(1, []), (0, []), (2, [1]), (3, [2, 1]), (4, [3, 2, 1]), (40, [3, 2, 1])]
     )
-    def test_history_before_a_version(self, store, key, before, versions):
+    def test_history_before_a_version(
+        self, store: CheckpointStore, key: CheckpointKey, before: int | None, versions: list[int]
+    ) -> None:
         for version in (1, 2, 3):
             store.save(key, checkpoint(version))
         assert [saved.version for saved in store.history(key, before=before)] == versions
 
-    def test_a_handle_is_found_in_whichever_version_holds_it(self, store, key):
+    def test_a_handle_is_found_in_whichever_version_holds_it(self, store: CheckpointStore, key: CheckpointKey) -> None:
         for version in range(1, 13):
             store.save(key, checkpoint(version, index=(entry(version, "term"), entry(version + 100))))
         assert [store.find(key, entry(number).handle) for number in (1, 105, 12)] == [
@@ -176,20 +210,24 @@ class CheckpointStoreConformance:
         ]
         assert store.find(key, "f" * 12) is None
 
-    def test_of_two_entries_for_a_handle_the_newest_versions_first_is_found(self, store, key):
+    def test_of_two_entries_for_a_handle_the_newest_versions_first_is_found(
+        self, store: CheckpointStore, key: CheckpointKey
+    ) -> None:
         older, newer = entry(5, "old"), entry(5, "new")
         store.save(key, checkpoint(1, index=(older,)))
         store.save(key, checkpoint(2, index=(newer, older)))
         store.save(key, checkpoint(3, index=()))
         assert store.find(key, older.handle) == newer
 
-    def test_a_handle_saved_by_another_store_is_found(self, backend, store, key):
+    def test_a_handle_saved_by_another_store_is_found(
+        self, backend: Backend, store: CheckpointStore, key: CheckpointKey
+    ) -> None:
         store.save(key, checkpoint(1))
         assert store.find(key, entry(2).handle) is None
         backend.open().save(key, checkpoint(2))
         assert store.find(key, entry(2).handle) == checkpoint(2).index[0]
 
-    def test_keys_do_not_see_each_other(self, backend, store, key):
+    def test_keys_do_not_see_each_other(self, backend: Backend, store: CheckpointStore, key: CheckpointKey) -> None:
         keys = [key, backend.new_key()]
         keys += [replace(key, agent_id=agent) for agent in ("a", "a#v00000001", "a#v", "a%23v00000001", "a b", "ä/é")]
         for number, one in enumerate(keys, 1):
@@ -200,7 +238,9 @@ class CheckpointStoreConformance:
         assert store.delete(replace(key, agent_id="a")) == 1
         assert [store.load(one) is None for one in keys] == [one.agent_id == "a" for one in keys]
 
-    def test_delete_leaves_nothing_and_tells_how_many_there_were(self, store, key):
+    def test_delete_leaves_nothing_and_tells_how_many_there_were(
+        self, store: CheckpointStore, key: CheckpointKey
+    ) -> None:
         for version in (1, 2, 3):
             store.save(key, checkpoint(version))
         assert store.delete(key) == 3
@@ -209,7 +249,7 @@ class CheckpointStoreConformance:
         assert store.find(key, entry(1).handle) is None
         assert store.delete(key) == 0
 
-    def test_after_a_delete_versions_start_again(self, store, key):
+    def test_after_a_delete_versions_start_again(self, store: CheckpointStore, key: CheckpointKey) -> None:
         for version in (1, 2, 3):
             store.save(key, checkpoint(version))
         store.delete(key)
@@ -218,7 +258,9 @@ class CheckpointStoreConformance:
         assert store.find(key, entry(77).handle) == entry(77)
         assert store.find(key, entry(3).handle) is None
 
-    def test_fields_of_a_future_format_survive_being_loaded_and_saved(self, store, key):
+    def test_fields_of_a_future_format_survive_being_loaded_and_saved(
+        self, store: CheckpointStore, key: CheckpointKey
+    ) -> None:
         future = {
             "anchors": [{"at": ["0000001790000000000#aa", 3], "weight": 0.25, "seen": None, "on": True}],
             "empty": "",
@@ -240,14 +282,16 @@ class CheckpointStoreConformance:
         assert dict(store.load(key).extra) == future
         assert [dict(saved.extra) for saved in store.history(key)] == [future, future]
 
-    def test_what_was_saved_does_not_change_with_the_callers_objects(self, store, key):
+    def test_what_was_saved_does_not_change_with_the_callers_objects(
+        self, store: CheckpointStore, key: CheckpointKey
+    ) -> None:
         extra = {"list": [1]}
         store.save(key, checkpoint(1, extra=extra))
         extra["list"].append(2)
         store.load(key).extra["list"].append(3)
         assert store.load(key).extra == {"list": [1]}
 
-    def test_large_checkpoints_are_kept_whole(self, store, key):
+    def test_large_checkpoints_are_kept_whole(self, store: CheckpointStore, key: CheckpointKey) -> None:
         # Compressed, an index takes 570 KB and the summary 450 KB: all beyond a DynamoDB item's 400 KB.
         saved = [
             checkpoint(1, index=large_index(9_000)),
@@ -269,7 +313,9 @@ class CheckpointStoreConformance:
 
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(saved=checkpoints)
-    def test_any_checkpoint_comes_back_as_it_was(self, backend, store, saved):
+    def test_any_checkpoint_comes_back_as_it_was(
+        self, backend: Backend, store: CheckpointStore, saved: Checkpoint
+    ) -> None:
         key = backend.new_key()
         store.save(key, saved)
         assert plain(store.load(key).without_index()) == plain(saved.without_index())
@@ -279,7 +325,9 @@ class CheckpointStoreConformance:
 
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
     @given(first=checkpoints, second=checkpoints)
-    def test_any_second_checkpoint_is_held_to_the_boundary(self, backend, store, first, second):
+    def test_any_second_checkpoint_is_held_to_the_boundary(
+        self, backend: Backend, store: CheckpointStore, first: Checkpoint, second: Checkpoint
+    ) -> None:
         key = backend.new_key()
         second = replace(second, version=2)
         store.save(key, first)
@@ -291,7 +339,9 @@ class CheckpointStoreConformance:
         assert refused == is_further_back(second.boundary, first.boundary)
         assert store.load(key).version == (1 if refused else 2)
 
-    def test_a_checkpoint_in_use_does_not_expire(self, backend, store, key):
+    def test_a_checkpoint_in_use_does_not_expire(
+        self, backend: Backend, store: CheckpointStore, key: CheckpointKey
+    ) -> None:
         if backend.advance is None:
             pytest.skip("this place keeps checkpoints until they are deleted")
         store.save(key, checkpoint(1, summary=Summary(narrative=large_text(180_000))))
@@ -301,7 +351,9 @@ class CheckpointStoreConformance:
         store.save(key, checkpoint(2))
         assert store.load(key).version == 2
 
-    def test_an_unused_checkpoint_expires_and_versions_start_again(self, backend, store, key):
+    def test_an_unused_checkpoint_expires_and_versions_start_again(
+        self, backend: Backend, store: CheckpointStore, key: CheckpointKey
+    ) -> None:
         if backend.advance is None:
             pytest.skip("this place keeps checkpoints until they are deleted")
         for version in (1, 2):
@@ -314,7 +366,9 @@ class CheckpointStoreConformance:
 
 
 class CompetingThreads:
-    def test_of_threads_that_save_one_version_exactly_one_wins(self, backend):
+    """For places that keep the threads of one process apart; the suite's second part."""
+
+    def test_of_threads_that_save_one_version_exactly_one_wins(self, backend: Backend) -> None:
         key, writers = backend.new_key(), 4
         outcomes: list[tuple[int, int, int]] = []
         start = threading.Barrier(writers)
@@ -342,41 +396,64 @@ class CompetingThreads:
 
 
 class CompetingProcesses:
-    def test_of_processes_that_save_one_version_exactly_one_wins_and_the_loser_gets_the_winner(self, backend):
-        key, versions = backend.new_key(), 25
-        orders = [
-            {"address": backend.address, "key": list(key.__dict__.values()), "writer": writer, "versions": versions}
-            for writer in (1, 2)
-        ]
+    """For places that keep processes apart; the backend needs `open_in_process`."""
+
+    def test_of_processes_that_save_one_version_exactly_one_wins_and_the_loser_gets_the_winner(
+        self, backend: Backend
+    ) -> None:
+        opened = backend.open_in_process
+        assert opened is not None, "CompetingProcesses needs Backend(open_in_process=...)"
+        key, versions, writers = backend.new_key(), 25, (1, 2)
+        spawn = multiprocessing.get_context("spawn")
+        start = spawn.Barrier(len(writers))
+        pipes = [spawn.Pipe(duplex=False) for _ in writers]
         processes = [
-            subprocess.Popen(
-                [sys.executable, str(COMPETITOR), json.dumps(order)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
+            spawn.Process(
+                target=_compete,
+                args=(opened, key, start, report),
+                kwargs={"writer": writer, "versions": versions},
+                daemon=True,
             )
-            for order in orders
+            for writer, (_, report) in zip(writers, pipes, strict=True)
         ]
         for process in processes:
-            assert process.stdout.readline() == "ready\n"
+            process.start()
+        for reports, _ in pipes:
+            assert reports.poll(60), "a process that opened the store has not come to an end"
+        outcomes = [reports.recv() for reports, _ in pipes]
         for process in processes:
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        reports = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+            process.join()
         stored = {saved.version: saved.tokens_after for saved in backend.open().history(key)}
         assert sorted(stored) == list(range(1, versions + 1))
-        assert sorted(reports[0]["won"] + reports[1]["won"]) == list(range(1, versions + 1))
-        for order, report in zip(orders, reports, strict=True):
-            assert all(stored[version] == order["writer"] for version in report["won"])
-            assert all(stored[winner] == tokens for _, winner, tokens in report["lost"])
-            assert all(version <= winner for version, winner, _ in report["lost"])
-        assert reports[0]["lost"] + reports[1]["lost"]
+        assert sorted(version for won, _ in outcomes for version in won) == list(range(1, versions + 1))
+        for writer, (won, lost) in zip(writers, outcomes, strict=True):
+            assert all(stored[version] == writer for version in won)
+            assert all(stored[winner] == tokens for _, winner, tokens in lost)
+            assert all(version <= winner for version, winner, _ in lost)
+        assert any(lost for _, lost in outcomes)
 
 
-__all__ = [
-    "Backend",
-    "CheckpointStoreConformance",
-    "CompetingProcesses",
-    "CompetingThreads",
-    "any_key",
-]
+def _compete(
+    opened: Callable[[], CheckpointStore],
+    key: CheckpointKey,
+    start: Barrier,
+    report: Connection[Any, Any],
+    *,
+    writer: int,
+    versions: int,
+) -> None:
+    """Compete for each version in turn and send what was won and lost; runs in a process of its own."""
+    store = opened()
+    won: list[int] = []
+    lost: list[tuple[int, int, int]] = []
+    start.wait(60)
+    version = 1
+    while version <= versions:
+        try:
+            store.save(key, checkpoint(version, tokens_after=writer))
+            won.append(version)
+            version += 1
+        except CheckpointConflictError as refusal:
+            lost.append((version, refusal.winner.version, refusal.winner.tokens_after))
+            version = refusal.winner.version + 1
+    report.send((won, lost))

@@ -1,23 +1,20 @@
-"""Which model `agentmem chat` talks to: on Bedrock, on Ollama, behind an OpenAI-compatible API, or the stand-in."""
+"""Opens the model that `agentmem chat` talks to: on Bedrock, Ollama or an OpenAI-compatible API, or the offline one."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
-from agentmem.cli.chat.command import STAND_IN
 from agentmem.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from strands.models import Model
 
-__all__ = ["open_model"]
-
 _OPENAI, _OLLAMA, _BEDROCK = "openai:", "ollama:", "bedrock:"
 
 
 def open_model(
-    name: str = STAND_IN,
+    name: str,
     *,
     base_url: str | None = None,
     region: str | None = None,
@@ -26,7 +23,7 @@ def open_model(
     """Make a model; it is not called yet.
 
     Args:
-        name: ``stand-in``; ``ollama:NAME``; ``openai:NAME`` for an OpenAI-compatible API; anything else is the id of a
+        name: ``offline``; ``ollama:NAME``; ``openai:NAME`` for an OpenAI-compatible API; anything else is the id of a
             model or of an inference profile on Bedrock, with or without ``bedrock:`` before it.
         base_url: Where the API is, when it is not the provider's own or the one its environment variable
             (``OPENAI_BASE_URL``, ``OLLAMA_HOST``) names.
@@ -51,11 +48,16 @@ def open_model(
             "'openai:' before a name that an OpenAI-compatible API knows; a Bedrock endpoint is set with "
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME."
         )
-    if name == STAND_IN:
-        from agentmem.testing.offline_model import StandInModel
+    if is_offline(name):
+        from agentmem.testing import OfflineModel
 
-        return StandInModel(**settings)
+        return OfflineModel(**settings)
     return _bedrock(_named(name, _BEDROCK), region, settings)
+
+
+def is_offline(name: str) -> bool:
+    """Return whether a name given with ``--model`` is the offline model's; ``stand-in`` was its name until 0.2."""
+    return name in {"offline", "stand-in"}
 
 
 def _openai(name: str, base_url: str | None, settings: dict[str, Any]) -> Model:
@@ -90,7 +92,7 @@ def _bedrock(model_id: str, region: str | None, settings: dict[str, Any]) -> Mod
 
     remedy = (
         "Sign in (`aws configure sso`, `aws login`) or set AWS_PROFILE or AWS_BEARER_TOKEN_BEDROCK. Without --model "
-        "the offline stand-in answers."
+        "the offline model answers."
     )
     try:
         found = default_session().get_credentials()
