@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         HistoryUnavailableError,
         IdentityError,
         MemoryWaitTimeout,
+        MissingExtraError,
         UnsentMessagesError,
     )
     from agentmem.hook import MemoryHook
@@ -69,6 +70,7 @@ __all__ = [
     "MemoryRecord",
     "MemorySession",
     "MemoryWaitTimeout",
+    "MissingExtraError",
     "Namespace",
     "RecalledMessage",
     "SessionAgents",
@@ -112,6 +114,7 @@ _MODULES = {
         "HistoryUnavailableError",
         "IdentityError",
         "MemoryWaitTimeout",
+        "MissingExtraError",
         "UnsentMessagesError",
     ),
     "agentmem.hook": ("MemoryHook",),
@@ -133,6 +136,9 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used (PEP 562)."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from agentmem.support.installation import warn_of_other_distribution
+
+    warn_of_other_distribution()
     value = getattr(import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     return value
