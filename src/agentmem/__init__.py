@@ -93,16 +93,17 @@ __all__ = [
 _MODULES = {
     "agentmem.session_manager.manager": ("CompactingSessionManager",),
     "agentmem.recall.recall": ("RecalledMessage",),
-    "agentmem.config": (
+    "agentmem.config": ("MemoryConfig",),
+    "agentmem.settings.sections": (
         "CompactionConfig",
         "DynamoDBCheckpoints",
         "EventLogCheckpoints",
         "HookConfig",
         "InMemoryCheckpoints",
-        "MemoryConfig",
         "SqliteCheckpoints",
         "WriteConfig",
     ),
+    "agentmem.version": ("__version__",),
     "agentmem.deploy.provisioning": ("ensure_memory", "ensure_memory_async"),
     "agentmem.errors": (
         "AgentMemError",
