@@ -1,13 +1,13 @@
 """For tests of agents with memory: a scripted model, an embedded service stepped by hand, a local DynamoDB.
 
-The pytest plugin makes fixtures of them; docs/testing.md shows how. Names are loaded when they are used, because pytest
-imports this package with the plugin in every project that has strands-agentmem installed.
+The pytest plugin makes fixtures of them; docs/testing.md shows how.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from agentmem.support.lazy import load_name
 
 if TYPE_CHECKING:
     from agentmem.testing.dynamodb import LocalDynamoDB
@@ -36,13 +36,13 @@ __all__ = [
     "ToolCall",
 ]
 
-_MODULE_OF = {"LocalDynamoDB": "dynamodb", "SteppedMemory": "stepped_memory"}
+# The pytest plugin lies in this package and is loaded by every test run, so nothing heavy is imported before its use.
+_MODULE_OF = dict.fromkeys(__all__, "agentmem.testing.scripted_model") | {
+    "LocalDynamoDB": "agentmem.testing.dynamodb",
+    "SteppedMemory": "agentmem.testing.stepped_memory",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULE_OF.get(name, 'scripted_model')}"), name)
-    globals()[name] = value
-    return value
+    return load_name(globals(), _MODULE_OF, name)
