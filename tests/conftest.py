@@ -9,12 +9,11 @@ from hypothesis import settings
 
 from agentmem.events import writer_registry
 from dynamodb import checkpoint_table, dynamodb, dynamodb_endpoint
+from gears import QUICK
 
 __all__ = ["checkpoint_table", "dynamodb", "dynamodb_endpoint"]
 
-# A busy machine makes single examples slow; that is no failure of the property.
-settings.register_profile("agentmem", deadline=None)
-settings.load_profile("agentmem")
+settings.load_profile(QUICK)  # unless pytest is told another with --hypothesis-profile
 
 FOR_TESTS = {"AGENTMEM_DATA", "AGENTMEM_SOAK", "AGENTMEM_TEST_AWS"}
 """Variables that are meant for the tests themselves."""

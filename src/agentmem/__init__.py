@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         HistoryUnavailableError,
         IdentityError,
         MemoryWaitTimeout,
+        MissingExtraError,
         UnsentMessagesError,
     )
     from agentmem.hook import MemoryHook
@@ -71,6 +72,7 @@ __all__ = [
     "MemoryRecord",
     "MemorySession",
     "MemoryWaitTimeout",
+    "MissingExtraError",
     "Namespace",
     "RecalledMessage",
     "SessionAgents",
@@ -114,6 +116,7 @@ _MODULES = {
         "HistoryUnavailableError",
         "IdentityError",
         "MemoryWaitTimeout",
+        "MissingExtraError",
         "UnsentMessagesError",
     ),
     "agentmem.hook": ("MemoryHook",),
@@ -133,6 +136,10 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used (PEP 562)."""
+    if name in _MODULE_OF:
+        from agentmem.support.installation import warn_of_other_distribution
+
+        warn_of_other_distribution()
     return load_name(globals(), _MODULE_OF, name)
 
 

@@ -28,6 +28,7 @@ from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
 from agentmem.checkpoints.summary import Summary
 from agentmem.checkpoints.version_rules import is_further_back
 from agentmem.errors import CheckpointConflictError
+from gears import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,7 +268,7 @@ class CheckpointStoreConformance:
                 assert store.find(key, one.index[number].handle) == one.index[number]
         assert store.delete(key) == 3
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
     @given(saved=checkpoints)
     def test_any_checkpoint_comes_back_as_it_was(self, backend, store, saved):
         key = backend.new_key()
@@ -277,7 +278,7 @@ class CheckpointStoreConformance:
         for one in saved.index:
             assert store.find(key, one.handle) == next(first for first in saved.index if first.handle == one.handle)
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
     @given(first=checkpoints, second=checkpoints)
     def test_any_second_checkpoint_is_held_to_the_boundary(self, backend, store, first, second):
         key = backend.new_key()
