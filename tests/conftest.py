@@ -10,6 +10,7 @@ from hypothesis import settings
 from agentmem.events import writer_registry
 from dynamodb import checkpoint_table, dynamodb, dynamodb_endpoint
 from gears import QUICK
+from warm_python import warm_commands
 
 __all__ = ["checkpoint_table", "dynamodb", "dynamodb_endpoint"]
 
@@ -63,6 +64,13 @@ def _no_aws_configuration():
         }.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory):
+    """A folder with the commands `python` and `agentmem`, which start at once; see `warm_python.py`."""
+    with warm_commands(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
 
 
 @pytest.fixture(autouse=True, scope="session")
