@@ -6,7 +6,6 @@ The packages are downloaded, from where uv or pip is told to.
 
 from __future__ import annotations
 
-import os
 import tomllib
 
 import pytest
@@ -49,7 +48,7 @@ def pinned():
 def passes(environment, tmp_path):
     """Run the fast gear in an environment; the working copy's sources are not on its path."""
     run(
-        environment.python, "-m", "pytest", "-q", "-n", str(os.cpu_count() or 1), "--dist", "worksteal", "-m", "not slow",
+        environment.python, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", "-m", "not slow",
         "-p", "no:cacheprovider", "--basetemp", tmp_path / "tests", cwd=ROOT, timeout=2_900,
     )  # fmt: skip
 
