@@ -23,6 +23,9 @@ PYTEST := $(BIN)/python -m pytest -q -n auto --dist worksteal
 FAST := -m 'not slow'
 THOROUGH := -m 'slow or hypothesis' --hypothesis-profile thorough
 
+# The tests start many processes, and with bytecode that is kept each of them starts a second sooner.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all test-aws lint format docs constraints clean
 
@@ -81,8 +84,8 @@ $(READY_FOR_ALL): $(READY)
 ifdef UV
 TOOL := uv
 define install
-	@$(UV) pip install --quiet --python $(1) --constraint constraints.txt --build-constraint constraints.txt \
-		--editable '$(2)'
+	@$(UV) pip install --quiet --compile-bytecode --python $(1) --constraint constraints.txt \
+		--build-constraint constraints.txt --editable '$(2)'
 endef
 else
 TOOL := pip
