@@ -65,7 +65,7 @@ def on_aws(dynamodb_endpoint):
 
 
 @pytest.fixture
-def page(tmp_path, on_aws):
+def page(tmp_path, on_aws, warm_python):
     folder = tmp_path / "page"
     folder.mkdir()
     for name, there in A_CLONE.items():
@@ -74,7 +74,7 @@ def page(tmp_path, on_aws):
         (folder / "conversations.jsonl").write_text("".join(islice(recorded, 2)), encoding="utf-8")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))},
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(warm_python), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "COLUMNS": "200",
         "TERM": "dumb",
     }

@@ -35,6 +35,7 @@ from agentmem import (
     MemoryRecord,
     MemorySession,
     MemoryWaitTimeout,
+    MissingExtraError,
     Namespace,
     RecalledMessage,
     SessionAgents,
@@ -52,7 +53,6 @@ from agentmem import (
     wait_for_memories_async,
 )
 from agentmem.records.waiting.progress import WaitingLine
-<<<<<<< HEAD
 from agentmem.streaming import (
     RECEIVE_JS,
     DoneEvent,
@@ -74,8 +74,6 @@ from agentmem.streaming import (
     sse_response,
     stream_turn,
 )
-from agentmem.testing import LocalDynamoDB, Overflow, Reply, ScriptedModel, SteppedMemory, Throttle, ToolCall
-=======
 from agentmem.testing import (
     LocalDynamoDB,
     OfflineModel,
@@ -87,7 +85,6 @@ from agentmem.testing import (
     ToolCall,
 )
 from agentmem.testing.conformance import Backend
->>>>>>> main
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -329,6 +326,9 @@ except CompactionError as error:
     largest: tuple[str, ...] = error.largest
 except (ConfigurationError, IdentityError) as error:
     value_error: ValueError = error
+except MissingExtraError as error:
+    import_error: ImportError = error
+    extra: str | None = error.extra
 except (HistoryUnavailableError, CheckpointStoreError, ExtractionFailedError, AgentMemError):
     raise
 

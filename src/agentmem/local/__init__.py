@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .embedding import Embedder
-from .errors import MissingExtraError
 from .extraction.extractor import Change, Extractor, Known, RuleExtractor
 from .extraction.messages import Message
 from .extraction.model import ModelExtractor
@@ -19,7 +18,6 @@ __all__ = [
     "Known",
     "LocalMemory",
     "Message",
-    "MissingExtraError",
     "ModelExtractor",
     "RuleExtractor",
 ]

@@ -49,16 +49,3 @@ def invalid(message: str, *, reason: str = "FieldValidationFailed", field: str |
 def not_found(message: str) -> ServiceError:
     """A ``ResourceNotFoundException``."""
     return ServiceError("ResourceNotFoundException", message)
-
-
-class MissingExtraError(ImportError):
-    """A part of the embedded service was used whose packages are not installed.
-
-    Args:
-        part: What was asked for, such as ``"searching memory records"``.
-        package: The package that could not be imported.
-    """
-
-    def __init__(self, part: str, package: str) -> None:
-        super().__init__(f"{part} needs the package {package!r}, which is not installed: pip install 'agentmem[local]'")
-        self.package = package

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from .delete_actor import drop_actor
-from .embedding import Embedder, PackagedEmbedder, load_in_background
+from .embedding import Embedder, PackagedEmbedder, check_installed, load_in_background
 from .extraction.extractor import Extractor, RuleExtractor
 from .service import Service
 from .storage import Store
@@ -43,11 +43,12 @@ class LocalMemory:
         embedder: Makes vectors for search; the packaged model unless given.
         clock: Returns the time in epoch seconds; ``time.time`` unless given. Tests may step it instead of sleeping.
         activation_delay: Seconds a new memory resource stays in status CREATING.
-        ranking: How search ranks: ``"hybrid"``, by shared ``"words"`` alone (which needs none of the extra's packages)
-            or by ``"meaning"`` alone.
+        ranking: How search ranks: ``"hybrid"``, by shared ``"words"`` alone (which needs no embedder) or by
+            ``"meaning"`` alone.
 
     Raises:
         ValueError: A negative delay, or a file of another format.
+        MissingExtraError: The packages of the default embedder are not installed.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class LocalMemory:
                 raise ValueError(f"{name} must not be negative, got {value}: give seconds, 0 for none")
         self.path = os.fspath(path)
         self._embeds_by_package = embedder is None and ranking != "words"
+        if ranking != "words" and (embedder is None or isinstance(embedder, PackagedEmbedder)):
+            check_installed()
         self._service = Service(
             Store(path),
             clock=clock or _wall_clock,

@@ -6,7 +6,7 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agentmem.clients.strands_compat import hook_providers_of, session_manager_of
+from agentmem.clients.strands_compat import session_manager_of
 from agentmem.errors import ConfigurationError, UnsentMessagesError
 
 if TYPE_CHECKING:
@@ -109,12 +109,3 @@ def _drain_session(manager: CompactingSessionManager, agent: Agent) -> None:
         "still queued in this process.",
         status.pending,
     )
-<<<<<<< HEAD
-=======
-
-
-def _hooks(agent: Agent) -> list[MemoryHook]:
-    from agentmem.hook.memory_hook import MemoryHook
-
-    return hook_providers_of(agent, MemoryHook)
->>>>>>> main

@@ -6,8 +6,8 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
+from agentmem.clients.strands_compat import session_manager_of
 from agentmem.errors import ConfigurationError
-from agentmem.hook.agent_identity import session_manager_of
 from agentmem.hook.attached import memory_hooks_of
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.session_manager.manager import CompactingSessionManager
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from strands import Agent
 
     from agentmem.compaction.compactor import Compaction
-    from agentmem.events.writer import WriterStatus
-    from agentmem.events.writer_pool import HookStatus
-    from agentmem.hook import MemoryHook
+    from agentmem.events.send_queue import WriterStatus
+    from agentmem.hook.memory_hook import MemoryHook
+    from agentmem.hook.saving import HookStatus
     from agentmem.streaming.events import ToolUseEvent
 
 __all__ = ["TurnMemory"]

@@ -1,6 +1,7 @@
 """Fixtures for testing agents with memory; docs/testing.md shows them at work.
 
-pytest loads this module in every project that has agentmem installed, so it imports nothing until a fixture is used.
+pytest loads this module in every project that has strands-agentmem installed, so it imports nothing until a fixture is
+used.
 """
 
 from __future__ import annotations
@@ -195,12 +196,12 @@ def agentmem_dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalDynamoDB
     """An empty DynamoDB API over HTTP; while it runs, boto3 clients made for DynamoDB without an address use it."""
     import boto3
 
-    from agentmem.errors import ConfigurationError
+    from agentmem.errors import MissingExtraError
     from agentmem.testing import LocalDynamoDB
 
     try:
         server = LocalDynamoDB(REGION)
-    except ConfigurationError as error:
+    except MissingExtraError as error:
         pytest.fail(f"agentmem_dynamodb: {error}", pytrace=False)
     with server, monkeypatch.context() as patch:
         for name in _AWS_VARIABLES_UNSET:

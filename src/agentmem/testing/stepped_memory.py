@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from agentmem.local import LocalMemory, MissingExtraError
+from agentmem.local import LocalMemory
 from agentmem.local.embedding import PackagedEmbedder
 from agentmem.records.waiting.pausing import PAUSE_EVENT
 
@@ -66,13 +65,9 @@ class SteppedMemory(LocalMemory):
         )
 
     def load(self) -> None:
-        """Load the embedding model now, once a process, so that it is not the first search that takes so long.
-
-        Without the extra ``local`` nothing happens here; a search then says so.
-        """
+        """Load the embedding model now, once a process, so that it is not the first search that takes so long."""
         if self._ranking != "words":
-            with contextlib.suppress(MissingExtraError):
-                self._embedder.encode(["once a process"])
+            self._embedder.encode(["once a process"])
 
     @property
     def now(self) -> datetime:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
-from agentmem.errors import ConfigurationError
+from agentmem.support.extras import require
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,17 +35,14 @@ class WaitingLine:
         console: Where to show it; rich's own for stderr unless given.
 
     Raises:
-        ConfigurationError: rich is not installed.
+        MissingExtraError: rich is not installed.
     """
 
     def __init__(self, label: str = "waiting for memories", *, console: Console | None = None) -> None:
         """Show nothing yet."""
-        try:
-            from rich.console import Console
-        except ImportError as error:
-            raise ConfigurationError(
-                "the progress line needs rich. Install the extra: pip install 'agentmem[cli]'"
-            ) from error
+        require("the progress line", "cli", "rich")
+        from rich.console import Console
+
         self._label = label
         self._console = Console(stderr=True) if console is None else console
         self._progress: Progress | None = None
