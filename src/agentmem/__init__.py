@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from agentmem.version import __version__
+
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
     from agentmem.deploy.permissions import iam_policy
