@@ -93,13 +93,13 @@ __all__ = [
 _MODULES = {
     "agentmem.session_manager.manager": ("CompactingSessionManager",),
     "agentmem.recall.recall": ("RecalledMessage",),
-    "agentmem.config": (
+    "agentmem.config": ("MemoryConfig",),
+    "agentmem.settings.sections": (
         "CompactionConfig",
         "DynamoDBCheckpoints",
         "EventLogCheckpoints",
         "HookConfig",
         "InMemoryCheckpoints",
-        "MemoryConfig",
         "SqliteCheckpoints",
         "WriteConfig",
     ),
