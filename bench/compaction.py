@@ -3,7 +3,7 @@
 Run:
 
     python bench/compaction.py                  # prints the tables
-    python bench/compaction.py --write          # also writes docs/figures/compaction.md
+    python bench/compaction.py --write          # also writes docs/reference/figures/compaction.md
     python bench/compaction.py --data FILE      # the conversations to replay (JSONL)
 
 Everything runs on the embedded memory. Speed is shown as ratios within this run wherever it can be: the machine's own
@@ -49,7 +49,7 @@ LATENCY = 0.005
 def main() -> None:
     """Measure, print, and write if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write docs/figures/compaction.md")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/figures/compaction.md")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/tau-airline-100.jsonl")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="messages of the sessions to restore")
     options = parser.parse_args()
@@ -59,7 +59,7 @@ def main() -> None:
     )
     print(page)
     if options.write:
-        target = ROOT / "docs/figures/compaction.md"
+        target = ROOT / "docs/reference/figures/compaction.md"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(page + "\n", encoding="utf-8")
 

@@ -1,7 +1,7 @@
 """What each way of writing a conversation hands to extraction, measured on the embedded service.
 
     python bench/event_formats.py            # print the table
-    python bench/event_formats.py --write    # and write docs/figures/event-formats.md
+    python bench/event_formats.py --write    # and write docs/reference/figures/event-formats.md
 
 The same conversations, tool traffic included, are held by agents that write with the SDK's own session manager, with
 ours in both formats, and with the hook. Counted is what an extraction is given (the text of the conversational items),
@@ -23,7 +23,7 @@ from agentmem import HookConfig, MemoryConfig, Namespace, WriteConfig
 from agentmem.local import LocalMemory
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 
-FIGURES = Path(__file__).parent.parent / "docs" / "figures" / "event-formats.md"
+FIGURES = Path(__file__).parent.parent / "docs" / "reference" / "figures" / "event-formats.md"
 FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/", top_k=3, relevance_score=0.2)
 PLANTED = [
     ("I am allergic to peanuts.", "What is the user allergic to?", "peanuts"),
@@ -137,7 +137,7 @@ def as_it_stands(events: list[dict[str, Any]]) -> Any:
 def main() -> None:
     """Measure every writer and print, or write, the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write docs/figures/event-formats.md")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/figures/event-formats.md")
     heads = [
         "written by",
         "events",

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 class LocalMemory:
     """The embedded service: AgentCore Memory's two APIs over one SQLite database.
 
-    Code that uses boto3 or any of the official clients runs on it unchanged; see docs/embedded-service.md for what is
+    Code that uses boto3 or any of the official clients runs on it unchanged; see docs/reference/embedded-service.md for what is
     faithful and what is not known about the live service.
 
     Args:

@@ -1,6 +1,6 @@
 """For tests of agents with memory: a scripted model, an embedded service stepped by hand, a local DynamoDB.
 
-The pytest plugin makes fixtures of them; docs/testing.md shows how.
+The pytest plugin makes fixtures of them; docs/how-to/test.md shows how.
 """
 
 from agentmem.testing.dynamodb import LocalDynamoDB
