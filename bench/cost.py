@@ -224,8 +224,8 @@ def main() -> None:
         print(f"\n{priced(measured, arguments.turns, prices, arguments.input_price)}")
     if arguments.write:
         FIGURES.write_text(
-            "# API calls\n\nWritten by `python bench/cost.py --write`; [the cost model](../../explanation/cost.md) says "
-            "how to read it.\n\n"
+            "# API calls\n\nWritten by `python bench/cost.py --write`; [the cost model](../../explanation/cost.md) "
+            "says how to read it.\n\n"
             f"One session of {arguments.turns} turns with {TOOL_CALLS} tool calls each, a `token_threshold` of "
             f"{THRESHOLD:,}, three namespaces, on the embedded service. An agent with the SDK's session manager, or "
             "with only a hook, also has Strands' default conversation manager, which drops what is older than 40 "

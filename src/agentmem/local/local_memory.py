@@ -33,8 +33,8 @@ _log = logging.getLogger(__name__)
 class LocalMemory:
     """The embedded service: AgentCore Memory's two APIs over one SQLite database.
 
-    Code that uses boto3 or any of the official clients runs on it unchanged; see docs/reference/embedded-service.md for what is
-    faithful and what is not known about the live service.
+    Code that uses boto3 or any of the official clients runs on it unchanged. docs/reference/embedded-service.md
+    says which behaviour is faithful to the live service and which is not known.
 
     Args:
         path: File of the database, shared by any number of processes, or ``":memory:"``.
