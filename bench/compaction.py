@@ -1,4 +1,4 @@
-"""Figures of compaction: what a restore and a turn cost, and what is sent on a long tool-heavy session.
+"""Measure the cost of a restore and a turn, and the requests of a long session with tools.
 
 Run:
 
@@ -55,7 +55,7 @@ def main() -> None:
     options = parser.parse_args()
     parts = [restores(options.sizes), turns(), workload(options.data)]
     page = "\n".join(
-        ["# What compaction costs and does", "", "Written by `python bench/compaction.py --write`.", *parts]
+        ["# Cost and effect of compaction", "", "Written by `python bench/compaction.py --write`.", *parts]
     )
     print(page)
     if options.write:

@@ -1,4 +1,4 @@
-"""Run compaction-conformance-kit against the extractive summarizer and print what survives.
+"""Run compaction-conformance-kit against the extractive summarizer and print the surviving statements.
 
     python bench/conformance.py            # print the tables
     python bench/conformance.py --write    # and write docs/reference/figures/conformance.md
@@ -182,7 +182,7 @@ def main() -> int:
     if options.write:
         FIGURES.parent.mkdir(parents=True, exist_ok=True)
         FIGURES.write_text(
-            f"# What survives compaction\n\nWritten by `python bench/conformance.py --write`.\n\n{text}",
+            f"# Statements after compaction\n\nWritten by `python bench/conformance.py --write`.\n\n{text}",
             encoding="utf-8",
         )
     print("the figures hold" if good else "the figures do NOT hold")

@@ -1,4 +1,4 @@
-"""Which API calls a turn and a restore make, for each integration, and what they cost at given prices.
+"""Count the API calls of a turn and of a restore for each integration, and multiply them by prices.
 
     python bench/cost.py                                        # count
     python bench/cost.py --write                                # and write docs/reference/figures/cost.md
@@ -225,11 +225,11 @@ def main() -> None:
     if arguments.write:
         FIGURES.write_text(
             "# API calls\n\nWritten by `python bench/cost.py --write`; [the cost model](../../explanation/cost.md) "
-            "says how to read it.\n\n"
+            "explains the columns.\n\n"
             f"One session of {arguments.turns} turns with {TOOL_CALLS} tool calls each, a `token_threshold` of "
             f"{THRESHOLD:,}, three namespaces, on the embedded service. An agent with the SDK's session manager, or "
-            "with only a hook, also has Strands' default conversation manager, which drops what is older than 40 "
-            "messages; the second row is without it.\n\n"
+            "with only a hook, also has Strands' default conversation manager, which keeps 40 messages; "
+            "the second row is without it.\n\n"
             f"{counted}\n",
             encoding="utf-8",
         )

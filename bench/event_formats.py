@@ -1,4 +1,4 @@
-"""What each way of writing a conversation hands to extraction, measured on the embedded service.
+"""Measure the input that each way of writing a conversation gives to extraction, on the embedded service.
 
     python bench/event_formats.py            # print the table
     python bench/event_formats.py --write    # and write docs/reference/figures/event-formats.md
@@ -142,13 +142,13 @@ def main() -> None:
         "written by",
         "events",
         "characters given",
-        "of it said",
+        "share of text",
         "tool items",
         "thinking items",
         "found",
         "characters a record",
-        "found, as it stands",
-        "characters a record, as it stands",
+        "found, wrapped",
+        "characters a record, wrapped",
     ]
     rows = [heads, ["---"] * len(heads)] + [[name, *measure(*how)] for name, how in WRITERS.items()]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -156,11 +156,11 @@ def main() -> None:
     if parser.parse_args().write:
         FIGURES.parent.mkdir(parents=True, exist_ok=True)
         FIGURES.write_text(
-            "# What each way of writing hands to extraction\n\n"
+            "# Input of extraction\n\n"
             "Eight turns with a tool call each, on the embedded service with extraction by rule. It unwraps the SDK's "
-            "JSON before\nit reads, so there the records are the same, and what differs is what there is to read. The "
-            "last two columns are the\nsame items taken as they stand, by a service that does not unwrap them. Made by "
-            "the command\n`python bench/event_formats.py --write`.\n\n" + table + "\n"
+            "JSON before\nextraction, so the records are the same in every row; only the size of the input differs. The "
+            "last two columns show a\nservice that does not unwrap the JSON. Made by `python bench/event_formats.py "
+            "--write`.\n\n" + table + "\n"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a turn with five tool calls costs in calls and in the user's time, by who writes it and how.
+"""Measure the calls and the time that each way of writing adds to a turn with five tool calls.
 
     python bench/writes.py            # print the table
     python bench/writes.py --write    # and write docs/reference/figures/writes.md
@@ -115,10 +115,10 @@ def main() -> None:
     if arguments.write:
         FIGURES.parent.mkdir(parents=True, exist_ok=True)
         FIGURES.write_text(
-            "# What a turn costs to write\n\n"
-            f"A turn with five tool calls (12 messages) on the embedded service, each call made to take "
-            f"{CALL_SECONDS * 1000:.0f} ms. The time is what\nthe second turn took longer than without any memory, "
-            f"the best of {RUNS} runs each. Made by `python bench/writes.py --write`.\n\n" + table + "\n"
+            "# Cost of writing a turn\n\n"
+            "A turn with five tool calls (12 messages) on the embedded service, where each call takes "
+            f"{CALL_SECONDS * 1000:.0f} ms. The last column\nis the time of the second turn minus the time without "
+            f"memory, best of {RUNS} runs. Made by `python bench/writes.py --write`.\n\n" + table + "\n"
         )
 
 
