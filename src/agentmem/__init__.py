@@ -103,6 +103,7 @@ _MODULES = {
         "SqliteCheckpoints",
         "WriteConfig",
     ),
+    "agentmem.version": ("__version__",),
     "agentmem.deploy.provisioning": ("ensure_memory", "ensure_memory_async"),
     "agentmem.errors": (
         "AgentMemError",

@@ -75,12 +75,15 @@ def test_only_the_opened_store_is_imported():
     code = (
         "import sys\n"
         "from agentmem.checkpoints.open import open_store\n"
-        "from agentmem.config import InMemoryCheckpoints\n"
+        "from agentmem.settings.sections import InMemoryCheckpoints\n"
         "open_store(InMemoryCheckpoints())\n"
-        "print(*sorted(name for name in sys.modules if name.startswith('agentmem.checkpoints.open.')))"
+        "print(*sorted(name for name in sys.modules if name.startswith('agentmem.checkpoints.')))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == [
+        "agentmem.checkpoints.checkpoint",
         "agentmem.checkpoints.in_memory",
+        "agentmem.checkpoints.open",
+        "agentmem.checkpoints.summary",
         "agentmem.checkpoints.version_rules",
     ]
