@@ -158,9 +158,9 @@ def main() -> None:
         FIGURES.write_text(
             "# Input of extraction\n\n"
             "Eight turns with a tool call each, on the embedded service with extraction by rule. It unwraps the SDK's "
-            "JSON before\nextraction, so the records are the same in every row; only the size of the input differs. The "
-            "last two columns show a\nservice that does not unwrap the JSON. Made by `python bench/event_formats.py "
-            "--write`.\n\n" + table + "\n"
+            "JSON before\nextraction, so the records are the same in every row; only the size of the input differs. "
+            "The last two columns show a\nservice that does not unwrap the JSON. Made by "
+            "`python bench/event_formats.py --write`.\n\n" + table + "\n"
         )
 
 
