@@ -6,9 +6,9 @@ package costs next to nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from agentmem.support.lazy import load_name
 from agentmem.version import __version__
 
 if TYPE_CHECKING:
@@ -103,7 +103,6 @@ _MODULES = {
         "SqliteCheckpoints",
         "WriteConfig",
     ),
-    "agentmem.version": ("__version__",),
     "agentmem.deploy.provisioning": ("ensure_memory", "ensure_memory_async"),
     "agentmem.errors": (
         "AgentMemError",
@@ -134,11 +133,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used (PEP 562)."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULE_OF[name]), name)
-    globals()[name] = value
-    return value
+    return load_name(globals(), _MODULE_OF, name)
 
 
 def __dir__() -> list[str]:
