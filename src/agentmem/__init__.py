@@ -1,4 +1,4 @@
-"""Memory for Strands agents on Amazon Bedrock AgentCore.
+"""Exports the public names: memory for Strands agents on Amazon Bedrock AgentCore.
 
 Everything here is public and nothing else is promised. Names are loaded when they are used, so that importing the
 package costs next to nothing.

@@ -1,4 +1,4 @@
-"""Checkpoints in this process's memory: for tests and notebooks, and the reference the other stores are held to."""
+"""Stores checkpoints in this process, for tests and notebooks, as the reference for other stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading back what the model is to be shown: the checkpoint and the log's tail, and no more of the past than that."""
+"""Reads a session back: the checkpoint, and the log only as far as the checkpoint needs."""
 
 from __future__ import annotations
 

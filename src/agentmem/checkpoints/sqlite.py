@@ -1,4 +1,4 @@
-"""Checkpoints in one SQLite file: for one machine, with any number of processes on it."""
+"""Stores checkpoints in one SQLite file, for any number of processes on one machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The summary of folded turns as a value: structured, storable, and rendered for the model."""
+"""Defines the summary of folded turns: structured, storable, and rendered for the model."""
 
 from __future__ import annotations
 

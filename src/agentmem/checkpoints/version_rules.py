@@ -1,4 +1,4 @@
-"""Which checkpoint may follow which, the same for every store."""
+"""Decides, for every store alike, whether one checkpoint may follow another."""
 
 from __future__ import annotations
 

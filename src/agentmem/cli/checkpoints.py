@@ -1,4 +1,4 @@
-"""`agentmem checkpoints`: what compaction has recorded of a session, and the DynamoDB table it may be kept in."""
+"""Defines `agentmem checkpoints`: lists saved checkpoints and creates their DynamoDB table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a command finds its memory: the same four options for all of them."""
+"""Finds the memory of a command from four options that all commands share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`agentmem context` and `agentmem compact`: what the model would be shown of a session, and making it smaller."""
+"""Defines `agentmem context` and `agentmem compact`: shows the model's view of a session and compacts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`agentmem demo`: what memory does for an agent, told on the embedded service."""
+"""Runs `agentmem demo`: a conversation with memory on the embedded service."""
 
 from __future__ import annotations
 

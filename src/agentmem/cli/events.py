@@ -1,4 +1,4 @@
-"""`agentmem events`: what a session's event log holds."""
+"""Defines `agentmem events`: lists and shows the events of a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`agentmem forget`: every trace of one person, deleted for good."""
+"""Defines `agentmem forget`: deletes all data of one actor for good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`agentmem init`: a memory to begin with, and the file that says which."""
+"""Defines `agentmem init`: creates a memory and writes its configuration file."""
 
 from __future__ import annotations
 

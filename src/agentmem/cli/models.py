@@ -1,4 +1,4 @@
-"""Which model `agentmem chat` talks to: on Bedrock, on Ollama, behind an OpenAI-compatible API, or the stand-in."""
+"""Makes the model of `agentmem chat`: on Bedrock, on Ollama, behind an OpenAI-compatible API, or offline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How commands print: tables for people, JSON for programs."""
+"""Prints tables for people and JSON for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`agentmem iam-policy`: the least an agent, or whoever looks after its memory, must be allowed to do."""
+"""Defines `agentmem iam-policy`: prints the least permissions of an agent or of an operator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`agentmem export` and `agentmem import`: a whole memory as lines of JSON."""
+"""Defines `agentmem export` and `agentmem import`: moves a whole memory as JSON lines."""
 
 from __future__ import annotations
 

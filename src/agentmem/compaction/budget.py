@@ -1,4 +1,4 @@
-"""Keeping one agent's requests inside its limits: when to compact, and what to do when the model says no."""
+"""Keeps the requests of one agent inside its limits, and compacts harder when the model refuses one."""
 
 from __future__ import annotations
 

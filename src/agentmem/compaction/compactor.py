@@ -1,4 +1,4 @@
-"""What the model is shown of one session, and how that changes: everything a manager does but the network.
+"""Manages the model's view of one session and compacts it, without any network.
 
 The compactor holds the account that relates the shown messages to the log: which of them stand before the boundary,
 up to where they are shortened, and the checkpoint that is to say so durably. Messages are known by tracking id, so the

@@ -1,4 +1,4 @@
-"""A checkpoint in the making: it names messages by tracking id until the log has acknowledged them all."""
+"""Builds a checkpoint that names messages by tracking id until the log has acknowledged them all."""
 
 from __future__ import annotations
 

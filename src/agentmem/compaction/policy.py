@@ -1,4 +1,4 @@
-"""Deciding what to shorten and what to fold: a pure function from a history and limits to a plan.
+"""Plans a compaction: a pure function from a history and limits to a plan.
 
 Three stages, each only as far as needed:
 

@@ -1,4 +1,4 @@
-"""At how many tokens to compact, for one model."""
+"""Computes the token threshold of one model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the shown messages relate to the log, by tracking id, so that it survives whatever else edits the messages."""
+"""Relates the messages of an agent to the log by tracking id, so that edits of the messages do no harm."""
 
 from __future__ import annotations
 

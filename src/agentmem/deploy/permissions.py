@@ -1,4 +1,4 @@
-"""The least an agent, or whoever looks after its memory, must be allowed to do, as an IAM policy document."""
+"""Writes the IAM policy document with the least permissions of an agent or of an operator."""
 
 from __future__ import annotations
 

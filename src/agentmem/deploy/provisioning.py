@@ -1,4 +1,4 @@
-"""The memory resource itself: made when it is missing, brought up to the configuration, never cut down."""
+"""Creates the memory resource if it is missing, and adds missing strategies; it never removes any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AgentCore Memory's contract, read from the service model that botocore ships.
+"""Reads AgentCore Memory's contract from the service model that botocore ships.
 
 Routing, parsing, validating and serialising are all derived from ``service-2.json``: a limit that AWS changes there
 changes here with the installed botocore. Nothing below knows an operation by name except `MEMORY_RESOURCES`.

@@ -1,4 +1,4 @@
-"""Errors of the embedded service: what the service answers, and what the host program gets wrong."""
+"""Defines the errors of the embedded service: answers of the service, and mistakes of the host program."""
 
 from __future__ import annotations
 

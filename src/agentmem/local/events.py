@@ -1,4 +1,4 @@
-"""Operations on events, sessions and actors."""
+"""Serves the operations on events, sessions and actors."""
 
 from __future__ import annotations
 

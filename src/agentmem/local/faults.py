@@ -1,4 +1,4 @@
-"""Failures on demand, so that what a program does about an outage can be tested.
+"""Injects failures on demand, so that tests can cover outages.
 
 Faults act on the embedded service whichever way it is reached. In process, a lost connection is the exception that
 botocore raises for one, so botocore's own retries see it; over HTTP the connection is really aborted.

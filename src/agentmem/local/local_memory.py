@@ -1,4 +1,4 @@
-"""`LocalMemory`: Amazon Bedrock AgentCore Memory inside the process."""
+"""Defines `LocalMemory`: Amazon Bedrock AgentCore Memory inside the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory records in the database: every change goes through here, is numbered, and its words indexed."""
+"""Writes memory records to the database, numbers every change, and indexes the words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations on memory records, one by one and in batches."""
+"""Serves the operations on memory records, one by one and in batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Relevance: full text (SQLite FTS5) and embeddings (numpy), fused into one score in [0, 1].
+"""Ranks records by full text (SQLite FTS5) and embeddings (numpy), fused into one score in [0, 1].
 
 Vectors are kept in SQLite, and mirrored in one matrix per memory. The mirror follows the table by change number, so
 other processes' writes are seen by the next search, at the price of what they changed.

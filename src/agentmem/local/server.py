@@ -1,4 +1,4 @@
-"""The embedded service over HTTP (starlette on uvicorn)."""
+"""Serves the embedded service over HTTP (starlette on uvicorn)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded service: an HTTP request in, an HTTP response out, whichever transport it came by."""
+"""Answers an HTTP request of either transport with an HTTP response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded service's SQLite database: schema, connection, transactions.
+"""Opens the embedded service's SQLite database: schema, connection, transactions.
 
 Durability: WAL with ``synchronous=NORMAL``. A commit is in the operating system's hands before the call returns, so
 killing the process loses nothing acknowledged; only a crash of the machine itself may lose the last commits.

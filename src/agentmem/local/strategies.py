@@ -1,4 +1,4 @@
-"""Memory strategies of a memory resource: from what CreateMemory and UpdateMemory are given to what GetMemory shows."""
+"""Turns the strategies in CreateMemory and UpdateMemory into those that GetMemory shows."""
 
 from __future__ import annotations
 

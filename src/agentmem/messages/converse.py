@@ -1,4 +1,4 @@
-"""Making a history one the Converse API accepts, on its way to the model and without touching the history itself.
+"""Makes a copy of a history that the Converse API accepts, without touching the history itself.
 
 Most histories pass through as they are. What is mended here are the seams: two messages of one role that stand side
 by side in the log (a prompt after a cancelled tool run, structured output), texts that are blank, and tool uses or

@@ -1,4 +1,4 @@
-"""Cutting the middle out of a text, with a marker in its place that says how much and where the original is."""
+"""Cuts the middle out of a text, and leaves a marker with the length and the handle of the original."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fence around the summary in the first kept user message."""
+"""Puts the summary into a fence in the first kept user message, and finds it there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How messages get into ``agent.messages``, and what of that is a message of its own."""
+"""Tracks messages on their way into ``agent.messages`` and gives each one an id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shortening of message content, stable to the byte.
+"""Shortens message content to the same bytes every time.
 
 Pure functions from a Strands message to a Strands message. Blocks that need no change are shared with the input, and a
 message with nothing to shorten is returned as the same object. Every shortened or replaced block names the handle under

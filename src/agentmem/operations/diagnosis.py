@@ -1,4 +1,4 @@
-"""Looking for what keeps a configuration from working, and how to mend it. Nothing is written anywhere."""
+"""Checks a configuration for problems and names their remedies, without writing anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forgetting a person: every event, record, checkpoint and unsent message of one actor in one memory.
+"""Deletes every event, record, checkpoint and unsent message of one actor in one memory.
 
 What is there is found first and counted, so that somebody can be asked; then it is deleted, and looked for again,
 because an extraction that was under way may have written a record in between.

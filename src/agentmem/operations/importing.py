@@ -1,4 +1,4 @@
-"""Writing exported lines into a memory, to be gone on with when it is interrupted.
+"""Writes exported lines into a memory, and continues after an interruption.
 
 The service gives every event and record an id and a creation time of its own; they cannot be kept, and `Import.ids`
 tells which became which. Times of events and records, order, metadata, branches and payloads are kept, and what refers

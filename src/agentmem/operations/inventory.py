@@ -1,4 +1,4 @@
-"""What a memory holds, found through the service's own operations: actors, sessions, events, records, checkpoints."""
+"""Lists the actors, sessions, events, records and checkpoints of a memory through the service's own operations."""
 
 from __future__ import annotations
 

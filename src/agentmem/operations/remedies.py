@@ -1,4 +1,4 @@
-"""What to do about an error of AWS's clients: one sentence for each cause that a user can do something about."""
+"""Names a remedy, in one sentence, for each error of AWS's clients that a user can correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A memory as lines of JSON: sessions, events, branches, records and checkpoints; `importing` writes them again.
+"""Exports a memory as JSON lines: sessions, events, branches, records and checkpoints.
 
 The first line describes the memory and the last one counts what is in between, so that a file that was cut off is
 noticed. Every other line is a session, an event, a record or a checkpoint, in the order they are to be written in.

@@ -1,4 +1,4 @@
-"""Searching long-term memory: one namespace, or all of them at once within a time budget."""
+"""Searches long-term memory: one namespace, or all of them at once within a time budget."""
 
 from __future__ import annotations
 

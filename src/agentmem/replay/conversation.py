@@ -1,4 +1,4 @@
-"""A recorded conversation in the one form the replay drives: alternating Strands messages, every tool call answered."""
+"""Brings a recorded conversation into one form: alternating Strands messages, every tool call answered."""
 
 from __future__ import annotations
 

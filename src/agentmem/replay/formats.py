@@ -1,4 +1,4 @@
-"""Reading a recorded conversation from a JSONL file.
+"""Reads a recorded conversation from a JSONL file.
 
 Four forms are recognized, and a file may even mix them: Strands/Converse messages or OpenAI chat messages, either one
 message a line or one whole conversation a line (an object with `messages`, or a list of messages).

@@ -1,4 +1,4 @@
-"""The recorded side of a replay: a model that says what was recorded and tools that answer what was recorded."""
+"""Provides the recorded side of a replay: a model and tools that repeat the recorded answers."""
 
 from __future__ import annotations
 

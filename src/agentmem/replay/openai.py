@@ -1,4 +1,4 @@
-"""OpenAI chat messages as Strands content blocks."""
+"""Turns OpenAI chat messages into Strands content blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture of a replay: request size over time, with and without compaction, as SVG or a self-contained page.
+"""Draws the request sizes of a replay, with and without compaction, as SVG or as a self-contained page.
 
 The colours are middle tones on a transparent ground, so that one file reads well on a light and on a dark page.
 """

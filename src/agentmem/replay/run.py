@@ -1,4 +1,4 @@
-"""Driving a recorded conversation through a real agent and measuring what happens."""
+"""Runs a recorded conversation through a real agent and measures every request."""
 
 from __future__ import annotations
 

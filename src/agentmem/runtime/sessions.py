@@ -1,4 +1,4 @@
-"""SessionAgents: one agent for each session, made when it is first asked for, drained before it is let go."""
+"""Makes one agent for each session at its first use, and drains its memory before removing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent's memory is, whose it is, and how it is emptied before the agent goes."""
+"""Finds the memory of an agent and sends its unsent messages before the agent is removed."""
 
 from __future__ import annotations
 

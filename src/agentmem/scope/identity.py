@@ -1,4 +1,4 @@
-"""Who an agent's memory belongs to: actor and session ids, checked before AgentCore Memory sees them.
+"""Makes and checks actor and session ids before AgentCore Memory sees them.
 
 An actor id ends up inside namespaces, so a careless one reaches into another actor's memory. The patterns and lengths
 are the service's own; a test compares them with botocore's service model.

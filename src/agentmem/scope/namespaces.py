@@ -1,4 +1,4 @@
-"""Namespaces: where the records of a strategy are, for whom, and how that is written.
+"""Defines namespaces: the paths of a strategy's records, and their settings.
 
 A template such as ``/users/{actorId}/facts/`` is registered with AgentCore Memory, which files the records it extracts
 under it, and is resolved here for every search. Both come from this one place, in one spelling: a slash in front, one

@@ -1,4 +1,4 @@
-"""Threads that are started when there is work and end when there is none."""
+"""Starts threads when there is work and ends them when there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For tests of agents with memory: a scripted model, an embedded service stepped by hand, a local DynamoDB.
+"""Exports the tools for tests of agents with memory: models, an embedded service with a movable clock, DynamoDB.
 
 The pytest plugin makes fixtures of them; docs/how-to/test.md shows how.
 """

@@ -1,4 +1,4 @@
-"""An assistant message as the event stream a Strands model yields."""
+"""Turns an assistant message into the event stream of a Strands model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in for an LLM that needs no network: it answers only from the request it is given.
+"""Answers without a network by quoting the request, in place of a language model.
 
 It is no language model. A question is answered with the sentence of the request that shares the most telling words
 with it; without one good enough it looks through the tools (`recall_session` above all), and failing that it says

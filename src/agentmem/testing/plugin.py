@@ -1,4 +1,4 @@
-"""Fixtures for testing agents with memory; docs/how-to/test.md shows them at work.
+"""Provides pytest fixtures for tests of agents with memory; docs/how-to/test.md shows examples.
 
 pytest loads this module in every project that has agentmem installed, so it imports nothing until a fixture is used.
 """

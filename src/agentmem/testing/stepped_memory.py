@@ -1,4 +1,4 @@
-"""An embedded service in which time passes for extraction only when a test says so."""
+"""Provides an embedded service whose extraction waits until a test moves the clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints in a DynamoDB table: for containers that compete for a session, and for audit.
+"""Stores checkpoints in a DynamoDB table, for containers that compete for a session, and for audit.
 
 ``dynamodb_items`` has the table's layout, ``dynamodb_table`` creates the table.
 """

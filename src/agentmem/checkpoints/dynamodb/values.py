@@ -1,4 +1,4 @@
-"""JSON values as DynamoDB attribute values and back, without loss in either direction.
+"""Turns JSON values into DynamoDB attribute values and back without loss.
 
 Plain JSON becomes DynamoDB's own types (S, N, BOOL, NULL, L, M), so a table can be read by eye and queried. Two escapes
 keep the rest: a JSON value DynamoDB cannot hold is stored as its text under ``$json``, and an attribute JSON has no

@@ -1,4 +1,4 @@
-"""A conversation with memory and compaction on, and what happens in it; `agentmem chat` shows it on a terminal."""
+"""Holds a conversation with memory and compaction, and reports its events for `agentmem chat`."""
 
 from __future__ import annotations
 

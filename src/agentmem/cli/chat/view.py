@@ -1,4 +1,4 @@
-"""How a conversation is shown: as text for people, as lines of JSON for programs."""
+"""Shows a conversation as text for people or as JSON lines for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for long-term memories: what is new, when to look again, how to pause, and how to show that it goes on."""
+"""Waits for new long-term memories: baselines, polls, pauses and progress."""
 
 from __future__ import annotations
 

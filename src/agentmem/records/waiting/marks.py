@@ -1,4 +1,4 @@
-"""What is new in a namespace: baselines of records, and comparing records with them."""
+"""Finds new records in a namespace by comparing it with a baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The logic of waiting for long-term memories, without any I/O.
+"""Decides about each poll of a wait, without any I/O.
 
 `Wait.run` is a generator: it yields what is to be done next (a call to the service, a pause, a progress report) and is
 sent the outcome. `agentmem.records.waiting` drives it, once with blocking calls and once with awaited ones.

@@ -1,4 +1,4 @@
-"""One line that says how a wait is going, in a terminal or a notebook.
+"""Shows the progress of a wait in one line, in a terminal or a notebook.
 
 with WaitingLine() as line:
     memory.wait_for_memories("facts", on_poll=line)

@@ -1,4 +1,4 @@
-"""Waiting until long-term memories have been extracted.
+"""Waits until long-term memories have been extracted.
 
 Extraction takes 10 to 90 seconds, and a namespace is rarely empty, so the question is what is *new* in it. The logic is
 in `agentmem.records.waiting.polling` and `agentmem.records.waiting.marks`; here are the two ways to run it.
