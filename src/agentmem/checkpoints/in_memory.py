@@ -99,7 +99,7 @@ class InMemoryCheckpointStore:
         return 0 if versions is None else len(versions.texts)
 
     def keys_of(self, memory_id: str, actor_id: str | None = None) -> list[CheckpointKey]:
-        """Return whose checkpoints there are in a memory, of one actor or of all."""
+        """Return the keys of the checkpoints in a memory, of one actor or of all."""
         with self._shelf.lock:
             return [key for key in self._shelf.keys if key.memory_id == memory_id and actor_id in (None, key.actor_id)]
 

@@ -156,7 +156,7 @@ class SqliteCheckpointStore:
         return count
 
     def keys_of(self, memory_id: str, actor_id: str | None = None) -> list[CheckpointKey]:
-        """Return whose checkpoints there are in a memory, of one actor or of all.
+        """Return the keys of the checkpoints in a memory, of one actor or of all.
 
         Raises:
             CheckpointStoreError: The file cannot be read.

@@ -72,7 +72,7 @@ def configured(
         making: Make the embedded memory when it is missing.
 
     Returns:
-        What typer is given: it takes ``--config``, ``--local``, ``--memory-id`` and ``--region`` instead.
+        The signature for typer: it takes ``--config``, ``--local``, ``--memory-id`` and ``--region`` instead.
     """
 
     @functools.wraps(command)
@@ -169,7 +169,7 @@ def read_values(
     region: str | None = None,
     default_file: bool = True,
 ) -> dict[str, Any]:
-    """Read what the options, the environment and the file say, in this order of precedence, unchecked.
+    """Read the options, the environment and the file, in this order of precedence, without checks.
 
     Args:
         file: As for `find_configuration`, and the rest too.

@@ -57,7 +57,7 @@ def import_(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write what a file holds into a memory, best an empty one. Interrupted, it goes on where it stopped.
+    """Write the content of a file into a memory, best an empty one. After an interruption it continues.
 
     What is done is noted beside the file, in FILE.<memory id>.progress; delete that to import once more.
 

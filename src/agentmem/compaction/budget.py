@@ -52,7 +52,7 @@ class Budget:
         return self._thresholds.limits(agent.model)
 
     def plan(self, agent: Agent) -> Plan:
-        """Return what a compaction would do now; token counts are uncalibrated."""
+        """Return the plan of a compaction of the present messages; token counts are uncalibrated."""
         self._compactor.calibration.use(model_name(agent.model))
         planned, _ = self._compactor.plan(
             agent.messages, self.limits(agent), fixed_tokens=self._fixed_tokens(agent), force=True
@@ -71,7 +71,7 @@ class Budget:
 
         Args:
             agent: The agent.
-            trigger: What started it.
+            trigger: The reason for it.
             limits: By default those of the model in use.
             force: Compact although the threshold is not reached.
 
@@ -145,7 +145,7 @@ class Budget:
 
 
 def _largest_blocks(messages: Sequence[Message], most: int = 3) -> list[str]:
-    """Describe the largest messages, for an error that must say what is too big."""
+    """Describe the largest messages, for the error about their size."""
     sized = sorted(((count_message(message), message) for message in messages), key=lambda pair: -pair[0])
     return [
         f"{tokens:,} tokens in a message of role {message['role']} with "

@@ -29,7 +29,7 @@ def entry_of(message: Message) -> IndexEntry:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a checkpoint will say, by tracking id.
+    """The content of a future checkpoint, by tracking id.
 
     Attributes:
         boundary: The first message that is kept.
@@ -64,7 +64,7 @@ class Draft:
         )
 
     def after(self, saved: Checkpoint | None) -> Draft:
-        """Return the same draft as the version that follows what is saved."""
+        """Return the same draft as the version after the saved checkpoint."""
         version = 1 if saved is None else saved.version + 1
         return replace(self, checkpoint=replace(self.checkpoint, version=version))
 

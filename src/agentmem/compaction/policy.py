@@ -78,7 +78,7 @@ class History:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to show from now on. All indices are into ``History.messages``.
+    """The messages to show from now on. All indices are into ``History.messages``.
 
     Attributes:
         kept: Indices of the messages that stay, ascending.
@@ -117,7 +117,7 @@ def plan(history: History, limits: Limits, settings: TruncationSettings, count: 
     """Plan a compaction.
 
     Args:
-        history: What the model is shown now.
+        history: The model's present view.
         limits: When and how far.
         settings: How to shorten.
         count: Tokens of one message.
@@ -215,7 +215,7 @@ def may_shorten_cycle(message: Message, tool_names: Mapping[str, str]) -> bool:
 
 
 class _Draft:
-    """A plan in the making: what is kept, in which form, and how many tokens that is."""
+    """A plan in the making: the kept messages, their form, and their tokens."""
 
     def __init__(self, history: History, limits: Limits, settings: TruncationSettings, count: Count) -> None:
         self.messages = history.messages

@@ -40,7 +40,7 @@ class Account:
         """Return the account of a session that was read back.
 
         Args:
-            restored: What was read.
+            restored: The session, as far as it was read.
             shortened: The messages of it that are shown shortened.
         """
         checkpoint = restored.checkpoint

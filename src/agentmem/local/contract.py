@@ -36,7 +36,7 @@ class Request:
         path: The path as sent: still percent-encoded, without the query.
         query: The query string as sent, without the question mark.
         body: The body as sent.
-        region: AWS region the caller addressed; part of the ARNs of what it creates.
+        region: AWS region of the call; part of the ARNs of new resources.
     """
 
     method: str

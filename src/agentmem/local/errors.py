@@ -38,7 +38,7 @@ def invalid(message: str, *, reason: str = "FieldValidationFailed", field: str |
     """A ``ValidationException`` for one field.
 
     Args:
-        message: What is wrong.
+        message: The problem.
         reason: The model's reason; a failed constraint unless said otherwise.
         field: JSON pointer of the member, for ``fieldList``.
     """
@@ -52,10 +52,10 @@ def not_found(message: str) -> ServiceError:
 
 
 class MissingExtraError(ImportError):
-    """A part of the embedded service was used whose packages are not installed.
+    """The packages of a part of the embedded service are not installed.
 
     Args:
-        part: What was asked for, such as ``"searching memory records"``.
+        part: The part, such as ``"searching memory records"``.
         package: The package that could not be imported.
     """
 

@@ -81,7 +81,7 @@ class LocalMemory:
         """A boto3 session whose AgentCore clients are answered in this process, without a socket.
 
         Args:
-            region: Region of the session; it shows in the ARNs of what is created.
+            region: Region of the session; it is part of the ARNs of new resources.
 
         Returns:
             A session that needs no AWS configuration for ``bedrock-agentcore`` and ``bedrock-agentcore-control``.

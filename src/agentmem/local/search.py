@@ -43,7 +43,7 @@ class Scope:
     Attributes:
         memory_id: The memory.
         name: A namespace.
-        hierarchical: Whether what lies below it counts too.
+        hierarchical: Whether the namespaces below it count too.
         strategy_id: Only this strategy's records, or None.
         seqs: Only these records, or None (set when metadata filters chose them before).
     """

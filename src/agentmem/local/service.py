@@ -77,7 +77,7 @@ class Service:
             request: As it came over the wire.
 
         Returns:
-            What goes back over the wire.
+            The HTTP response.
 
         Raises:
             MissingExtraError: A search was asked for and its packages are not installed.

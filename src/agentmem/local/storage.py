@@ -186,7 +186,7 @@ class Store:
             connection.execute("COMMIT")
 
     def scrub(self) -> bool:
-        """Leave nothing of what was deleted in the files: not in the full-text index, and not in the log beside them.
+        """Leave no deleted text in the files: not in the full-text index, and not in the log beside them.
 
         Returns:
             False when another process is reading, so that the log could not be emptied; it is when that one ends.

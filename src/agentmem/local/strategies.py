@@ -43,7 +43,7 @@ KIND_OF_TYPE: dict[str, Kind] = {
 
 
 def kind_of(strategy: Mapping[str, Any]) -> Kind | None:
-    """What a strategy extracts: ``"semantic"``, ``"preference"`` or ``"summary"``.
+    """The kind of extraction: ``"semantic"``, ``"preference"`` or ``"summary"``.
 
     Custom overrides and episodic strategies are served by the nearest of the three (episodes as session summaries);
     None for self-managed ones, whose records the caller makes.

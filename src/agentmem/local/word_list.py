@@ -1,4 +1,4 @@
-"""Reads lists of words that are written as text."""
+"""Splits a text into a set of words."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def earlier_cut(text: str, name: str, *, whole: bool = True) -> tuple[str, str, 
         whole: The text holds all that was kept; False when the rest of it is elsewhere.
 
     Returns:
-        What was kept before and after the marker and the original's length, or None.
+        The text before the marker, the text after it, and the original's length, or None.
     """
     for match in _MARKER.finditer(text):
         before, after = text[: match.start()], text[match.end() :]
@@ -72,7 +72,7 @@ def earlier_cut(text: str, name: str, *, whole: bool = True) -> tuple[str, str, 
 
 
 def marker(gone: int, total: int, name: str | None) -> str:
-    """Word the marker that stands for what was left out.
+    """Word the marker that replaces the omitted text.
 
     Args:
         gone: Characters left out.

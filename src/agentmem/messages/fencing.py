@@ -164,7 +164,7 @@ def within_tokens(items: Sequence[Item], max_tokens: int, rendered: Callable[[It
 
 
 def _readable(text: str) -> str:
-    """Reduce a preference record, which is JSON, to what it says."""
+    """Reduce a preference record, which is JSON, to its text."""
     if text.startswith("{"):
         try:
             value = json.loads(text)

@@ -85,7 +85,7 @@ def has_recall(message: Message, tool_names: Mapping[str, str]) -> bool:
 
 
 def without_recall(message: Message, tool_names: Mapping[str, str]) -> Message | None:
-    """Return what a message says besides recalls, which no later recall should find again.
+    """Return the text of a message without recalls, which no later recall should find again.
 
     Args:
         message: A message; not changed.

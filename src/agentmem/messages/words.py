@@ -1,4 +1,4 @@
-"""Splits text into words with meaning and reduces them to their stems."""
+"""Defines words and stop words, and cuts English words to common stems."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class TransferError(AgentMemError):
 
 
 def export_lines(config: MemoryConfig, *, actor_id: str | None = None) -> Iterator[dict[str, Any]]:
-    """Read a memory, or what there is of one actor, as JSON objects; one session's events are held at a time.
+    """Read a memory, or the data of one actor, as JSON objects; it holds one session's events at a time.
 
     Args:
         config: The memory, and where its checkpoints are.

@@ -72,7 +72,7 @@ def read_lines(lines: Iterable[bytes | str]) -> Conversation:
 
 @dataclass
 class _Reading:
-    """What has been seen of the file so far."""
+    """The state of reading the file."""
 
     repairs: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)

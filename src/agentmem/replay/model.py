@@ -57,7 +57,7 @@ class Request:
 
 
 class Playback:
-    """Where the replay stands: which recorded reply comes next, and what the tools answer."""
+    """The position of the replay: the next recorded reply, and the answers of the tools."""
 
     def __init__(self) -> None:
         """Start before the first invocation."""

@@ -42,7 +42,7 @@ def from_openai(message: Mapping[str, Any], line: int, repairs: Counter[str]) ->
     Args:
         message: The message.
         line: Its line, for errors.
-        repairs: Counts what had to be changed.
+        repairs: Counts the repairs.
 
     Returns:
         The message in Strands' blocks; a tool's answer becomes a tool result in a user message.

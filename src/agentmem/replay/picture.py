@@ -48,7 +48,7 @@ text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Ari
 
 @dataclass(frozen=True)
 class _Panel:
-    """One plot: where it stands and what its axes reach to."""
+    """One plot: its place and the ends of its axes."""
 
     top: int
     height: int
@@ -76,7 +76,7 @@ def draw(report: ReplayReport) -> str:
     lower one shows only those sent, with the threshold, every compaction and every restore.
 
     Args:
-        report: What a replay found.
+        report: The report of a replay.
 
     Returns:
         An SVG document of 960 by 696 pixels.
@@ -115,7 +115,7 @@ def page(report: ReplayReport) -> str:
     """Make a self-contained HTML page of the picture and the numbers.
 
     Args:
-        report: What a replay found.
+        report: The report of a replay.
 
     Returns:
         An HTML document that loads nothing.
@@ -153,7 +153,7 @@ def write_picture(report: ReplayReport, path: Path) -> None:
     """Write the picture to a file.
 
     Args:
-        report: What a replay found.
+        report: The report of a replay.
         path: A file that ends in `.html` or `.svg`; its folder is made when needed.
 
     Raises:
@@ -190,10 +190,10 @@ def _summary(report: ReplayReport) -> str:
 
 
 def facts(report: ReplayReport) -> Iterable[tuple[str, str]]:
-    """Name what a replay found, for a table.
+    """Name the results of a replay, for a table.
 
     Args:
-        report: What a replay found.
+        report: The report of a replay.
 
     Yields:
         Name and value.

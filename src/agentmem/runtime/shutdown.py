@@ -21,14 +21,14 @@ __all__ = ["check_owner", "drain", "unsent_messages"]
 
 
 def drain(agent: Agent) -> None:
-    """Save everything an agent has to save: its session, its hooks' messages, and what its stores extract.
+    """Save all unsaved data of an agent: its session, its hooks' messages, and its stores' extractions.
 
     Args:
         agent: An agent that nobody uses any more. It can be used again afterwards.
 
     Raises:
         UnsentMessagesError: Messages are still unacknowledged; they stay queued, so it may be tried again.
-        Exception: Whatever else went wrong, after everything was tried.
+        Exception: The first other error, after every step was tried.
     """
     from agentmem.session_manager.manager import CompactingSessionManager
 
@@ -97,7 +97,7 @@ def unsent_messages(agents: Iterable[Agent]) -> int:
 
 
 def _drain_session(manager: CompactingSessionManager, agent: Agent) -> None:
-    """Save what no invocation has written, such as a changed state, too; with one try, for it takes its time."""
+    """Save data outside of invocations too, such as a changed state; with one attempt, because it takes time."""
     if manager.flush(agent):
         manager.close()
         return

@@ -178,7 +178,7 @@ def new_session_id(actor_id: str, purpose: str = "chat") -> str:
     in them.
 
     Args:
-        actor_id: Whose session it is; any non-empty text, checked by `bind`.
+        actor_id: The actor of the session; any non-empty text, checked by `bind`.
         purpose: What the session is for: up to 40 letters, digits, hyphens and underscores, the first one a letter or
             digit.
 

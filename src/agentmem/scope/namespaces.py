@@ -252,7 +252,7 @@ class Namespace(Settings):
         """Fill in the template: the exact namespace (`namespace` of a search) of one actor and session.
 
         Args:
-            actor_id: Whose records.
+            actor_id: The actor of the records.
             session_id: Of which session, where the template asks for it.
             variables: Values of at least the own placeholders of this template.
             hierarchical_actor_ids: Take an actor id with ``/`` or ``:``.
@@ -278,7 +278,7 @@ class Namespace(Settings):
         """Fill in the template down to the session: the `namespacePath` of all of an actor's sessions.
 
         Args:
-            actor_id: Whose records.
+            actor_id: The actor of the records.
             variables: Values of at least the own placeholders of this template.
             hierarchical_actor_ids: Take an actor id with ``/`` or ``:``.
 

@@ -54,7 +54,7 @@ _SUFFIXES = ("ing", "ed", "es", "s", "e")
 
 @dataclass(frozen=True)
 class _Situation:
-    """What the request asks for and what it offers.
+    """The question of a request and the material for an answer.
 
     Attributes:
         question: The user's last own words.
@@ -226,7 +226,7 @@ def _situation(messages: Messages, system_prompt: str | None) -> _Situation:
 
 
 def _own_text(message: Message) -> list[str]:
-    """Return what the user wrote, without fenced blocks that memory added; nothing for an assistant's message."""
+    """Return the user's own text, without fenced blocks of memory; nothing for an assistant's message."""
     if message["role"] != "user":
         return []
     return [

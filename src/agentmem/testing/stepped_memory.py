@@ -88,7 +88,7 @@ class SteppedMemory(LocalMemory):
             return int(connection.execute("SELECT count(*) FROM pending").fetchone()[0])
 
     def tick(self, seconds: float | timedelta = 1.0) -> int:
-        """Let time pass and extract what is due then.
+        """Let time pass and extract all due events.
 
         Args:
             seconds: How much, 0 or more.

@@ -37,10 +37,10 @@ class ChatView(Protocol):
     """Shows a conversation."""
 
     def opened(self, conversation: Conversation) -> None:
-        """Show whose conversation it is and how it stands."""
+        """Show the actor, the session and the state of the conversation."""
 
     def said(self, text: str) -> None:
-        """Note what the user said."""
+        """Note the user's message."""
 
     def happened(self, happening: Happening) -> None:
         """Show what happens."""
@@ -52,13 +52,13 @@ class ChatView(Protocol):
         """Show how the conversation stands."""
 
     def recalled(self, words: str, found: Sequence[RecalledMessage]) -> None:
-        """Show what was found in the session."""
+        """Show the messages found in the session."""
 
     def memories(self, words: str, found: Sequence[MemoryRecord]) -> None:
-        """Show what long-term memory holds."""
+        """Show the records of long-term memory."""
 
     def compacted(self, done: Compacted | None) -> None:
-        """Show what a compaction by hand did."""
+        """Show the result of a compaction by hand."""
 
     def failed(self, message: str) -> None:
         """Show an error."""

@@ -40,7 +40,7 @@ def pause(client: Any, sleep: Callable[[float], object], seconds: float) -> None
 
 
 async def pause_async(client: Any, sleep: Callable[[float], object], seconds: float) -> None:
-    """Do what `pause` does without blocking the event loop.
+    """Pause like `pause`, without blocking the event loop.
 
     Args:
         client: The boto3 client that is polled.
