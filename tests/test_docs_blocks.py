@@ -110,8 +110,12 @@ def test_every_block_is_of_a_known_kind():
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("pip install 'agentmem[all,nothing]'", "no extra 'nothing'"),
-        ("pip install '.[local]'", None),
+        ("pip install '.[all,nothing]'", "no extra 'nothing'"),
+        ("pip install 'strands-agentmem[nothing] @ git+https://example.org/agentmem'", "no extra 'nothing'"),
+        ("uv pip install 'strands-agentmem[all] @ git+https://example.org/agentmem'", None),
+        ("pip install -e '.[local]' jupyterlab", None),
+        ("pip install 'agentmem[local]'", "another project"),
+        ("uv pip install agentmem", "another project"),
         ("make nonsense", "no target 'nonsense'"),
         ("make test PYTHON=python3", None),
         ("aws iam put-role --role-name x", "no operation 'put-role'"),

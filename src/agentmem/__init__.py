@@ -1,4 +1,4 @@
-"""Memory for Strands agents on Amazon Bedrock AgentCore.
+"""Exports the public names: memory for Strands agents on Amazon Bedrock AgentCore.
 
 Every name listed here is public and nothing else is promised. A name is loaded when it is first used, so importing the
 package costs next to nothing. Type checkers read the same names in `__init__.pyi`.

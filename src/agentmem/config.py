@@ -1,4 +1,4 @@
-"""MemoryConfig: one description of everything, from which every other object is made."""
+"""Defines MemoryConfig: a configuration that makes every other object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line, `agentmem`; it needs the extra `cli` of strands-agentmem."""
+"""Starts the command line, `agentmem`, and names its missing extra."""
 
 from __future__ import annotations
 

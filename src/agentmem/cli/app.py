@@ -1,4 +1,4 @@
-"""The commands and what happens to their errors. Nothing heavy is imported before a command needs it."""
+"""Registers the commands, and imports each only when it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors as a user of the command line is told them: what happened, and what to do; no traceback."""
+"""Turns errors into one line for the user of the command line, with the remedy and without a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`agentmem serve`: the embedded AgentCore Memory over HTTP."""
+"""Defines `agentmem serve`: serves the embedded AgentCore Memory over HTTP."""
 
 from __future__ import annotations
 

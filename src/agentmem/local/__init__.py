@@ -1,4 +1,4 @@
-"""Amazon Bedrock AgentCore Memory, embedded: the service's contract, in this process or over HTTP."""
+"""Embeds Amazon Bedrock AgentCore Memory: the service's contract, in this process or over HTTP."""
 
 from __future__ import annotations
 

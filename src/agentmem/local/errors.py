@@ -1,4 +1,4 @@
-"""Errors of the embedded service: what the service answers, and what the host program gets wrong."""
+"""Defines the errors of the embedded service: answers of the service, and mistakes of the host program."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def invalid(message: str, *, reason: str = "FieldValidationFailed", field: str |
     """A ``ValidationException`` for one field.
 
     Args:
-        message: What is wrong.
+        message: The problem.
         reason: The model's reason; a failed constraint unless said otherwise.
         field: JSON pointer of the member, for ``fieldList``.
     """

@@ -1,4 +1,4 @@
-"""`LocalMemory`: Amazon Bedrock AgentCore Memory inside the process."""
+"""Defines `LocalMemory`: Amazon Bedrock AgentCore Memory inside the process."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _log = logging.getLogger(__name__)
 class LocalMemory:
     """The embedded service: AgentCore Memory's two APIs over one SQLite database.
 
-    Code that uses boto3 or any of the official clients runs on it unchanged; see docs/embedded-service.md for what is
-    faithful and what is not known about the live service.
+    Code that uses boto3 or any of the official clients runs on it unchanged. docs/reference/embedded-service.md
+    says which behaviour is faithful to the live service and which is not known.
 
     Args:
         path: File of the database, shared by any number of processes, or ``":memory:"``.
@@ -83,7 +83,7 @@ class LocalMemory:
         """A boto3 session whose AgentCore clients are answered in this process, without a socket.
 
         Args:
-            region: Region of the session; it shows in the ARNs of what is created.
+            region: Region of the session; it is part of the ARNs of new resources.
 
         Returns:
             A session that needs no AWS configuration for ``bedrock-agentcore`` and ``bedrock-agentcore-control``.

@@ -1,4 +1,4 @@
-"""Relevance: full text (SQLite FTS5) and embeddings (numpy), fused into one score in [0, 1].
+"""Ranks records by full text (SQLite FTS5) and embeddings (numpy), fused into one score in [0, 1].
 
 Vectors are kept in SQLite, and mirrored in one matrix per memory. The mirror follows the table by change number, so
 other processes' writes are seen by the next search, at the price of what they changed.
@@ -42,7 +42,7 @@ class Scope:
     Attributes:
         memory_id: The memory.
         name: A namespace.
-        hierarchical: Whether what lies below it counts too.
+        hierarchical: Whether the namespaces below it count too.
         strategy_id: Only this strategy's records, or None.
         seqs: Only these records, or None (set when metadata filters chose them before).
     """

@@ -1,4 +1,4 @@
-"""The embedded service: an HTTP request in, an HTTP response out, whichever transport it came by."""
+"""Answers an HTTP request of either transport with an HTTP response."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Service:
             request: As it came over the wire.
 
         Returns:
-            What goes back over the wire.
+            The HTTP response.
 
         Raises:
             ConnectionLostError: An injected fault wants the caller to see no answer.

@@ -1,4 +1,4 @@
-"""Looking for what keeps a configuration from working, and how to mend it. Nothing is written anywhere."""
+"""Checks a configuration for problems and names their remedies, without writing anything."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _UNREACHABLE = (BotoCoreError, ResponseParserError)
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        check: What was looked at.
+        check: The name of the check.
         status: Whether it is right.
-        detail: What was found; with ``failed`` and ``warning`` also what to do.
+        detail: The result; with ``failed`` and ``warning`` also the remedy.
     """
 
     check: str
@@ -54,7 +54,7 @@ def examine(config: MemoryConfig, *, actor_id: str | None = None, session_id: st
 
     Args:
         config: The configuration, with a memory id.
-        actor_id: Whose session to look at for mixed event formats.
+        actor_id: The actor of the session to check for mixed event formats.
         session_id: Which session.
 
     Yields:

@@ -1,4 +1,4 @@
-"""Saves everything that an agent's memory holds unsent before the agent is thrown away, and checks who owns it."""
+"""Finds the memory of an agent and sends its unsent messages before the agent is removed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def drain(agent: Agent) -> None:
-    """Save everything an agent has to save: its session, its hooks' messages, and what its stores extract.
+    """Save all unsaved data of an agent: its session, its hooks' messages, and its stores' extractions.
 
     Args:
         agent: An agent that nobody uses any more. It can be used again afterwards.
 
     Raises:
         UnsentMessagesError: Messages are still unacknowledged; they stay queued, so it may be tried again.
-        Exception: Whatever else went wrong, after everything was tried.
+        Exception: The first other error, after every step was tried.
     """
     from agentmem.hook.attached import memory_hooks_of
     from agentmem.session_manager.manager import CompactingSessionManager
@@ -99,7 +99,7 @@ def unsent_messages(agents: Iterable[Agent]) -> int:
 
 
 def _drain_session(manager: CompactingSessionManager, agent: Agent) -> None:
-    """Save what no invocation has written, such as a changed state, too; with one try, for it takes its time."""
+    """Save data outside of invocations too, such as a changed state; with one attempt, because it takes time."""
     if manager.flush(agent):
         manager.close()
         return

@@ -1,4 +1,4 @@
-"""A DynamoDB API over HTTP in a thread: moto's server, with an end that leaves nothing behind."""
+"""Runs moto's DynamoDB API over HTTP in a thread, and stops it without a trace."""
 
 from __future__ import annotations
 

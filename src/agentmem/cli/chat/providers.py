@@ -1,4 +1,4 @@
-"""Opens the model that `agentmem chat` talks to: on Bedrock, Ollama or an OpenAI-compatible API, or the offline one."""
+"""Makes the model of `agentmem chat`: on Bedrock, on Ollama, behind an OpenAI-compatible API, or offline."""
 
 from __future__ import annotations
 
