@@ -33,8 +33,8 @@ STOREYS = {
 }
 """Every room, the highest storey first; inside a storey too, a room imports only from rooms to its right."""
 
-UPWARD = {("local", "meaning")}
-"""The embedded service stands apart; this room is all that it shares with the rest."""
+UPWARD = {("local", "meaning"), ("local", "errors")}
+"""The embedded service stands apart; these rooms are all that it shares with the rest."""
 
 WIDTH, LEFT, BOX, GAP, BAND, TOP = 1096, 124, 134, 8, 84, 84
 BARS = LEFT + 5 * (BOX + GAP) + 24
