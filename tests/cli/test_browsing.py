@@ -61,7 +61,7 @@ def test_an_event_is_shown_whole(look):
     event = look.json("events", "list", *ANN)[1]["event"]
     shown = look("events", "show", event, *ANN).stdout
     assert "user:\nLook up [blue] boats." in shown
-    assert "[calls look {'query': 'boats'}]" in shown
+    assert 'look({"query": "boats"})' in shown
     assert shown.count("A [blue] boat is a boat") == 100
     assert look.json("events", "show", event, *ANN)["eventId"] == event
 

@@ -17,9 +17,10 @@ from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.restore import read_session
 from agentmem.checkpoints.summary import Summary
-from agentmem.events.codec import decode_event, encode_message
+from agentmem.events.codec import decode_event
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
+from agentmem.events.serializer import encode_message
 from agentmem.local import LocalMemory
 from agentmem.messages.truncation import TruncationSettings
 from agentmem.settings.sections import DynamoDBCheckpoints, InMemoryCheckpoints
@@ -311,7 +312,7 @@ def test_a_first_opening_reads_five_thousand_events_and_says_so(long_session):
 
 def test_what_lies_before_is_recalled_by_its_words_in_bounded_steps(long_session):
     manager = long_session.manager(token_threshold=THRESHOLD)
-    agent = long_session.agent(manager)
+    long_session.agent(manager)
     wanted = "Locker 4 has the code Z148."
     query = "What is the code of locker 4?"
     steps = []

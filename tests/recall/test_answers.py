@@ -12,14 +12,15 @@ from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.restore import read_session
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.config import MemoryConfig
-from agentmem.events.codec import agentmem_item, decode_event, encode_message
+from agentmem.events.codec import decode_event
 from agentmem.events.reader import EventReader
+from agentmem.events.serializer import agentmem_item, encode_message
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import TruncationSettings
 from agentmem.operations.forgetting import Forgetting
 from agentmem.recall.recall import SessionRecall
 from agentmem.recall.seen import ORIGINAL_BYTES
-from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.backfill import Backfill
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from sessions import Session
 
@@ -51,7 +52,7 @@ def folded(session, pages_a_checkpoint=100):
     key = CheckpointKey(session.memory_id, "ann", session.address.session_id, "default")
     reader, store = EventReader(session.data, session.address), EventLogCheckpointStore(session.data)
     unread = read_session(reader, store, key, enough=lambda events: len(events) >= pages_a_checkpoint)
-    FirstOpening(reader, store, key, TruncationSettings(), ExtractiveSummarizer(), 500, max_events=50_000).fold(unread)
+    Backfill(reader, store, key, TruncationSettings(), ExtractiveSummarizer(), 500, max_events=50_000).fold(unread)
 
 
 def filler(number):
@@ -97,7 +98,10 @@ def test_neighbouring_passages_come_as_one_text_and_distant_ones_with_a_gap(sess
 
 @pytest.mark.parametrize("budget", [12, 40, 100, 300, 1_000, 4_000])
 def test_an_answer_keeps_its_budget_and_is_word_for_word(session, budget):
-    texts = [f"Note {number} of the lighthouse keeper: " + "the lamp was lit at dusk. " * (number % 40) for number in range(40)]
+    texts = [
+        f"Note {number} of the lighthouse keeper: " + "the lamp was lit at dusk. " * (number % 40)
+        for number in range(40)
+    ]
     write(session, *texts)
     found = recall_of(session).by_words("what did the lighthouse keeper note?", max_tokens=budget)
     assert found
@@ -158,7 +162,9 @@ def test_the_tool_tells_the_model_how_to_get_more_and_lists_by_time(session):
         return "nothing"
 
     # More than the two thousand tokens of the tool's answer.
-    texts = [f"Visit {number}: the ferry to Askøy was late by {number + 10} minutes, once more." for number in range(150)]
+    texts = [
+        f"Visit {number}: the ferry to Askøy was late by {number + 10} minutes, once more." for number in range(150)
+    ]
     write(session, *texts)
     script = [Reply(tool_calls=[ToolCall("recall_session", {"query": "how late was the ferry?"})]), "Late."]
     agent = session.agent(session.manager(), ScriptedModel(script), tools=[nothing])
@@ -183,7 +189,7 @@ def test_what_a_long_turn_shortened_is_found_in_that_turn_and_after_a_restart(se
         Args:
             path: Its path.
         """
-        number = int(path.split("_")[1].split(".")[0])
+        number = int(path.split("_")[1].split(".", maxsplit=1)[0])
         rows = [f"shelf {row * 7 + number}, box {row}: {row % 9} of {row * 3}" for row in range(120)]
         rows.insert(60 + number, f"release code: {codes[number]}")
         return "\n".join(rows)

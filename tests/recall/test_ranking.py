@@ -41,7 +41,7 @@ def index_of(*messages: Any, days: float = 0.0) -> PassageIndex:
 
 def best(question: str, *messages: Any, days: float = 0.0) -> int:
     index = index_of(*messages, days=days)
-    hits = index.rank(read_question(question, ["en"], NOW))
+    hits = index.rank(read_question(question, index.languages, NOW))
     handles = list(index.messages)
     return handles.index(hits[0].message.handle)
 
@@ -66,7 +66,11 @@ def test_a_result_is_found_by_the_words_of_the_turn_it_belongs_to():
     for number in range(20):
         use = f"use-{number}"
         rows = "\n".join(f"shelf {row}: paper and ink, {row * 7} boxes of each" for row in range(40))
-        messages += [said(f"This is turn {number}."), call(use, shelf="A"), result(use, f"{rows}\nThe price: 40 euros.")]
+        messages += [
+            said(f"This is turn {number}."),
+            call(use, shelf="A"),
+            result(use, f"{rows}\nThe price: 40 euros."),
+        ]
     index = index_of(*messages)
     found = _texts(index.rank(read_question("what was the price in turn 4?", ["en"], NOW)), index)
     assert f"m-{3 * 4 + 2}" in found[:5]

@@ -1,16 +1,15 @@
-"""Checkpoints in the event log itself: no infrastructure, and a checkpoint is written with the turn it belongs to.
+"""Stores checkpoints in the event log itself, in the event of their turn.
 
 A checkpoint is one more item of a turn's event. Every event of ours also carries a pointer to the event that holds the
 current checkpoint, so that the newest page tells where it is, however long ago it was made; and every checkpoint
-points to the one before it. Beside its own index it carries, unread by a restore, the indexes of the versions before
-it, as many as `_MERGED` characters hold, so that recall reads a long session's index in a few calls. For one writer at a time: two that race are told apart by version, but the service has no
-conditional write to stop the second.
+points to the one before it. Beside its own index it carries the indexes of the versions before it, as many as `_MERGED`
+characters hold, so that recall reads a long session's index in a few calls; a restore unpacks none of them. For one
+writer at a time: two that race are told apart by version, but the service has no conditional write to stop the second.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import threading
 from dataclasses import replace
@@ -22,16 +21,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
 from agentmem.checkpoints.version_rules import succeeds
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
-from agentmem.events.codec import DecodedEvent, agentmem_item
 from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
+from agentmem.events.serializer import agentmem_item
 from agentmem.scope.address import SessionAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["EventLogCheckpointStore", "with_index_read"]
+    from agentmem.events.codec import DecodedEvent
 
 _CHECKPOINT = "checkpoint"
 _POINTER = "pointer"
@@ -177,7 +176,7 @@ class EventLogCheckpointStore:
             The checkpoint without its index, or None when there is none or its part is known; and the id and the
             entries of each part, newest first, read as they are asked for.
         """
-        event_id, holder = _holder(events, get, key.agent_id, known)
+        _, holder = _holder(events, get, key.agent_id, known)
         value = None if holder is None else _value(holder, key.agent_id)
         if holder is None or value is None:
             return None, iter(())

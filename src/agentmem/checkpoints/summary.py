@@ -1,10 +1,11 @@
-"""The summary of folded turns as a value: structured, storable, and rendered for the model."""
+"""Defines the summary of folded turns: structured, storable, and rendered for the model."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from agentmem.messages.summary_fence import inside_fence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +35,6 @@ TITLES = {
 TOOLS_TITLE = "Tools used"
 NARRATIVE_TITLE = "Summary"
 
-# The fence around the rendered summary; stored text may neither open nor close it, however it is spaced or cased.
-_FENCE = re.compile("<(?=[\\s\u200b-\u200f\ufeff]*/?[\\s\u200b-\u200f\ufeff]*conversation_summary)", re.IGNORECASE)
-
 
 @dataclass(frozen=True)
 class Statement:
@@ -61,7 +59,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class ToolNote:
-    """What one tool did.
+    """The use of one tool.
 
     Attributes:
         name: The tool.
@@ -89,8 +87,8 @@ class Summary:
     """The rolling summary of everything folded away so far.
 
     Attributes:
-        statements: What was said, oldest first.
-        tools: What the tools did, by name.
+        statements: The kept statements, oldest first.
+        tools: The use of the tools, by name.
         narrative: A model's retelling; empty with the extractive summarizer.
         notes: Remarks about the history itself, such as a part of it that was never read.
         messages: Messages folded into it.
@@ -126,7 +124,7 @@ class Summary:
         """Return the text between the fence lines.
 
         Returns:
-            Headings followed by lines that begin with `- `; empty for an empty summary. It cannot contain the fence.
+            Headings followed by lines that begin with `- `; empty for an empty summary. No tag in it means anything.
         """
         lines = [*self.notes]
         titles = {**TITLES, **{s.section: s.section.capitalize() for s in self.statements if s.section not in TITLES}}
@@ -141,7 +139,7 @@ class Summary:
             lines.extend(f"- {note.line()}" for note in self.tools)
         if self.narrative:
             lines += [f"{NARRATIVE_TITLE}:", self.narrative]
-        return without_fence("\n".join(lines))
+        return inside_fence("\n".join(lines))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as a JSON object.
@@ -210,18 +208,6 @@ class Summary:
                 key: value for key, value in data.items() if key not in known and (key, value) != ("format", FORMAT)
             },
         )
-
-
-def without_fence(text: str) -> str:
-    """Escape every opening and closing tag of the summary's fence.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The text with `<` of such tags written as `&lt;`.
-    """
-    return _FENCE.sub("&lt;", text)
 
 
 def _joined(items: list[Statement]) -> list[str]:

@@ -1,19 +1,16 @@
-"""A checkpoint in the making: it names messages by tracking id until the log has acknowledged them all."""
+"""Builds a checkpoint that names messages by tracking id until the log has acknowledged them all."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agentmem.checkpoints.checkpoint import Checkpoint
 from agentmem.events.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agentmem.checkpoints.checkpoint import IndexEntry
-
-__all__ = ["NOWHERE", "Draft"]
+    from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
 
 NOWHERE = Position("", 0)
 """Stands for a position in the log until it is known."""
@@ -21,7 +18,7 @@ NOWHERE = Position("", 0)
 
 @dataclass(frozen=True)
 class Draft:
-    """What a checkpoint will say, by tracking id.
+    """The content of a future checkpoint, by tracking id.
 
     Attributes:
         boundary: The first message that is kept.
@@ -56,7 +53,7 @@ class Draft:
         )
 
     def after(self, saved: Checkpoint | None) -> Draft:
-        """Return the same draft as the version that follows what is saved."""
+        """Return the same draft as the version after the saved checkpoint."""
         version = 1 if saved is None else saved.version + 1
         return replace(self, checkpoint=replace(self.checkpoint, version=version))
 

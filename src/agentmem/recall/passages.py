@@ -96,7 +96,7 @@ def index_entry(message: Message, position: Position, recalls: AbstractSet[str] 
     passages = passages_of(message, recalls)
     language = language_of(" ".join(one.text for one in passages[:3]))
     label = _label(passages)
-    indexed = [IndexedPassage(tuple([*label, *terms_of(one.text, language)]), one.unit) for one in passages]
+    indexed = [IndexedPassage((*label, *terms_of(one.text, language)), one.unit) for one in passages]
     return IndexEntry(handle_of(message["tracking_id"]), position, message["role"], tuple(indexed), language)
 
 

@@ -7,23 +7,39 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from agentmem.recall.terms import language_of, wanted_terms
+from agentmem.recall.terms import WITHOUT_SPACES, language_of, wanted_terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _WORD = re.compile(r"[^\W_]+")
 
-# First and second person by language; a question put to an agent's memory is the user's.
-_I = frozenset(
-    "i me my mine we our us ich mir mich mein meine meinen meiner wir unser uns yo mí mi mis nosotros nuestra nuestro je"
-    " moi mon ma mes nous notre nos io mio mia noi nostro eu meu minha nós nosso ik mij mijn wij ons 私 僕 俺 我 나 я мой"
-    " моя мне мы наш".split()  # noqa: SIM905 - a list of words is read, not its quotes and commas
-)
-_YOU = frozenset(
-    "you your yours du dir dich dein deine sie ihr tú te tu tus usted vous votre vos toi ton ta tes voi tuo tua você"
-    " teu sua jij je jouw u uw あなた 你 您 너 ты тебе твой вы ваш".split()  # noqa: SIM905 - see above
-)
+_I: Mapping[str, str] = {
+    "de": "ich mir mich mein meine meinem meinen meiner wir uns unser unsere",
+    "en": "i me my mine we us our ours",
+    "es": "yo me mi mis mío mía nosotros nosotras nuestro nuestra",
+    "fr": "je moi mon ma mes nous notre nos",
+    "it": "io mi mio mia miei noi nostro nostra",
+    "ja": "私 僕 俺 わたし",
+    "nl": "ik mij mijn wij ons onze",
+    "pt": "eu me meu minha nós nosso nossa",
+    "ru": "я мне меня мой моя мы нам наш",
+    "zh": "我 我们",
+}
+_YOU: Mapping[str, str] = {
+    "de": "du dir dich dein deine sie ihnen ihr ihre",
+    "en": "you your yours",
+    "es": "tú te ti tu tus usted su",
+    "fr": "tu te toi ton ta tes vous votre vos",
+    "it": "tu ti tuo tua lei suo",
+    "ja": "あなた",
+    "nl": "jij je jouw u uw",
+    "pt": "tu te teu você seu",
+    "ru": "ты тебе тебя твой вы вам ваш",
+    "zh": "你 您",
+}
+"""The first and the second person, by language. A question put to an agent's memory is the user's: "I" is the user."""
+
 _DAYS = {"day": 1, "week": 7, "month": 31, "year": 366}
 
 
@@ -63,17 +79,21 @@ def read_question(text: str, languages: Iterable[str], now: datetime) -> Questio
         now: What "yesterday" is reckoned from, UTC.
     """
     languages = list(languages)
+    own = language_of(text)
     words = frozenset(word.casefold() for word in _WORD.findall(text))
-    roles = {role for role, persons in (("user", _I), ("assistant", _YOU)) if words & persons}
-    since, until = _time(text, [language_of(text), *languages], now) or (None, None)
+    # Where no spaces stand between words, a pronoun is looked for anywhere.
+    said = text if own in WITHOUT_SPACES else words
+    persons = (("user", _I), ("assistant", _YOU))
+    roles = {role for role, pronouns in persons if any(one in said for one in pronouns.get(own, "").split())}
+    since, until = _time(text, [own, *languages], now) or (None, None)
     return Question(text, words, tuple(wanted_terms(text, languages)), frozenset(roles), since, until)
 
 
 def _time(text: str, languages: list[str], now: datetime) -> tuple[datetime, datetime] | None:
     """Return the first time that a question names, as exactly as it does: a day, a week, a month or a year."""
-    from dateparser.data.languages_info import language_order
-    from dateparser.date import DateDataParser
-    from dateparser.search import search_dates
+    from dateparser.data.languages_info import language_order  # type: ignore[import-untyped]
+    from dateparser.date import DateDataParser  # type: ignore[import-untyped]
+    from dateparser.search import search_dates  # type: ignore[import-untyped]
 
     usable = [language for language in dict.fromkeys(languages) if language in language_order]
     settings = {"PREFER_DATES_FROM": "past", "RELATIVE_BASE": now.replace(tzinfo=None)}

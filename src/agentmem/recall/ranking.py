@@ -192,7 +192,8 @@ class PassageIndex:
         order = self._in_order()
         places = {number: place for place, number in enumerate(order)}
         named = {f"{word}:" for word in question.words if self._labels[f"{word}:"] >= _SIGNED}
-        wanted = [forms for forms in question.wanted if not any(f"{form}:" in named for form in forms)] or question.wanted
+        unnamed = tuple(forms for forms in question.wanted if not any(f"{form}:" in named for form in forms))
+        wanted = unnamed or question.wanted
         masks, rarities = self._masks(wanted)
         average = self._total_length / max(self._alive, 1) or 1.0
         own = {number: self._weight(mask, number, rarities, average) for number, mask in masks.items()}

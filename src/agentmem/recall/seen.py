@@ -130,9 +130,7 @@ class SeenLog:
     @property
     def has_unread_past(self) -> bool:
         """Whether a part of the log was neither read nor indexed."""
-        return self._parts is not None or (
-            not self.at_end and (self._unread_past or self._ends_behind(self._boundary))
-        )
+        return self._parts is not None or (not self.at_end and (self._unread_past or self._ends_behind(self._boundary)))
 
     def passages(self, handle: str) -> tuple[LoggedMessage, list[Passage]] | None:
         """Return a kept message without recalls and its passages, as they are numbered in the index, or None."""
@@ -191,9 +189,7 @@ class SeenLog:
         """Whether reading page by page has not come as far back as a position."""
         if position is None:
             return False
-        return not self.at_end and (
-            self.oldest is None or position.milliseconds < self.oldest.timestamp() * 1_000
-        )
+        return not self.at_end and (self.oldest is None or position.milliseconds < self.oldest.timestamp() * 1_000)
 
     def _page(self, token: str | None, size: int = PAGE_SIZE) -> Page:
         self.calls_left -= 1
@@ -267,19 +263,15 @@ class SeenLog:
                     if handle in self.index.messages:
                         self.index.place(handle, one.position)
                 continue
-            if kept is not None and one.position.event_id and (
-                handle in self._unsent if not kept.position.event_id else one.position < kept.position
-            ):
-                continue  # what is kept is newer: a redaction on its way, or the later of two writings
+            if kept is not None and self._is_older(one, kept, handle):
+                continue
             known = self.index.messages.get(handle)
             if known is not None and kept is None and known.position == one.position:
                 self._keep(handle, one)  # the checkpoint's index has its terms
                 continue
             if known is None and at is not None:
                 # Plain text has no tracking id of its own; an event written anew gives it another handle.
-                for old in list(self.index.messages.values()):
-                    if old.position.event_id == at and old.position.item == one.position.item:
-                        self.index.discard(old.handle)
+                self._discard_at(Position(at, one.position.item))
             entry = index_entry(one.message, one.position, self._recalls)
             if entry is None:
                 self._drop(handle)
@@ -287,11 +279,21 @@ class SeenLog:
             self._keep(handle, one)
             self.index.add(entry)
 
+    def _is_older(self, one: LoggedMessage, kept: LoggedMessage, handle: str) -> bool:
+        """Tell whether what is kept is newer: a redaction that is on its way, or the later of two writings."""
+        if not one.position.event_id:
+            return False
+        return one.position < kept.position if kept.position.event_id else handle in self._unsent
+
+    def _discard_at(self, position: Position) -> None:
+        for old in list(self.index.messages.values()):
+            if old.position == position:
+                self.index.discard(old.handle)
+
     def _keep(self, handle: str, one: LoggedMessage) -> None:
         self._originals_size -= self._originals.pop(handle, (one, 0))[1]
-        size = _size_of(one.message["content"]) + 600
-        if size > ORIGINAL_BYTES // 4:
-            size = 0 if not one.position.event_id else size  # an unsent one is somebody else's memory
+        # A message of the running turn is held by the agent anyway.
+        size = _size_of(one.message["content"]) + 600 if one.position.event_id else 0
         self._originals[handle] = (one, size)
         self._originals_size += size
         while self._originals_size > ORIGINAL_BYTES and len(self._originals) > 1:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from agentmem.meaning.language import detect_language
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from snowballstemmer.basestemmer import BaseStemmer
 
 DEFAULT_LANGUAGE = "en"
 """Assumed of a text that is too short to tell, or in a language without a stemmer."""
@@ -57,7 +58,8 @@ _ALGORITHMS = {
 }
 """Snowball's stemmers by ISO 639-1 code."""
 
-_WITHOUT_STEMS = frozenset({"ja", "ko", "th", "zh"})
+WITHOUT_SPACES = frozenset({"ja", "ko", "th", "zh"})
+"""Languages written without spaces between words, which have no stems."""
 
 # An identifier may have inner punctuation: A-17, user_id, 2024-05-20, a.b@c.org, /etc/hosts.
 _TOKEN = re.compile(r"[^\W_](?:[\w.@:/#+'’-]*[^\W_])?|[$€£]\d[\d.,]*\d")
@@ -69,8 +71,6 @@ _WIDE = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _LONGEST = 64
-_TELLING_LETTERS = 8
-_CLEARLY = 10.0  # in log likelihood; closer than that to English, a short text is taken for English
 _DETECTED = 1_000
 
 
@@ -78,19 +78,13 @@ def language_of(text: str) -> str:
     """Return the ISO 639-1 code of a text's language.
 
     Args:
-        text: Any text; its first 1,000 characters are looked at.
+        text: Any text; its beginning is looked at.
 
     Returns:
         A language with a stemmer, or one written without spaces; `DEFAULT_LANGUAGE` when it cannot be told.
     """
-    letters = " ".join(_LETTERS.findall(text[:_DETECTED]))
-    if len(letters) < _TELLING_LETTERS and not _WIDE.search(letters):
-        return DEFAULT_LANGUAGE
-    import py3langid
-
-    likely = {code: float(score) for code, score in py3langid.rank(letters)}
-    best = next((code for code in likely if code in _ALGORITHMS or code in _WITHOUT_STEMS), DEFAULT_LANGUAGE)
-    return best if likely[best] - likely[DEFAULT_LANGUAGE] > _CLEARLY else DEFAULT_LANGUAGE
+    code = detect_language(" ".join(_LETTERS.findall(text[:_DETECTED])), fallback=DEFAULT_LANGUAGE)
+    return code if code in _ALGORITHMS or code in WITHOUT_SPACES else DEFAULT_LANGUAGE
 
 
 def terms_of(text: str, language: str) -> list[str]:
@@ -182,7 +176,7 @@ def stem(word: str, language: str) -> str:
         language: Its language; one without a stemmer leaves the word as it is.
     """
     algorithm = _ALGORITHMS.get(language)
-    stemmed = word if algorithm is None else _stemmer(algorithm).stemWord(word)
+    stemmed = word if algorithm is None else str(_stemmer(algorithm).stemWord(word))
     if stemmed.isascii():
         return stemmed
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", stemmed) if not unicodedata.combining(letter))
@@ -190,8 +184,8 @@ def stem(word: str, language: str) -> str:
 
 
 @functools.cache
-def _stemmer(algorithm: str) -> BaseStemmer:
-    import snowballstemmer
+def _stemmer(algorithm: str) -> Any:
+    import snowballstemmer  # type: ignore[import-untyped]
 
     return snowballstemmer.stemmer(algorithm)
 

@@ -92,9 +92,7 @@ def _media(content: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
             yield block
 
 
-def _listed(
-    found: list[RecalledMessage], query: str, looked_back_to: datetime | None, *, has_more: bool
-) -> str:
+def _listed(found: list[RecalledMessage], query: str, looked_back_to: datetime | None, *, has_more: bool) -> str:
     """Write an answer in the order in which it was said, so that a later line overrides an earlier one."""
     notes = []
     if has_more:

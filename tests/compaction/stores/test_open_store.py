@@ -5,13 +5,13 @@ import sys
 import time
 
 import pytest
-from conformance import any_key
-from samples import checkpoint
 
 from agentmem.checkpoints.checkpoint import CheckpointStore
 from agentmem.checkpoints.open import open_store
 from agentmem.errors import ConfigurationError
 from agentmem.settings.sections import DynamoDBCheckpoints, EventLogCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
+from agentmem.testing.conformance import any_key
+from agentmem.testing.sample_checkpoints import checkpoint
 from dynamodb import dummy_session
 
 ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/agentmem-checkpoints"
@@ -75,12 +75,15 @@ def test_only_the_opened_store_is_imported():
     code = (
         "import sys\n"
         "from agentmem.checkpoints.open import open_store\n"
-        "from agentmem.config import InMemoryCheckpoints\n"
+        "from agentmem.settings.sections import InMemoryCheckpoints\n"
         "open_store(InMemoryCheckpoints())\n"
-        "print(*sorted(name for name in sys.modules if name.startswith('agentmem.checkpoints.open.')))"
+        "print(*sorted(name for name in sys.modules if name.startswith('agentmem.checkpoints.')))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == [
+        "agentmem.checkpoints.checkpoint",
         "agentmem.checkpoints.in_memory",
+        "agentmem.checkpoints.open",
+        "agentmem.checkpoints.summary",
         "agentmem.checkpoints.version_rules",
     ]
