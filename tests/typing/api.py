@@ -52,7 +52,6 @@ from agentmem import (
     wait_for_memories_async,
 )
 from agentmem.records.waiting.progress import WaitingLine
-<<<<<<< HEAD
 from agentmem.streaming import (
     RECEIVE_JS,
     DoneEvent,
@@ -74,8 +73,6 @@ from agentmem.streaming import (
     sse_response,
     stream_turn,
 )
-from agentmem.testing import LocalDynamoDB, Overflow, Reply, ScriptedModel, SteppedMemory, Throttle, ToolCall
-=======
 from agentmem.testing import (
     LocalDynamoDB,
     OfflineModel,
@@ -87,7 +84,6 @@ from agentmem.testing import (
     ToolCall,
 )
 from agentmem.testing.conformance import Backend
->>>>>>> main
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

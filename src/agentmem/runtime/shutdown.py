@@ -28,7 +28,6 @@ def drain(agent: Agent) -> None:
         UnsentMessagesError: Messages are still unacknowledged; they stay queued, so it may be tried again.
         Exception: Whatever else went wrong, after everything was tried.
     """
-    from agentmem.hook.attached import memory_hooks_of
     from agentmem.session_manager.manager import CompactingSessionManager
 
     steps: list[Callable[[], object]] = []
@@ -37,7 +36,7 @@ def drain(agent: Agent) -> None:
         steps.append(partial(_drain_session, manager, agent))
     elif manager is not None:
         steps.append(manager.close)
-    steps += [hook.close for hook in memory_hooks_of(agent)]
+    steps += [hook.close for hook in _hooks(agent)]
     steps.append(agent.shutdown)
     failures: list[Exception] = []
     for step in steps:
@@ -65,13 +64,11 @@ def check_owner(agent: Agent, actor_id: str, session_id: str) -> None:
     Raises:
         ConfigurationError: It is bound to another actor or session.
     """
-    from agentmem.hook.attached import memory_hooks_of
-
     found: list[tuple[str, str]] = []
     manager = session_manager_of(agent)
     if manager is not None:
         found.append((manager.config.actor_id, manager.config.session_id))
-    for hook in memory_hooks_of(agent):
+    for hook in _hooks(agent):
         with contextlib.suppress(ConfigurationError):  # given to a finished agent, it takes its session up later
             bound = hook.session_of(agent)
             found.append((bound.actor_id, bound.session_id))
@@ -86,7 +83,6 @@ def check_owner(agent: Agent, actor_id: str, session_id: str) -> None:
 
 def unsent_messages(agents: Iterable[Agent]) -> int:
     """Count the unacknowledged messages of agents; a hook that several share counts once."""
-    from agentmem.hook.attached import memory_hooks_of
     from agentmem.session_manager.manager import CompactingSessionManager
 
     memories: dict[int, CompactingSessionManager | MemoryHook] = {}
@@ -94,7 +90,7 @@ def unsent_messages(agents: Iterable[Agent]) -> int:
         manager = session_manager_of(agent)
         if isinstance(manager, CompactingSessionManager):
             memories[id(manager)] = manager
-        memories |= {id(hook): hook for hook in memory_hooks_of(agent)}
+        memories |= {id(hook): hook for hook in _hooks(agent)}
     return sum(memory.status.pending for memory in memories.values())
 
 
@@ -109,12 +105,9 @@ def _drain_session(manager: CompactingSessionManager, agent: Agent) -> None:
         "still queued in this process.",
         status.pending,
     )
-<<<<<<< HEAD
-=======
 
 
 def _hooks(agent: Agent) -> list[MemoryHook]:
     from agentmem.hook.memory_hook import MemoryHook
 
     return hook_providers_of(agent, MemoryHook)
->>>>>>> main
