@@ -281,7 +281,7 @@ def test_without_moto_the_extra_is_named(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "moto.moto_server.werkzeug_app", None)
     result = run("def test_it(agentmem_dynamodb): pass")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*agentmem_dynamodb: *pip install 'agentmem[[]testing[]]'*"])
+    result.stdout.fnmatch_lines(["*agentmem_dynamodb: *pip install 'strands-agentmem[[]testing-dynamodb[]]*"])
 
 
 WATCH = """

@@ -1,4 +1,4 @@
-"""MemorySession: a configuration bound to one actor and one session."""
+"""Defines MemorySession: a configuration bound to one actor and one session."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ from agentmem.recall.tool import recall_tool
 from agentmem.scope.address import SessionAddress
 from agentmem.session_manager.backfill import Backfill
 from agentmem.testing import Reply, ScriptedModel, ToolCall
+from gears import examples
 from sessions import Session
 from summaries import without_summary
 
@@ -129,7 +130,7 @@ def _stored(message: Any, names: dict[str, str]) -> Any:
     return without_recall({**message, "content": content}, names) if content else None
 
 
-@settings(max_examples=80, phases=[Phase.reuse, Phase.generate])
+@settings(max_examples=examples(80), phases=[Phase.reuse, Phase.generate])
 @given(histories(max_turns=5), limits, settings_, st.sampled_from([True, False, False, False]))
 def test_every_byte_that_was_removed_is_recalled(place, messages, limits, settings, in_log):
     line = Line(place, limits, settings, in_log)

@@ -17,6 +17,7 @@ from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summari
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.summary_fence import inside_fence
 from agentmem.messages.tokens import count_text
+from gears import examples
 
 PLENTY = 100_000
 
@@ -267,7 +268,7 @@ any_message = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(any_message, max_size=8), st.integers(0, 300), st.integers(0, 8))
 def test_any_messages_make_a_summary_within_the_budget(messages: list[Any], budget: int, split: int) -> None:
     before = copy.deepcopy(messages)

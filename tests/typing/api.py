@@ -35,6 +35,7 @@ from agentmem import (
     MemoryRecord,
     MemorySession,
     MemoryWaitTimeout,
+    MissingExtraError,
     Namespace,
     RecalledMessage,
     SessionAgents,
@@ -325,6 +326,9 @@ except CompactionError as error:
     largest: tuple[str, ...] = error.largest
 except (ConfigurationError, IdentityError) as error:
     value_error: ValueError = error
+except MissingExtraError as error:
+    import_error: ImportError = error
+    extra: str | None = error.extra
 except (HistoryUnavailableError, CheckpointStoreError, ExtractionFailedError, AgentMemError):
     raise
 

@@ -1,4 +1,4 @@
-"""The durable record of a compaction, and what every place that keeps one must do."""
+"""Defines the durable record of a compaction and the protocol of its stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints in the event log itself: no infrastructure, and a checkpoint is written with the turn it belongs to.
+"""Stores checkpoints in the event log itself, in the event of their turn.
 
 A checkpoint is one more item of a turn's event. Every event of ours also carries a pointer to the event that holds the
 current checkpoint, so that the newest page tells where it is, however long ago it was made; and every checkpoint

@@ -1,4 +1,4 @@
-"""The summary of folded turns as a value: structured, storable, and rendered for the model."""
+"""Defines the summary of folded turns: structured, storable, and rendered for the model."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class ToolNote:
-    """What one tool did.
+    """The use of one tool.
 
     Attributes:
         name: The tool.
@@ -87,8 +87,8 @@ class Summary:
     """The rolling summary of everything folded away so far.
 
     Attributes:
-        statements: What was said, oldest first.
-        tools: What the tools did, by name.
+        statements: The kept statements, oldest first.
+        tools: The use of the tools, by name.
         narrative: A model's retelling; empty with the extractive summarizer.
         notes: Remarks about the history itself, such as a part of it that was never read.
         messages: Messages folded into it.

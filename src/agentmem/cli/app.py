@@ -1,4 +1,4 @@
-"""The commands and what happens to their errors. Nothing heavy is imported before a command needs it."""
+"""Registers the commands, and imports each only when it runs."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ _unwrap_help()
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from agentmem.version import __version__
 
-        print(f"agentmem {version('agentmem')}")
+        print(f"agentmem {__version__}")
         raise typer.Exit
 
 
@@ -87,4 +87,5 @@ def run() -> None:
         message = explained(error)
         if message is None:
             raise
-        sys.exit(f"agentmem: {message}")
+        print(f"agentmem: {message}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ImportError) else 1)

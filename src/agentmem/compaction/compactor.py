@@ -1,4 +1,4 @@
-"""What the model is shown of one session, and how that changes: everything a manager does but the network.
+"""Manages the model's view of one session and compacts it, without any network.
 
 The compactor holds the state that relates the shown messages to the log: which of them stand before the boundary,
 up to where they are shortened, and the checkpoint that is to say so durably. Messages are known by tracking id, so the
@@ -38,10 +38,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Compaction:
-    """What one compaction did, for whoever looks.
+    """The result of one compaction, for inspection.
 
     Attributes:
-        trigger: What started it.
+        trigger: The reason for it.
         tokens_before: Tokens of the request before, as estimated.
         tokens_after: Tokens of the request after, as estimated.
         folded: Messages folded into the summary.
@@ -84,7 +84,7 @@ class Compactor:
 
         Args:
             settings: How tool content is shortened.
-            summarizer: What makes the summaries.
+            summarizer: The object that makes the summaries.
             recall_tool: Whether the agent has the recall tool, which summaries then mention.
             outward: Redacts a message as the log has it: summaries and indexes leave the process too.
         """
@@ -104,7 +104,7 @@ class Compactor:
 
     @property
     def current(self) -> Checkpoint | None:
-        """The checkpoint that describes what is shown now, saved or not."""
+        """The checkpoint of the present view, saved or not."""
         return self.draft.checkpoint if self.draft is not None else self.checkpoint
 
     def count(self, messages: Sequence[Message]) -> int:
@@ -145,7 +145,7 @@ class Compactor:
         """Plan a compaction without doing it.
 
         Args:
-            messages: What is shown now, the summary included.
+            messages: The present messages of the agent, the summary included.
             limits: In calibrated tokens.
             fixed_tokens: Counted tokens of the system prompt and the tool specifications.
             force: Plan although the threshold is not reached.
@@ -175,10 +175,10 @@ class Compactor:
         """Compact.
 
         Args:
-            messages: What is shown now, each with a ``tracking_id``.
+            messages: The present messages of the agent, each with a ``tracking_id``.
             limits: In calibrated tokens.
             fixed_tokens: Counted tokens of the system prompt and the tool specifications.
-            trigger: What started it.
+            trigger: The reason for it.
             force: Compact although the threshold is not reached.
 
         Returns:
@@ -281,7 +281,7 @@ class Compactor:
         included, as the winner's does before the winner's.
 
         Args:
-            winner: What is saved now, or None.
+            winner: The saved checkpoint, or None.
         """
         with self._lock:
             self.checkpoint = None if winner is None else winner.without_index()

@@ -1,4 +1,4 @@
-"""A checkpoint in the making: it names messages by tracking id until the log has acknowledged them all."""
+"""Builds a checkpoint that names messages by tracking id until the log has acknowledged them all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def entry_of(message: Message) -> IndexEntry:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a checkpoint will say, by tracking id.
+    """The content of a future checkpoint, by tracking id.
 
     Attributes:
         boundary: The first message that is kept.
@@ -62,7 +62,7 @@ class Draft:
         )
 
     def after(self, saved: Checkpoint | None) -> Draft:
-        """Return the same draft as the version that follows what is saved."""
+        """Return the same draft as the version after the saved checkpoint."""
         version = 1 if saved is None else saved.version + 1
         return replace(self, checkpoint=replace(self.checkpoint, version=version))
 

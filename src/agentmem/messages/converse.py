@@ -1,4 +1,4 @@
-"""Makes a history one that the Converse API accepts, on its way to the model.
+"""Makes a copy of a history that the Converse API accepts, without touching the history itself.
 
 The history itself and the log keep what they hold. Most histories pass through as they are, and every message that
 needs no mending is the same object. The same history always gives the same bytes, and messages added behind it do not

@@ -1,4 +1,4 @@
-"""Puts a summary into the first kept message of the user, in a fence, and knows it again."""
+"""Puts the summary into a fence in the first kept user message, and finds it there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking a model's thinking, and tool calls written as text, out of its answer.
+"""Removes a model's thinking, and tool calls written as text, from its answer.
 
 Some models write their reasoning between ``<thinking>`` or ``<think>`` tags in the visible text, and Amazon Nova
 sometimes writes a tool call as text instead of returning a ``toolUse`` block (Bedrock reports such a turn with the

@@ -1,4 +1,4 @@
-"""SessionAgents: one agent for each session, made when it is first asked for, drained before it is let go."""
+"""Makes one agent for each session at its first use, and drains its memory before removing it."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class SessionAgents:
         """Use the agent of a session: ``with agents.use(...) as agent:`` or ``async with``.
 
         Args:
-            actor_id: Whose session; see `actor_id_for` for names that are no valid ids.
+            actor_id: The actor of the session; see `actor_id_for` for names that are no valid ids.
             session_id: Which, 33 to 100 characters: Runtime takes no shorter ones and Memory no longer ones.
 
         Returns:
@@ -215,7 +215,7 @@ class SessionAgents:
             raise AgentMemError(f"{len(errors)} agents were not closed cleanly") from ExceptionGroup("agents", errors)
 
     async def close_async(self, wait: float = 10.0) -> None:
-        """Do what `close` does without blocking the event loop.
+        """Run `close` without blocking the event loop.
 
         Args:
             wait: Seconds to wait for agents that are in use.
@@ -275,7 +275,7 @@ class SessionAgents:
             return held, False
 
     def _make(self, held: _Held) -> None:
-        """Call the factory, and tell everyone who waits what came of it. Does not raise."""
+        """Call the factory, and pass its agent or its error to all waiting callers. Does not raise."""
         try:
             with ExitStack() as resources:
                 agent = self._checked(held.key, self._factory(*held.key), resources)

@@ -1,4 +1,4 @@
-"""The sections of a configuration: compaction, hook, writes, and where checkpoints live.
+"""Defines the sections of a configuration: compaction, hook, writes, and checkpoint stores.
 
 In a file they are the tables ``[compaction]``, ``[hook]``, ``[writes]`` and ``[checkpoints]``. Each is frozen, and
 checked when it is made; a field's description is also the remedy its error names.

@@ -6,9 +6,9 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from agentmem.clients.strands_compat import hook_providers_of, session_manager_of
+from agentmem.clients.strands_compat import session_manager_of
 from agentmem.errors import ConfigurationError
-from agentmem.hook.memory_hook import MemoryHook
+from agentmem.hook.attached import memory_hooks_of
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.session_manager.manager import CompactingSessionManager
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from strands import Agent
 
     from agentmem.compaction.compactor import Compaction
+    from agentmem.events.send_queue import WriterStatus
+    from agentmem.hook.memory_hook import MemoryHook
+    from agentmem.hook.saving import HookStatus
     from agentmem.streaming.events import ToolUseEvent
 
 __all__ = ["TurnMemory"]
@@ -31,7 +34,7 @@ class TurnMemory:
         manager = session_manager_of(agent)
         self._agent = agent
         self._manager = manager if isinstance(manager, CompactingSessionManager) else None
-        self._hooks = hook_providers_of(agent, MemoryHook)
+        self._hooks = memory_hooks_of(agent)
         self._last = self._manager.last_compaction if self._manager is not None else None
         self._compactions: list[Compaction] = []
         self._recalls: list[dict[str, Any]] = []
@@ -93,7 +96,7 @@ class TurnMemory:
         pending = dropped = 0
         errors: list[str] = []
         for memory in self._memories():
-            status = memory.status
+            status: WriterStatus | HookStatus = memory.status
             newly_dropped = status.dropped - self._dropped[id(memory)]
             pending += status.pending
             dropped += newly_dropped

@@ -1,4 +1,4 @@
-"""Spans and metrics through OpenTelemetry's API.
+"""Records spans and metrics through OpenTelemetry's API.
 
 The API comes with Strands and does nothing until an application sets up an SDK and an exporter, so nobody is made to
 export anything. No span or metric carries message text or an actor's id.
