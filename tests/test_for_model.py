@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from strands.models import BedrockModel
 
-from agentmem.messages.converse import CACHE_POINTS, for_model, keeps_results_apart, valid_message
+from agentmem.clients.strands_compat import keeps_results_apart
+from agentmem.messages.converse import CACHE_POINTS, for_model, valid_message
 from agentmem.testing import ScriptedModel
 from converse import validate_request
 

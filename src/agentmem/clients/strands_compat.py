@@ -124,3 +124,23 @@ def set_up_without_calls(manager: AgentCoreMemorySessionManager, config: AgentCo
     manager._timestamp_lock = threading.Lock()  # noqa: SLF001
     manager._last_timestamp = None  # noqa: SLF001
     manager._agent_created_at_cache = {}  # noqa: SLF001
+
+
+_MIXING = ("anthropic", "claude", "nova")
+
+
+def keeps_results_apart(model: object) -> bool:
+    """Tell whether a model of Bedrock's refuses tool results and anything else in one message.
+
+    Claude and Nova take both; others answer "Conversation blocks and tool result blocks cannot be provided in the same
+    turn". A model id that names no vendor, such as a profile's ARN, counts as one that takes both.
+
+    Args:
+        model: A Strands model.
+    """
+    from strands.models.bedrock import BedrockModel
+
+    if not isinstance(model, BedrockModel):
+        return False
+    name = str(model.get_config().get("model_id", "")).lower()
+    return not name.startswith("arn:") and "." in name and not any(vendor in name for vendor in _MIXING)

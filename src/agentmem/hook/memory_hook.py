@@ -22,7 +22,7 @@ from strands.hooks import (
 from strands.hooks.events import MessageUpdatedEvent
 from strands.middleware import InvokeModelStage
 
-from agentmem.clients.strands_compat import is_structured_output_prompt, session_manager_of
+from agentmem.clients.strands_compat import is_structured_output_prompt, keeps_results_apart, session_manager_of
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.exit_handlers import exit_handlers
 from agentmem.events.reader import EventReader
@@ -31,7 +31,7 @@ from agentmem.hook.injection import with_text_after
 from agentmem.hook.restore import as_message, put_into_system_prompt, read_last_messages
 from agentmem.hook.retriever import Recollector
 from agentmem.hook.saving import HookStatus, SavedAgent, Saver
-from agentmem.messages.converse import for_model, keeps_results_apart
+from agentmem.messages.converse import for_model
 from agentmem.messages.fencing import FENCE_TAGS, fenced_records
 from agentmem.messages.look_alikes import inert_messages
 from agentmem.messages.text import plain_text

@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
-from strands.models.bedrock import BedrockModel
-
 from agentmem.messages.converse_blocks import as_text, is_plain, valid_blocks
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
     from strands.types.content import ContentBlock, Message
 
-__all__ = ["for_model", "keeps_results_apart", "valid_message"]
+__all__ = ["for_model", "valid_message"]
 
 MISSING_RESULT = "The result of this tool call was not recorded."
 OPENING = "(The conversation continues.)"
@@ -32,8 +30,6 @@ RECEIVED = "Tool result received."
 
 CACHE_POINTS = 2
 """Most cache points in messages: a request may have four, and Strands sets up to two before the messages."""
-
-_MIXING = ("anthropic", "claude", "nova")
 
 
 def for_model(messages: Sequence[Message], *, tools: bool = True, results_apart: bool = False) -> list[Message]:
@@ -62,21 +58,6 @@ def for_model(messages: Sequence[Message], *, tools: bool = True, results_apart:
     if messages and messages[-1]["role"] == "user" and (not paired or paired[-1]["role"] != "user"):
         paired.append(_said(OPENING))  # the user's last message said nothing, and yet an answer is asked for
     return _within_limits(paired)
-
-
-def keeps_results_apart(model: object) -> bool:
-    """Tell whether a model of Bedrock's refuses tool results and anything else in one message.
-
-    Claude and Nova take both; others answer "Conversation blocks and tool result blocks cannot be provided in the same
-    turn". A model id that names no vendor, such as a profile's ARN, counts as one that takes both.
-
-    Args:
-        model: A Strands model.
-    """
-    if not isinstance(model, BedrockModel):
-        return False
-    name = str(model.get_config().get("model_id", "")).lower()
-    return not name.startswith("arn:") and "." in name and not any(vendor in name for vendor in _MIXING)
 
 
 def valid_message(message: Message) -> Message:

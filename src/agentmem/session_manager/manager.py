@@ -26,6 +26,7 @@ from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, Checkpoin
 from agentmem.checkpoints.open import open_store
 from agentmem.checkpoints.restore import more_than, read_session
 from agentmem.clients.boto import data_plane, default_session
+from agentmem.clients.strands_compat import keeps_results_apart
 from agentmem.compaction.budget import Budget, Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
@@ -35,7 +36,7 @@ from agentmem.events.serializer import Serializer
 from agentmem.events.turn_buffer import PATIENCE
 from agentmem.events.writer import EventWriter
 from agentmem.events.writer_registry import is_lambda
-from agentmem.messages.converse import for_model, keeps_results_apart
+from agentmem.messages.converse import for_model
 from agentmem.messages.look_alikes import may_hold_tags
 from agentmem.messages.summary_fence import with_inert_look_alikes
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify

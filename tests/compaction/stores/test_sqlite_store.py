@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -45,6 +47,17 @@ class TestSqliteStore(CheckpointStoreConformance, CompetingThreads, CompetingPro
 def test_nothing_is_opened_before_the_first_use(tmp_path):
     SqliteCheckpointStore(tmp_path / "folder" / "file")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_it_stores_is_its_owners_alone(tmp_path):
+    path = tmp_path / "folder" / "checkpoints.sqlite"
+    old = os.umask(0)
+    try:
+        SqliteCheckpointStore(path).save(any_key(), checkpoint(1))
+    finally:
+        os.umask(old)
+    assert {stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()} == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 def test_what_a_save_returned_for_survives_kill_9(tmp_path):
