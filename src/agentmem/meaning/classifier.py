@@ -64,7 +64,7 @@ class SentenceClassifier:
     """Judges sentences by their nearness to prototypes. Safe to share between threads.
 
     Making one with the packaged prototypes and the packaged encoder reads a file of fitted weights. With sentences
-    added, those are embedded and the weights fitted, about six seconds of one core; with another encoder all of them are
+    added, those are embedded and the weights fitted, some seconds of one core; with another encoder all of them are
     embedded, and the confidences calibrated anew.
     """
 
