@@ -3,7 +3,7 @@
 Run:
 
     python bench/recall.py                   # prints the tables
-    python bench/recall.py --write           # also writes docs/figures/recall.md
+    python bench/recall.py --write           # also writes docs/reference/figures/recall.md
     python bench/recall.py --data FILE       # the LoCoMo conversations (snap-research/LoCoMo, never shipped here)
     python bench/recall.py --only turn costs # some of: locomo turn turns languages costs path
 
@@ -455,7 +455,7 @@ def traced(call: Callable[[], list[RecalledMessage]], root: str) -> tuple[set[tu
 def main() -> None:
     """Measure, print, and write if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write docs/figures/recall.md")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/figures/recall.md")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/locomo-5.json")
     parser.add_argument("--sizes", type=int, nargs="+", default=(1_000, 20_000), help="messages of the sessions to ask")
     parser.add_argument("--only", nargs="+", default=("locomo", "turn", "turns", "languages", "costs", "path"))
@@ -474,7 +474,7 @@ def main() -> None:
     page = "\n".join(lines)
     print(page)
     if options.write:
-        (ROOT / "docs/figures/recall.md").write_text(page + "\n", encoding="utf-8")
+        (ROOT / "docs/reference/figures/recall.md").write_text(page + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -177,6 +177,7 @@ first: tuple[str, float, str, str, datetime] = (
     records[0].created_at,
 )
 recalled: list[RecalledMessage] = memory.recall("booking reference", max_tokens=2_000)
+why: tuple[str, ...] = memory.recall("booking reference", explain=True)[0].why
 told: tuple[str, str, str, datetime] = (recalled[0].text, recalled[0].role, recalled[0].event_id, recalled[0].at)
 waited: list[dict[str, Any]] = memory.wait_for_memories("facts", "favourite drink", since=mark, max_wait=30)
 
