@@ -385,7 +385,7 @@ def costs(sizes: Sequence[int]) -> list[str]:
         "## What a recall by words costs",
         "",
         "Short messages, two an event, folded by checkpoints in the event log; a process that knows nothing yet asks",
-        "twelve questions. The CPU of our code is that of the process without the service's and its client's; the first",
+        "twelve questions. The CPU of our code is the process's without the service's and its client's; the first",
         "recall of a process also loads the language model, once (0.6 s). `kept` is what is allocated after the twelve",
         "questions.",
         "",

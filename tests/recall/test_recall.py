@@ -360,29 +360,29 @@ def test_a_past_that_nobody_read_is_looked_through_a_step_at_a_time(session):
     reader, store = EventReader(session.data, session.address), InMemoryCheckpointStore()
     unread = read_session(reader, store, key, enough=lambda events: len(events) >= 100)
     Backfill(reader, store, key, TruncationSettings(), ExtractiveSummarizer(), 500, max_events=200).fold(unread)
-    recall = SessionRecall(TenAPage(session.data, session.address), store, key)
+    recall = SessionRecall(SmallPages(session.data, session.address), store, key)
     question = "where is the lighthouse key?"
     stops = []
     while not recall.by_words(question):
         stops.append(recall.looked_back_to)
         assert len(stops) < 20
     assert stops == sorted(stops, reverse=True)
-    assert len(stops) > 3
+    assert len(stops) > 1
     assert recall.by_words(question)[0].text == "The lighthouse key lies in the blue drawer."
     assert recall.looked_back_to is None
 
 
 def test_the_tool_says_how_far_it_looked(session):
-    _write_log_book(session, 90)
+    _write_log_book(session, 450)
     key = CheckpointKey(session.memory_id, "ann", "s-1", "default")
-    recall = SessionRecall(TenAPage(session.data, session.address), InMemoryCheckpointStore("nothing"), key)
+    recall = SessionRecall(SmallPages(session.data, session.address), InMemoryCheckpointStore("nothing"), key)
     agent = Agent(model=ScriptedModel([]), tools=[recall_tool(recall)], callback_handler=None)
     [said] = _recall_of(agent, query="entry of the lighthouse")
-    assert "[Looked back to 2023-11-14 22:13 UTC and no further; asking again looks further back.]" in said["text"]
+    assert "[Looked back to 2023-11-14 22:15 UTC and no further; asking again looks further back.]" in said["text"]
 
 
-class TenAPage(EventReader):
-    """Ten events a page, as the service may answer with fewer than it was asked for."""
+class SmallPages(EventReader):
+    """Fifty events a page at the most, as the service may answer with fewer than it was asked for."""
 
-    def page(self, token=None, *, page_size=10, payloads=True):
-        return super().page(token, page_size=10, payloads=payloads)
+    def page(self, token=None, *, page_size=50, payloads=True):
+        return super().page(token, page_size=min(page_size, 50), payloads=payloads)

@@ -90,6 +90,7 @@ class Hit:
         score: Its score; only the order means anything.
         matched: The question's terms that it has itself.
         reasons: Further reasons for its place, in plain words.
+        is_echo: Whether it has the question's terms and no others.
     """
 
     message: IndexedMessage
@@ -97,6 +98,7 @@ class Hit:
     score: float
     matched: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    is_echo: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,9 +193,7 @@ class PassageIndex:
         """Return the passages that share a term with a question, or stand beside one that does, best first."""
         order = self._in_order()
         places = {number: place for place, number in enumerate(order)}
-        named = {f"{word}:" for word in question.words if self._labels[f"{word}:"] >= _SIGNED}
-        unnamed = tuple(forms for forms in question.wanted if not any(f"{form}:" in named for form in forms))
-        wanted = unnamed or question.wanted
+        wanted, named = self._without_speakers(question)
         masks, rarities = self._masks(wanted)
         average = self._total_length / max(self._alive, 1) or 1.0
         own = {number: self._weight(mask, number, rarities, average) for number, mask in masks.items()}
@@ -223,7 +223,8 @@ class PassageIndex:
                 reasons.append("its tool call or turn has " + ", ".join(_names(from_call[number], wanted)))
             if not mask:
                 reasons.append("stands beside a passage that matches")
-            hits.append(Hit(message, number - message.first, score, _names(mask, wanted), tuple(reasons)))
+            echo = self._is_echo(number, mask, full)
+            hits.append(Hit(message, number - message.first, score, _names(mask, wanted), tuple(reasons), is_echo=echo))
         return hits
 
     def units_of(self, handle: str) -> frozenset[str]:
@@ -247,12 +248,19 @@ class PassageIndex:
                 yield Hit(owner, call - owner.first, 0.0, (), ("is the call of the result",))
 
     def covers(self, question: Question, hits: Sequence[Hit]) -> bool:
-        """Tell whether one message has every term of a question."""
+        """Tell whether one message has every term of a question, and is not the question itself."""
+        needed = len(self._without_speakers(question)[0])
         found: defaultdict[str, set[str]] = defaultdict(set)
         for hit in hits:
-            found[hit.message.handle].update(hit.matched)
-        most = max(map(len, found.values()), default=0)
-        return most >= len(question.wanted)
+            if not hit.is_echo:
+                found[hit.message.handle].update(hit.matched)
+        return max(map(len, found.values()), default=0) >= needed
+
+    def _without_speakers(self, question: Question) -> tuple[Sequence[tuple[str, ...]], set[str]]:
+        """Return the terms of a question that name no speaker of the session, or all, and the labels of those named."""
+        named = {f"{word}:" for word in question.words if self._labels[f"{word}:"] >= _SIGNED}
+        other = [forms for forms in question.wanted if not any(f"{form}:" in named for form in forms)]
+        return other or question.wanted, named
 
     def _masks(self, wanted: Sequence[tuple[str, ...]]) -> tuple[dict[int, int], list[float]]:
         """Return which wanted terms each passage has, as bits, and how rare each term is."""
@@ -318,9 +326,11 @@ class PassageIndex:
             factor *= ROLE
         if question.since is not None and question.is_at(message.milliseconds):
             factor *= TIME
-        if mask == full and full > 1 and self._lengths[number] == full.bit_count() and not self._unit_of[number]:
-            factor *= ECHO
-        return factor
+        return factor * ECHO if self._is_echo(number, mask, full) else factor
+
+    def _is_echo(self, number: int, mask: int, full: int) -> bool:
+        """Tell whether a passage has a question's terms and no others, as the question has that was asked before."""
+        return mask == full and full > 1 and self._lengths[number] == full.bit_count() and not self._unit_of[number]
 
     def _reasons(self, number: int, question: Question, named: AbstractSet[str]) -> list[str]:
         message = self._owners[number]

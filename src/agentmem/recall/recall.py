@@ -18,7 +18,7 @@ from agentmem.messages.truncation import handle_of, names_of_tools, numbered_blo
 from agentmem.messages.turns import turns_of, without_recall
 from agentmem.recall.question import read_question
 from agentmem.recall.recalled import Answer, RecalledMessage, recalled
-from agentmem.recall.seen import SeenLog
+from agentmem.recall.seen import CALLS_KEPT, SeenLog
 from agentmem.support import telemetry
 
 if TYPE_CHECKING:
@@ -159,16 +159,23 @@ class SessionRecall:
         return found
 
     def _by_words(self, query: str, max_tokens: int, *, asked: bool, explain: bool) -> list[RecalledMessage]:
+        if query.split() != self._asked.split():
+            self._shown.clear()
         waiting = list(self._unsent())
         self._seen.refresh(waiting)
         question = self._question(query)
         left_out = _opening(waiting) if asked else frozenset[str]()
-        hits = self._ranked(question, left_out, max_tokens)
-        while self._seen.has_unread_past and not self._seen.index.covers(question, hits) and self._seen.deepen():
+        hits = self._hits(question, left_out)
+        while (
+            self._seen.has_unread_past
+            and not self._seen.index.covers(question, hits)
+            and self._seen.calls_left > CALLS_KEPT
+            and self._seen.deepen()
+        ):
             question = self._question(query)  # what was read may be in another language
-            hits = self._ranked(question, left_out, max_tokens)
-        if query.split() != self._asked.split():
-            self._shown.clear()
+            hits = self._hits(question, left_out)
+        if self._read_originals(hits, max_tokens):
+            hits = self._hits(question, left_out)
         answer = self._filled(hits, max_tokens)
         if not answer.shown and self._shown:
             self._shown.clear()
@@ -187,10 +194,12 @@ class SessionRecall:
         languages = [language for language, count in self._seen.index.languages.most_common(6) if count]
         return read_question(query, languages, datetime.now(UTC))
 
-    def _ranked(self, question: Question, left_out: AbstractSet[str], max_tokens: int) -> list[Hit]:
-        """Return the hits, the originals of the best read as far as the answer has room and the calls suffice."""
+    def _hits(self, question: Question, left_out: AbstractSet[str]) -> list[Hit]:
+        return [hit for hit in self._seen.index.rank(question) if hit.message.handle not in left_out]
+
+    def _read_originals(self, hits: Sequence[Hit], max_tokens: int) -> bool:
+        """Read the originals of the best hits, as many as an answer has room for; return whether the index changed."""
         index = self._seen.index
-        hits = [hit for hit in index.rank(question) if hit.message.handle not in left_out]
         handles: dict[str, None] = {}
         room = 2 * max_tokens
         for hit in index.with_calls(hits):
@@ -202,9 +211,7 @@ class SessionRecall:
                 break
         changes = index.changes
         self._seen.read(list(handles))
-        if index.changes == changes:
-            return hits
-        return [hit for hit in index.rank(question) if hit.message.handle not in left_out]
+        return index.changes != changes
 
     def _filled(self, hits: Sequence[Hit], max_tokens: int) -> Answer:
         answer = Answer(max_tokens)

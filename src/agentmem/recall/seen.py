@@ -37,7 +37,9 @@ INDEX_BYTES, ORIGINAL_BYTES = 11_000_000, 5_000_000
 FEW_MESSAGES, FEW_CALLS, MANY_CALLS = 1_500, 6, 10
 """A question may make six calls to the service, of a session that is known to be longer than 1,500 messages ten."""
 
-_CALLS_KEPT = 2  # of a question's calls, for reading what the index finds
+CALLS_KEPT = 2
+"""Of a question's calls, for reading the originals of what the index finds."""
+
 _NEW_EVENTS = 10  # read first when the log is known up to a point: what a process wrote since is rarely more
 _PARALLEL = 4
 _NOWHERE = Position("", 0)
@@ -213,7 +215,7 @@ class SeenLog:
             checkpoint, parts = self._store.index_parts(newest.events, self._get, self._key, self._versions)
             if checkpoint is not None:
                 self._parts = parts
-            while self._parts is not None and self.calls_left > _CALLS_KEPT:
+            while self._parts is not None and self.calls_left > CALLS_KEPT:
                 self._next_part()
         else:
             for one in self._store.history(self._key):
