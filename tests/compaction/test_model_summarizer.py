@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summarizer
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.compaction.summary.model_summarizer import ModelSummarizer
+from agentmem.compaction.summary.summarizer import Summarizer
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.tokens import count_text
 from agentmem.testing import Reply, ScriptedModel, ToolCall

@@ -9,7 +9,7 @@ import pytest
 from strands import tool
 
 from agentmem.checkpoints.summary import Summary
-from agentmem.compaction.summary.extractive import Summarizer
+from agentmem.compaction.summary.summarizer import Summarizer
 from agentmem.messages.summary_fence import SUMMARY_TAG, count_in_fence
 from agentmem.settings.sections import CompactionConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall

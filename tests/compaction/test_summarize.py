@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmem.checkpoints.summary import Summary, without_fence
-from agentmem.compaction.summary.extractive import ExtractiveSummarizer, Summarizer
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
+from agentmem.compaction.summary.summarizer import Summarizer
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.tokens import count_text
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.checkpoints.summary import Summary
 from agentmem.compaction.pending_checkpoint import NOWHERE, Draft, entry_of
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
+from agentmem.compaction.summary.exchanges import with_time
 from agentmem.compaction.view_state import Account
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.summary_fence import FENCE_TOKENS, count_in_fence, summary_block, with_summary, without_summary
@@ -23,6 +25,7 @@ from agentmem.messages.tokens import Calibration, TokenCounter
 from agentmem.messages.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
 from agentmem.messages.turns import is_own_message, says_nothing, without_recall
 from agentmem.support import telemetry
+from agentmem.support.clock import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.checkpoints.restore import RestoredSession
-    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.compaction.summary.summarizer import Summarizer
     from agentmem.events.position import Position
 
 __all__ = ["Compaction", "Compactor"]
@@ -94,6 +97,7 @@ class Compactor:
         self._account = Account()
         self._counter = TokenCounter()
         self._within_limit: set[str] = set()
+        self._times: dict[str, datetime] = {}
         self._summary_tokens = 0
         self._lock = threading.RLock()
         self.checkpoint: Checkpoint | None = None
@@ -121,6 +125,13 @@ class Compactor:
             if cut is not message:
                 messages[index] = cut
             self._within_limit.add(tracking_id)
+            self._times.setdefault(tracking_id, datetime.fromtimestamp(now(), UTC))
+
+    def prepare(self, messages: Sequence[Message]) -> None:
+        """Let the summarizer read messages ahead of the compaction that will fold them, between turns."""
+        prepare = getattr(self._summarizer, "prepare", None)
+        if prepare is not None:
+            prepare([self._outward(without_summary(message)) for message in messages])
 
     def show(self, restored: RestoredSession) -> list[Message]:
         """Return the messages to show for a session that was read back, and take over its account.
@@ -128,6 +139,7 @@ class Compactor:
         A message that was shortened is shortened to the same bytes again.
         """
         messages = [_without_usage(one.message) for one in restored.messages]
+        self._times = {one.message["tracking_id"]: one.at for one in restored.messages}
         checkpoint = restored.checkpoint
         self.checkpoint, self.draft = checkpoint, None
         self._account = Account()
@@ -222,6 +234,7 @@ class Compactor:
         self.last = Compaction(trigger, before, after, len(folded), len(changed), after < limits.threshold)
         self._counter.forget_all_but(shown)
         self._within_limit &= {message["tracking_id"] for message in shown}
+        self._times = {name: at for name, at in self._times.items() if name in self._within_limit}
         return shown
 
     def saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
@@ -309,7 +322,7 @@ class Compactor:
             telemetry.timed("summarize.duration"),
             telemetry.span("summarize", folded=len(folded), tokens_before=before) as span,
         ):
-            said = [self._outward(message) for message in folded]
+            said = [with_time(self._outward(message), self._times.get(message["tracking_id"])) for message in folded]
             summary = self._summarizer.summarize(previous, said, max_tokens=limits.summary_tokens, count=count_in_fence)
             telemetry.describe(span, tokens_after=count_in_fence(summary.render()))
         return summary

@@ -89,9 +89,7 @@ class Prototypes:
             if isinstance(added, str):
                 raise ConfigurationError(f"Prototypes of kind {kind!r} are one string. Give a list of sentences.")
             _check_sentences(added, f"Prototypes of kind {kind!r}")
-        more = [
-            Prototype(kind, _ANY_LANGUAGE, text.strip()) for kind, added in sentences.items() for text in added
-        ]
+        more = [Prototype(kind, _ANY_LANGUAGE, text.strip()) for kind, added in sentences.items() for text in added]
         return replace(self, samples=tuple(dict.fromkeys((*self.samples, *more))))
 
 

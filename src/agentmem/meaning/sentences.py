@@ -102,7 +102,9 @@ def split_sentences(text: str, *, language: str | None = None, fallback: str = F
     sentences: list[Sentence] = []
     for offset, window, in_fence in _windows(text):
         spans = list(prose_spans(window, in_fence=in_fence))
-        whole = language or detect_language(" ".join(window[span.start : span.end] for span in spans), fallback=fallback)
+        whole = language or detect_language(
+            " ".join(window[span.start : span.end] for span in spans), fallback=fallback
+        )
         for span in spans:
             passage = window[span.start : span.end]
             spoken = whole

@@ -57,16 +57,17 @@ class ModelSummarizer:
     last narrative as it was.
     """
 
-    def __init__(self, model: Model, *, timeout: float = 30.0) -> None:
+    def __init__(self, model: Model, extractive: ExtractiveSummarizer | None = None, *, timeout: float = 30.0) -> None:
         """Set up.
 
         Args:
             model: The Strands model that writes.
+            extractive: Makes the rest of the summary; None for one with the packaged encoder.
             timeout: Seconds for all requests of one summary together.
         """
         self._model = model
         self._timeout = timeout
-        self._extractive = ExtractiveSummarizer()
+        self._extractive = extractive or ExtractiveSummarizer()
 
     def summarize(
         self,
