@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 FORMAT = 2
 """Version of the JSON form."""
@@ -157,7 +157,7 @@ class Summary:
         dated = len({one.at for one in self.statements if one.at}) > 1
         titles = {**TITLES, **{s.section: s.section.capitalize() for s in self.statements if s.section not in TITLES}}
         for section, title in titles.items():
-            shown = [f"- {one.line(dated=dated)}" for one in self.of_section(section)]
+            shown = _lines(self.of_section(section), dated=dated)
             if section == HELD and self.held_gave_way:
                 shown.append(f"- ({self.held_gave_way} less certain ones gave way; recall finds them)")
             if shown:
@@ -248,6 +248,12 @@ class Summary:
         if hidden:
             lines.append(f"- {len(hidden)} more tools ({sum(tool.calls for tool in hidden)} calls)")
         return [f"{TOOLS_TITLE}:", *lines]
+
+
+def _lines(statements: Sequence[Statement], *, dated: bool) -> list[str]:
+    """Write statements as lines, each new day once."""
+    days = ["", *(one.at for one in statements)]
+    return [f"- {one.line(dated=dated and one.at != before)}" for before, one in zip(days, statements, strict=False)]
 
 
 def without_fence(text: str) -> str:

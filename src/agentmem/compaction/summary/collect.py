@@ -52,7 +52,9 @@ _WORTH = {
     "small_talk": 0.02,
 }
 _UNJUDGED = 0.5
-_ASSISTANT = 0.6
+# What the assistant says follows from what the user said, and after a tool call from its result.
+_ASSISTANT, _RETOLD = 0.6, 0.5
+_ANSWERED, _WORKED = 0.5, 0.5
 _ASKS = 0.5
 _NEAR = 0.3
 _QUESTION_MARKS = ("?", "？", "؟", "՞", ";")  # the last is the Greek question mark
@@ -101,7 +103,7 @@ class _Passage:
         else:
             worth = _UNJUDGED if letters_in(self.text) >= SHORT or values_of(self.text) else 0.1
         told = len(values_of(self.text)) + 0.5 * min(names_in(self.text), 4)
-        worth *= (1 + 0.15 * min(told, 6)) * (1.0 if by == "user" else _ASSISTANT)
+        worth *= 1 + 0.15 * min(told, 6)
         return round(worth * (1 + 3 * max(0.0, self.near - _NEAR)), 4)
 
     @property
@@ -131,7 +133,9 @@ class _Collection:
         used = self._close(exchange, requests, replied)
         for text, judged in replied:
             rest = [pair for pair in judged if pair[0].text not in used]
-            self._tell(_passages(text, rest, self.judge), "assistant")
+            self._tell(
+                _passages(text, rest, self.judge), "assistant", _ASSISTANT * (_RETOLD if exchange.calls else 1.0)
+            )
 
     def _read_user(self, exchange: Exchange) -> list[_Passage]:
         """Take in the user's words; return those that ask for something."""
@@ -146,7 +150,7 @@ class _Collection:
                     requests.append(_Passage(clip(sentence.text, MAX_PASSAGE), [judgement], text.source, text.at))
                 else:
                     rest.append((sentence, judgement))
-            self._tell(_passages(text, rest, self.judge), "user")
+            self._tell(_passages(text, rest, self.judge), "user", 1.0)
         return requests
 
     def _hold(self, sentence: Sentence, judgement: Judgement, before: Sentence | None, text: Text) -> None:
@@ -162,10 +166,14 @@ class _Collection:
             )
         )
 
-    def _tell(self, passages: Sequence[_Passage], by: str) -> None:
+    def _tell(self, passages: Sequence[_Passage], by: str, share: float) -> None:
         for one in passages:
             sure = max((judgement.confidence for judgement in one.judgements if judgement is not None), default=0.0)
-            self._put(Statement(one.text, TOLD, 0, by, one.kind, round(sure, 4), one.worth(by), one.source, one.at))
+            self._put(
+                Statement(
+                    one.text, TOLD, 0, by, one.kind, round(sure, 4), round(share * one.worth(by), 4), one.source, one.at
+                )
+            )
 
     def _note(self, call: Call) -> None:
         old = self.tools.get(call.name, ToolNote(call.name, 0))
@@ -201,7 +209,8 @@ class _Collection:
         parts = [*calls, *([clip(back, MAX_PASSAGE // 2)] if back is not None and not said else []), *said]
         outcome = "; ".join(parts) or request.outcome
         at = next((text.at for text in (*exchange.answered, *exchange.asked) if text.at), request.at)
-        worth = round(request.weight if request is last else request.weight + 0.1 * min(len(values_of(outcome)), 5), 4)
+        worked = any(not call.failed for call in exchange.calls)
+        worth = round(max(request.weight, _ANSWERED) + (_WORKED if worked and request is not last else 0.0), 4)
         closed = replace(request, section=OPEN if is_open else DONE, outcome=outcome, at=at, weight=worth)
         self.statements = [one for one in self.statements if one is not request]
         self._put(closed)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 HELD_SHARE = 0.4
 """Share of the room that only requests that hold may take."""
 
+DONE_SHARE = 0.25
+"""Share of the room that requests with their outcome may take before other passages compete for it."""
+
 TOOL_SHARE = 0.15
 """Share of the room that tools take at most."""
 
@@ -75,10 +78,13 @@ def _chosen(statements: Sequence[Statement], costs: dict[int, int], room: int, r
         if used + costs[one.order] <= room:
             kept.append(one)
             used += costs[one.order]
+    done = [one for one in statements if one.section == DONE and one not in first]
     others = [one for one in statements if one.section != HELD and one not in first]
-    for one in _by_gain(others, costs, room - used):
-        kept.append(one)
-        used += costs[one.order]
+    for candidates, most in ((done, int(DONE_SHARE * room)), (others, room)):
+        left = [one for one in candidates if one not in kept]
+        for one in _by_gain(left, costs, min(most, room - used)):
+            kept.append(one)
+            used += costs[one.order]
     for one in held:  # what the others left
         if one not in kept and used + costs[one.order] <= room:
             kept.append(one)
@@ -99,7 +105,8 @@ def _by_gain(statements: Sequence[Statement], costs: dict[int, int], room: int) 
         mass = sum(rarity[word] for word in said)
         new = sum(rarity[word] for word in said - covered)
         recency = 0.5 ** ((newest - one.order) / _HALF_LIFE)
-        return one.weight * recency * (new / mass if mass else 0.0) * math.sqrt(new) / math.sqrt(costs[one.order])
+        fresh = new / mass if mass else 0.0
+        return float(one.weight * recency * fresh * math.sqrt(new / costs[one.order]))
 
     by_order = {one.order: one for one in statements}
     heap = [(-gain(one), -one.order) for one in statements]
