@@ -22,9 +22,9 @@ TOLD = "told"
 """Everything else that was worth keeping."""
 
 TITLES = {
-    HELD: "The user asked to hold, a later line overriding an earlier one",
-    OPEN: "Asked, without an outcome yet",
-    DONE: "Asked and answered, not to be done again",
+    HELD: "Asked to hold",
+    OPEN: "Asked, no outcome yet",
+    DONE: "Asked and answered",
     TOLD: "Said besides",
 }
 """Headings by section, in the order in which they are shown. They claim no more than is known."""
