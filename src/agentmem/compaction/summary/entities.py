@@ -5,6 +5,7 @@ By the form of the characters alone, so that it works in any language: there is 
 
 from __future__ import annotations
 
+import itertools
 import re
 
 MAX_VALUES = 24
@@ -37,9 +38,7 @@ def names_in(text: str) -> int:
     German writes every noun so; that is why this only counts and nothing is decided by one word.
     """
     words = list(_WORD.finditer(text))
-    return sum(
-        1 for before, word in zip(words, words[1:], strict=False) if word[0][:1].isupper() and before[0] != word[0]
-    )
+    return sum(1 for before, word in itertools.pairwise(words) if word[0][:1].isupper() and before[0] != word[0])
 
 
 def letters_in(text: str) -> int:
