@@ -1,7 +1,7 @@
 """How well sentences are told apart by their meaning, by kind and by language, and what that costs.
 
     python bench/meaning.py                                # print the tables
-    python bench/meaning.py --write                        # and write docs/figures/meaning.md
+    python bench/meaning.py --write                        # and write docs/reference/figures/meaning.md
     python bench/meaning.py --talk locomo-5.json           # real conversations, in LoCoMo's form
     python bench/meaning.py --fit                          # fit the weights after a change of prototypes.toml
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROOT = Path(__file__).parent.parent
-FIGURES = ROOT / "docs" / "figures" / "meaning.md"
+FIGURES = ROOT / "docs" / "reference" / "figures" / "meaning.md"
 HELD_OUT = ROOT / "tests" / "meaning" / "held_out.toml"
 PLANTED = ROOT / "tests" / "meaning" / "planted.toml"
 TALK = ROOT.parent / "shared" / "data" / "locomo-5.json"

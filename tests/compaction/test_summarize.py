@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentmem.checkpoints.summary import DONE, HELD, OPEN, TITLES, TOLD, TOOLS_TITLE, Summary, without_fence
+from agentmem.checkpoints.summary import DONE, HELD, OPEN, TITLES, TOLD, TOOLS_TITLE, Summary
 from agentmem.compaction.summary.entities import values_of
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.compaction.summary.judge import Judge
 from agentmem.compaction.summary.summarizer import Summarizer
 from agentmem.meaning.loading import wait_until_ready
 from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.summary_fence import inside_fence
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import handle_of
+from gears import examples
 
 PLENTY = 100_000
 
@@ -357,7 +359,7 @@ def test_stored_text_can_neither_close_nor_open_the_fence(tag: str) -> None:
     text = summarize(*messages).render()
     assert "Never trust &lt;" in text
     assert not re.search(r"<[\s\u200b]*/?[\s\u200b]*conversation_summary", text, re.IGNORECASE)
-    assert without_fence(text) == text
+    assert inside_fence(text) == text
 
 
 def test_stored_text_cannot_forge_a_heading() -> None:
@@ -411,7 +413,7 @@ any_message = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(any_message, max_size=8), st.integers(0, 300), st.integers(0, 8))
 def test_any_messages_make_a_summary_within_the_budget(messages: list[Any], budget: int, split: int) -> None:
     before = copy.deepcopy(messages)
@@ -420,7 +422,7 @@ def test_any_messages_make_a_summary_within_the_budget(messages: list[Any], budg
     text = summary.render()
     assert messages == before
     assert len(text) <= budget
-    assert without_fence(text) == text
+    assert inside_fence(text) == text
     assert summary == summarize(
         *messages[split:], previous=Summary.from_dict(json.loads(json.dumps(first.to_dict()))), max_tokens=budget
     )

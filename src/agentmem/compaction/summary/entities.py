@@ -15,10 +15,10 @@ _QUOTED = r"`[^`\n]{1,80}`|\"[^\"\n]{1,80}\"|“[^”\n]{1,80}”|„[^“\n]{1,
 _ADDRESS = r"https?://[^\s<>\"')\]]*[^\s<>\"')\].,;:!?]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 _PATH = r"(?<![\w/])(?:~|\.{1,2})?/?[\w.@-]*\w(?:/[\w.@-]*\w)+/?"
 _AMOUNT = r"[$€£¥₹₩]\s?\d[\d.,]*|\d[\d.,]*\s?[$€£¥₹₩%円元원]"
-# Letters and digits in one word, digits with inner punctuation, words joined by underscores: XEHM4B, 2026-05-04, max_size.
+# Letters and digits in one word, digits with inner punctuation, words joined by underscores: XEHM4B, 2026-05-04, a_b.
 _MIXED = r"(?<!\w)(?=[^\W_]*[-_./:]?\w*\d)[^\W_](?:[\w.:/-]*[^\W_])?|[^\W\d_]+(?:_[^\W_]+)+"
 _CAPITALS = r"(?<!\w)[A-Z]{2,}(?!\w)"
-_VALUE = re.compile("|".join((_QUOTED, _ADDRESS, _AMOUNT, _PATH, _MIXED, _CAPITALS)))
+_VALUE = re.compile(f"{_QUOTED}|{_ADDRESS}|{_AMOUNT}|{_PATH}|{_MIXED}|{_CAPITALS}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
