@@ -16,6 +16,7 @@ export anything. No span or metric carries message text or an actor's id.
 | ``agentmem.compaction.tokens_before``, ``.tokens_after``, ``.tokens_removed`` | ``{token}`` | histograms, estimated |
 | ``agentmem.restore.duration``, ``agentmem.summarize.duration`` | ``s`` | histograms |
 | ``agentmem.recall.duration`` | ``s`` | histogram, by ``agentmem.by`` |
+| ``agentmem.summary.quotes`` | ``{quote}`` | counter, by ``agentmem.verified``: whether a model's quote was found |
 | ``agentmem.recalls`` | ``{recall}`` | counter, by ``agentmem.by`` |
 | ``agentmem.messages.saved``, ``.dropped`` | ``{message}`` | counters |
 | ``agentmem.events.failed`` | ``{attempt}`` | counter of attempts to write that the service did not take |
@@ -45,6 +46,7 @@ _COUNTERS = {
     name: _meter.create_counter(name, unit=unit, description=description)
     for name, unit, description in (
         ("agentmem.compactions", "{compaction}", "Compactions carried out"),
+        ("agentmem.summary.quotes", "{quote}", "Quotes by a model, found or not found in the message they name"),
         ("agentmem.recalls", "{recall}", "Recalls of folded messages"),
         ("agentmem.messages.saved", "{message}", "Messages the service has acknowledged"),
         ("agentmem.messages.dropped", "{message}", "Messages given up: refused for good, or a full queue"),
