@@ -6,9 +6,11 @@ import asyncio
 import contextvars
 import logging
 import re
+import threading
 import time
 import unicodedata
 import uuid
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmem import CompactionConfig
-from agentmem.checkpoints.summary import DONE, HELD, OPEN, QUOTED, TOLD, Statement, Summary
+from agentmem.checkpoints.summary import DONE, HELD, OPEN, QUOTED, TITLES, TOLD, Statement, Summary
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.compaction.summary.judge import Judge
 from agentmem.compaction.summary.model_summarizer import ModelSummarizer
@@ -200,7 +202,7 @@ def test_what_the_model_quotes_is_held_where_the_encoder_sees_nothing() -> None:
     )
     [held] = summary.of_section(HELD)
     assert (held.text, held.source, held.by) == ("The blue folder belongs to Ines, hands off.", handle(rule), "user")
-    assert "The blue folder" in summary.render().partition("The user asked to hold")[2]
+    assert "The blue folder" in summary.render().partition(TITLES[HELD])[2]
     assert summary.render().count("hands off") == 1
 
 
@@ -221,7 +223,9 @@ def test_what_only_the_encoder_found_stays() -> None:
 
 def test_half_a_sentence_is_kept_as_the_whole_one() -> None:
     messages = [said(f"Thank you! {RULE} The weather is fine.")]
-    summary = summarize(answer("Plans.", quote(1, messages[0], "share the floor plans with vendors")), messages)
+    summary = summarize(
+        answer("Plans.", quote(1, messages[0], "share the floor plans with vendors")), messages, encoder=None
+    )
     assert quoted(summary) == [RULE]
 
 
@@ -287,6 +291,8 @@ def test_a_quote_of_whole_pages_is_dropped() -> None:
     pages = said("Mind this. " + " ".join(f"Page {n} is about shelves and boards." for n in range(200)))
     assert quoted(summarize(answer("Pages.", quote(1, pages)), [pages], encoder=None)) == []
     assert quoted(summarize(answer("Pages.", quote(1, pages, "Mind this.")), [pages], encoder=None)) == ["Mind this."]
+    sentences = said(f"Mind {'the shelves and ' * 30}the boards. Mind {'the boards and ' * 30}the shelves.")
+    assert quoted(summarize(answer("Pages.", quote(1, sentences, "the boards. Mind the")), [sentences])) == []
 
 
 # --- one quote replaces another ---------------------------------------------------------------------------------
@@ -325,6 +331,12 @@ def test_nothing_is_left_out_without_a_verified_and_clear_replacement(later: dic
     given = {**quote(2, new, replaces=1), **later}
     summary = summarize(answer("Reports.", quote(1, old), given), [old, new], encoder=None)
     assert "Reports go out on Mondays, always." in quoted(summary)
+
+
+def test_a_number_given_twice_names_no_quote() -> None:
+    messages = [said(f"Reports go out on {day}, always.") for day in ("Monday", "Friday", "Sunday")]
+    quotes = [quote(1, messages[0]), quote(1, messages[1]), quote(2, messages[2], replaces=1)]
+    assert len(quoted(summarize(answer("Reports.", *quotes), messages, encoder=None))) == 3
 
 
 def test_an_earlier_quote_never_replaces_a_later_one() -> None:
@@ -440,7 +452,7 @@ def test_a_model_that_does_not_deliver_leaves_the_extractive_summary_and_a_log_r
 def test_an_answer_of_another_class_is_no_answer() -> None:
     class Careless(ScriptedModel):
         async def structured_output(self, *_args: Any, **_kwargs: Any) -> Any:
-            yield {"output": {"narrative": "The crate.", "quotes": []}}
+            yield {"output": SimpleNamespace(narrative="The crate.", quotes=[])}
 
     assert summarize(Careless()).narrative == ""
 
@@ -464,12 +476,17 @@ def test_the_last_narrative_and_the_quotes_outlive_a_failure() -> None:
 def test_a_model_that_hangs_is_given_up_in_time() -> None:
     class Hanging(ScriptedModel):
         async def structured_output(self, *_args: Any, **_kwargs: Any) -> Any:
-            await asyncio.sleep(60)
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.set()
             yield {}
 
+    ended = threading.Event()
     start = time.monotonic()
     summary = summarize(Hanging(), timeout=0.2)
     assert time.monotonic() - start < 1.0
+    assert ended.wait(1.0)  # nothing goes on in the background
     assert summary.narrative == ""
     assert RULE in summary.render()
 
@@ -602,12 +619,14 @@ def test_of_any_chain_of_replacements_the_last_quote_stays(replaces: list[int | 
 
 def test_statements_of_the_summary_so_far_are_in_their_order_before_the_quotes() -> None:
     earlier = Summary(statements=tuple(Statement(f"Told {n}.", TOLD, 10 * n, source="0" * 12) for n in range(3)))
-    rule = said("The blue folder belongs to Ines, hands off.")
-    other = said("A long walk around the lake did me good.")
-    summary = summarize(answer("Folders.", quote(1, rule)), [rule, other], previous=earlier, encoder=None)
-    told = [one.text for one in summary.statements]
-    assert told[:3] == ["Told 0.", "Told 1.", "Told 2."]
-    assert told.index(rule["content"][0]["text"]) < told.index(other["content"][0]["text"])
+    rule = "The blue folder belongs to Ines, hands off."
+    first, other = said(f"Hello Ana. {rule} Bye."), said("A long walk around the lake did me good.")
+    summary = summarize(answer("Folders.", quote(1, first, rule)), [first, other], previous=earlier, encoder=None)
+    assert [one.text for one in summary.statements] == [
+        *("Told 0.", "Told 1.", "Told 2."),
+        *("Hello Ana. … Bye.", rule, other["content"][0]["text"]),
+    ]
+    assert len({one.order for one in summary.statements}) == 6
 
 
 # --- a real agent -----------------------------------------------------------------------------------------------

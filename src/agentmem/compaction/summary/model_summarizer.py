@@ -193,8 +193,8 @@ class ModelSummarizer:
 
 def _report(quotes: Quotes) -> None:
     """Log and count quotes; a record has figures only."""
-    telemetry.count("summary.quotes", quotes.verified, verified=True)
-    telemetry.count("summary.quotes", quotes.dropped, verified=False)
+    telemetry.count("quotes.verified", quotes.verified)
+    telemetry.count("quotes.dropped", quotes.dropped)
     if quotes.dropped:
         _log.info("verified=<%d>, dropped=<%d> | left out quotes not found as given", quotes.verified, quotes.dropped)
 

@@ -36,7 +36,7 @@ def with_quotes(summary: Summary, standing: Sequence[Standing], places: Mapping[
             left = [] if one.replaced else [one.statement]
             statements = [now for old in statements for now in (left if old == one.before else [old])]
         elif one.replaced:
-            statements = [old for old in statements if not _is_part(old, one.statement)]
+            statements = _without(statements, one.statement)
     for one in sorted(standing, key=lambda one: one.place):
         if one.before is None and not one.replaced:
             statements = _with(statements, one, places)
@@ -55,7 +55,7 @@ def _with(statements: list[Statement], one: Standing, places: Mapping[str, int])
     within = [old for old in statements if _is_part(old, quote) or _is_said_again(old, quote)]
     same = {id(old): old for old in (*around, *within)}
     here = [old for old in same.values() if old.source == quote.source]
-    rest = [old for old in statements if id(old) not in same]
+    rest = _without([old for old in statements if id(old) not in same], quote)
     if here:
         whole = max((old.text for old in around), key=len, default=quote.text)
         newest = max(here, key=lambda old: old.order)
@@ -67,6 +67,21 @@ def _with(statements: list[Statement], one: Standing, places: Mapping[str, int])
     order = min(later, default=max((old.order for old in rest), default=-1) + 1)
     moved = [replace(old, order=old.order + 1) if old.order >= order else old for old in rest]
     return [*moved, replace(quote, order=order)]
+
+
+def _without(statements: Sequence[Statement], quote: Statement) -> list[Statement]:
+    """Leave out what stands within a quote; a passage that was told and has more than the quote keeps the rest."""
+    left: list[Statement] = []
+    for old in statements:
+        if _is_part(old, quote):
+            continue
+        if old.section == TOLD and old.source == quote.source and quote.text in old.text:
+            left.append(
+                replace(old, text=" … ".join(part.strip() for part in old.text.split(quote.text) if part.strip()))
+            )
+        else:
+            left.append(old)
+    return left
 
 
 def _is_part(one: Statement, other: Statement) -> bool:
