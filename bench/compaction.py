@@ -1,9 +1,9 @@
-"""Figures of compaction: what a restore and a turn cost, and what is sent on a long tool-heavy session.
+"""Measure the cost of a restore and a turn, and the requests of a long session with tools.
 
 Run:
 
     python bench/compaction.py                  # prints the tables
-    python bench/compaction.py --write          # also writes docs/figures/compaction.md
+    python bench/compaction.py --write          # also writes docs/reference/figures/compaction.md
     python bench/compaction.py --data FILE      # the conversations to replay (JSONL)
 
 Everything runs on the embedded memory. Speed is shown as ratios within this run wherever it can be: the machine's own
@@ -27,7 +27,7 @@ from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemory
 from strands import Agent
 from strands.hooks import BeforeModelCallEvent
 
-from agentmem.events.codec import encode_message
+from agentmem.events.serializer import encode_message
 from agentmem.local import LocalMemory
 from agentmem.messages.converse import for_model
 from agentmem.replay.formats import load_conversation
@@ -37,7 +37,7 @@ from agentmem.settings.sections import InMemoryCheckpoints
 from agentmem.testing import ScriptedModel
 
 if TYPE_CHECKING:
-    from agentmem.replay.model import Request
+    from agentmem.testing import ModelRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 REGION = "us-west-2"
@@ -49,17 +49,17 @@ LATENCY = 0.005
 def main() -> None:
     """Measure, print, and write if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write docs/figures/compaction.md")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/figures/compaction.md")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/tau-airline-100.jsonl")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="messages of the sessions to restore")
     options = parser.parse_args()
     parts = [restores(options.sizes), turns(), workload(options.data)]
     page = "\n".join(
-        ["# What compaction costs and does", "", "Written by `python bench/compaction.py --write`.", *parts]
+        ["# Cost and effect of compaction", "", "Written by `python bench/compaction.py --write`.", *parts]
     )
     print(page)
     if options.write:
-        target = ROOT / "docs/figures/compaction.md"
+        target = ROOT / "docs/reference/figures/compaction.md"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(page + "\n", encoding="utf-8")
 
@@ -176,7 +176,7 @@ def workload(path: Path) -> str:
     shares: list[float] = []
     last = ""
 
-    def seen(request: Request) -> None:
+    def seen(request: ModelRequest) -> None:
         nonlocal last
         text = json.dumps(request.messages, default=str)
         if last:

@@ -1,7 +1,7 @@
-"""Run compaction-conformance-kit against the extractive summarizer and print what survives.
+"""Run compaction-conformance-kit against the extractive summarizer and print the surviving statements.
 
     python bench/conformance.py            # print the tables
-    python bench/conformance.py --write    # and write docs/figures/conformance.md
+    python bench/conformance.py --write    # and write docs/reference/figures/conformance.md
 
 The kit plants statements of five kinds in a conversation, compacts it five times over (each round is given nothing but
 the text of the round before) and looks for them word for word. Budgets are characters, a share of the conversation.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ROUNDS = 5
 SEEDS = tuple(range(1, 13))
 BUDGETS = (0.30, 0.20, 0.10)
-FIGURES = Path(__file__).parent.parent / "docs" / "figures" / "conformance.md"
+FIGURES = Path(__file__).parent.parent / "docs" / "reference" / "figures" / "conformance.md"
 _UNLIMITED = 1_000_000_000
 
 Session = tuple[Any, list[Any]]
@@ -166,7 +166,7 @@ def tables() -> tuple[str, bool, list[str]]:
 
 
 def main() -> int:
-    """Print the tables; with `--write` also write them to docs/figures.
+    """Print the tables; with `--write` also write them to docs/reference/figures.
 
     Returns:
         0 when the figures hold, 1 when they do not.
@@ -182,7 +182,7 @@ def main() -> int:
     if options.write:
         FIGURES.parent.mkdir(parents=True, exist_ok=True)
         FIGURES.write_text(
-            f"# What survives compaction\n\nWritten by `python bench/conformance.py --write`.\n\n{text}",
+            f"# Statements after compaction\n\nWritten by `python bench/conformance.py --write`.\n\n{text}",
             encoding="utf-8",
         )
     print("the figures hold" if good else "the figures do NOT hold")

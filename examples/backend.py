@@ -10,7 +10,7 @@ from typing import Any
 from strands.models import BedrockModel, Model
 
 from agentmem import MemoryConfig, Namespace
-from agentmem.testing.offline_model import StandInModel
+from agentmem.testing import OfflineModel
 
 NAMESPACES = (
     Namespace.user_preference("preferences", "/users/{actorId}/preferences/"),
@@ -32,4 +32,4 @@ def open_model() -> Model:
     """
     if model_id := os.environ.get("BEDROCK_MODEL_ID"):
         return BedrockModel(model_id=model_id)
-    return StandInModel()
+    return OfflineModel()

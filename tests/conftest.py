@@ -7,14 +7,14 @@ import socket
 import pytest
 from hypothesis import settings
 
-from agentmem.events import writer_registry
+from agentmem.events.writer_registry import registry
 from dynamodb import checkpoint_table, dynamodb, dynamodb_endpoint
+from gears import QUICK
+from warm_python import warm_commands
 
 __all__ = ["checkpoint_table", "dynamodb", "dynamodb_endpoint"]
 
-# A busy machine makes single examples slow; that is no failure of the property.
-settings.register_profile("agentmem", deadline=None)
-settings.load_profile("agentmem")
+settings.load_profile(QUICK)  # unless pytest is told another with --hypothesis-profile
 
 FOR_TESTS = {"AGENTMEM_DATA", "AGENTMEM_SOAK", "AGENTMEM_TEST_AWS"}
 """Variables that are meant for the tests themselves."""
@@ -66,9 +66,15 @@ def _no_aws_configuration():
         yield
 
 
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory):
+    """A folder with the commands `python` and `agentmem`, which start at once; see `warm_python.py`."""
+    with warm_commands(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _nothing_left_to_send():
     """Outages end with their tests; what could not be sent in one is not reported when the interpreter exits."""
     yield
-    for writer in list(writer_registry._waiting):
-        writer_registry.drop(writer)
+    registry.give_up(registry.waiting())

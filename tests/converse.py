@@ -1,12 +1,14 @@
 """What Amazon Bedrock's Converse API accepts, as the test suite understands it.
 
-Shapes, required fields and types come from botocore's own model of `bedrock-runtime`; the rules between messages are
-those of the Converse and Anthropic documentation. Nothing here is shared with the package under test.
+Shapes, required fields, types, enumerations, patterns, lengths and unions come from botocore's own model of
+`bedrock-runtime`; the rules between messages are those of the Converse and Anthropic documentation and of refusals that
+people reported. Nothing here is shared with the package under test.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,8 @@ ALLOWED = {
 }
 RESULT_KINDS = {"text", "json", "image", "document", "video"}
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_DOCUMENT_NAME = re.compile(r"(?:[a-zA-Z0-9()\[\]-]|\s(?!\s)){1,200}")
+CACHE_POINTS = 4
 
 
 def validate_request(
@@ -51,6 +55,8 @@ def validate_request(
     _check_pairs(messages)
     _check_system(system)
     _check_tools(messages, tools)
+    _check_documents(messages)
+    _check_cache_points(messages, system)
     _check_shapes(messages, system, tools)
 
 
@@ -78,6 +84,7 @@ def _check_message(index: int, message: Mapping[str, Any]) -> None:
     assert set(kinds) != {"cachePoint"}, f"{where}: nothing but a cache point"
     if "document" in kinds:
         assert "text" in kinds, f"{where}: a document without a text beside it"
+    assert set(kinds) - {"reasoningContent", "cachePoint"}, f"{where}: nothing but reasoning"
     results = [number for number, kind in enumerate(kinds) if kind == "toolResult"]
     assert results == list(range(len(results))), f"{where}: tool results must come before everything else"
 
@@ -132,6 +139,44 @@ def _check_tool_result(where: str, result: Mapping[str, Any]) -> None:
         assert kind in RESULT_KINDS, f"{inner}: {kind} is not allowed in a tool result"
         if kind == "text":
             _check_text(inner, item["text"])
+
+
+def _check_documents(messages: Sequence[Mapping[str, Any]]) -> None:
+    names: set[str] = set()
+    for index, message in enumerate(messages):
+        inside = [item for block in message["content"] for item in block.get("toolResult", {}).get("content", ())]
+        for block in [*message["content"], *inside]:
+            if "document" not in block:
+                continue
+            name = block["document"].get("name")
+            assert isinstance(name, str), f"message {index}: document name {name!r}"
+            assert _DOCUMENT_NAME.fullmatch(name), f"message {index}: document name {name!r}"
+            assert name.strip(), f"message {index}: document name is blank"
+            assert name.lower() not in names, f"message {index}: two documents of the name {name!r}"
+            names.add(name.lower())
+
+
+def _check_cache_points(
+    messages: Sequence[Mapping[str, Any]], system: str | Sequence[Mapping[str, Any]] | None
+) -> None:
+    number = sum("cachePoint" in block for block in ([] if isinstance(system, str) else system or ()))
+    shortest = False
+    for index, message in enumerate(messages):
+        before: Mapping[str, Any] | None = None
+        for block in message["content"]:
+            if "cachePoint" in block:
+                where = f"message {index}: a cache point"
+                number += 1
+                assert before is not None, f"{where} with nothing before it"
+                assert "cachePoint" not in before, f"{where} behind another"
+                assert "reasoningContent" not in before, f"{where} behind reasoning"
+                document = before.get("document")
+                assert not document or document.get("format") == "pdf", f"{where} behind a document that is no PDF"
+                longer = block["cachePoint"].get("ttl") == "1h"
+                assert not (longer and shortest), f"{where} that lives longer than one before it"
+                shortest = shortest or not longer
+            before = block
+    assert number <= CACHE_POINTS, f"{number} cache points, {CACHE_POINTS} are allowed"
 
 
 def _check_pairs(messages: Sequence[Mapping[str, Any]]) -> None:
@@ -190,3 +235,45 @@ def _check_shapes(
         request["toolConfig"] = {"tools": [{"toolSpec": spec} for spec in specs]}
     report = ParamValidator().validate(request, _converse_shape())
     assert not report.has_errors(), report.generate_report()
+    _check_constraints(request, _converse_shape(), "request")
+
+
+def _check_constraints(value: Any, shape: Any, where: str) -> None:
+    """Check what boto3 leaves to the service: patterns, lengths, enumerations, UTF-8, and numbers that are JSON."""
+    if shape.type_name == "structure":
+        if shape.is_document_type:
+            _check_json(value, where)
+            return
+        for name, item in value.items():
+            _check_constraints(item, shape.members[name], f"{where}.{name}")
+        return
+    if shape.type_name == "list":
+        for number, item in enumerate(value):
+            _check_constraints(item, shape.member, f"{where}[{number}]")
+    elif shape.type_name == "map":
+        for key, item in value.items():
+            _check_constraints(item, shape.value, f"{where}.{key}")
+    elif shape.type_name == "string":
+        _check_utf8(value, where)
+        assert not shape.enum or value in shape.enum, f"{where}: {value!r} is none of {shape.enum}"
+        pattern = shape.metadata.get("pattern")
+        assert not pattern or re.fullmatch(pattern, value), f"{where}: {value!r} does not match {pattern}"
+    if shape.type_name in ("string", "blob", "list", "map"):
+        low, high = shape.metadata.get("min", 0), shape.metadata.get("max", float("inf"))
+        assert low <= len(value) <= high, f"{where}: length {len(value)} is not between {low} and {high}"
+
+
+def _check_json(value: Any, where: str) -> None:
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AssertionError(f"{where}: is not JSON: {error}") from error
+    _check_utf8(text, where)
+    assert not where.endswith((".input", ".json")) or isinstance(value, dict), f"{where}: is not an object"
+
+
+def _check_utf8(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise AssertionError(f"{where}: has a lone surrogate") from error

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from agentmem.checkpoints.dynamodb.store import create_table
+from agentmem.checkpoints.dynamodb.create import create_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -114,6 +114,51 @@ BROKEN: dict[str, tuple[Callable[[Messages], object], str]] = {
     "input is a text": (lambda messages: messages[1]["content"][1]["toolUse"].update(input="{}"), "not an object"),
     "no tool name": (lambda messages: messages[1]["content"][1]["toolUse"].pop("name"), "tool name None"),
     "id used twice": (lambda messages: messages[1]["content"][2]["toolUse"].update(toolUseId="a"), "not unique"),
+    "lone surrogate": (set_content(0, [{"text": "a\ud83d"}]), "lone surrogate"),
+    "lone surrogate in the input": (
+        lambda messages: messages[1]["content"][1]["toolUse"].update(input={"q": "\udc00"}),
+        "lone surrogate",
+    ),
+    "no number of JSON": (set_result(content=[{"json": {"n": float("nan")}}]), "is not JSON"),
+    "json that is a list": (set_result(content=[{"json": [1]}]), "is not an object"),
+    "no image format": (set_content(0, [{"image": {"format": "bmp", "source": {"bytes": b"x"}}}]), "is none of"),
+    "empty image": (set_content(0, [{"image": {"format": "png", "source": {"bytes": b""}}}]), "length"),
+    "document name": (
+        set_content(0, [{"document": {"format": "txt", "name": "a.txt", "source": {"bytes": b"x"}}}, {"text": "a"}]),
+        "document name 'a.txt'",
+    ),
+    "two documents of one name": (
+        set_content(
+            0,
+            [{"document": {"format": "txt", "name": name, "source": {"bytes": b"x"}}} for name in "nN"]
+            + [{"text": "a"}],
+        ),
+        "two documents",
+    ),
+    "only reasoning": (
+        set_content(3, [{"reasoningContent": {"reasoningText": {"text": "x"}}}]),
+        "nothing but reasoning",
+    ),
+    "cache point in front": (add_block(0, {"cachePoint": {"type": "default"}}, at=0), "nothing before it"),
+    "cache point behind reasoning": (add_block(3, {"cachePoint": {"type": "default"}}, at=1), "behind reasoning"),
+    "cache points of every message": (
+        lambda messages: [
+            m["content"].extend([{"cachePoint": {"type": "default"}}, {"text": "x"}] * 3) for m in messages[::4]
+        ],
+        "6 cache points",
+    ),
+    "a later cache point lives longer": (
+        set_content(
+            0,
+            [
+                {"text": "a"},
+                {"cachePoint": {"type": "default"}},
+                {"text": "b"},
+                {"cachePoint": {"type": "default", "ttl": "1h"}},
+            ],
+        ),
+        "lives longer",
+    ),
     "wrong type inside": (set_content(0, [{"image": {"format": "png", "source": {"bytes": 5}}}]), "Invalid type"),
     "unknown field inside": (set_result(note="x"), "Unknown parameter"),
 }

@@ -14,7 +14,7 @@ from strands import Agent
 
 from agentmem import LocalMemory, MemoryConfig
 from agentmem.support import telemetry
-from agentmem.testing.offline_model import StandInModel
+from agentmem.testing import OfflineModel
 from docs_blocks import BEFORE, ON_AWS, OUTPUT, ROOT, RUN, Page, blocks_of
 
 PAGES = sorted(
@@ -65,7 +65,7 @@ def on_aws(dynamodb_endpoint):
 
 
 @pytest.fixture
-def page(tmp_path, on_aws):
+def page(tmp_path, on_aws, warm_python):
     folder = tmp_path / "page"
     folder.mkdir()
     for name, there in A_CLONE.items():
@@ -74,11 +74,11 @@ def page(tmp_path, on_aws):
         (folder / "conversations.jsonl").write_text("".join(islice(recorded, 2)), encoding="utf-8")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))},
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(warm_python), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "COLUMNS": "200",
         "TERM": "dumb",
     }
-    return Page(folder, environment, on_aws, {"model": StandInModel(), "Agent": Agent})
+    return Page(folder, environment, on_aws, {"model": OfflineModel(), "Agent": Agent})
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -110,8 +110,12 @@ def test_every_block_is_of_a_known_kind():
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("pip install 'agentmem[all,nothing]'", "no extra 'nothing'"),
-        ("pip install '.[local]'", None),
+        ("pip install '.[all,nothing]'", "no extra 'nothing'"),
+        ("pip install 'strands-agentmem[nothing] @ git+https://example.org/agentmem'", "no extra 'nothing'"),
+        ("uv pip install 'strands-agentmem[all] @ git+https://example.org/agentmem'", None),
+        ("pip install -e '.[local]' jupyterlab", None),
+        ("pip install 'agentmem[local]'", "another project"),
+        ("uv pip install agentmem", "another project"),
         ("make nonsense", "no target 'nonsense'"),
         ("make test PYTHON=python3", None),
         ("aws iam put-role --role-name x", "no operation 'put-role'"),

@@ -58,6 +58,11 @@ def test_the_site_builds_strictly_and_without_a_warning(built):
     assert done.returncode == 0
 
 
+def test_every_page_but_the_first_stands_in_one_of_the_four_folders():
+    pages_written = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
+    assert {page.parts[0] for page in pages_written} == {"index.md", "tutorial", "how-to", "explanation", "reference"}
+
+
 def test_every_public_name_is_in_the_reference(built):
     _, site = built
     text = "\n".join(page for name, page in pages(site).items() if name.startswith("reference"))

@@ -16,7 +16,7 @@ from strands import Agent, tool
 
 from agentmem import HookConfig, MemoryConfig, Namespace
 from agentmem.errors import ConfigurationError
-from agentmem.events.writer import PATIENCE
+from agentmem.events.turn_buffer import PATIENCE
 from agentmem.local import LocalMemory
 from agentmem.settings.sections import InMemoryCheckpoints, WriteConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall
@@ -226,7 +226,7 @@ def test_the_clean_format_shows_extraction_what_was_said_and_restores_what_was(s
     ]
     again = session.agent(session.manager(writes=WriteConfig(event_format="clean")))
     assert [message["content"] for message in again.messages] == [message["content"] for message in agent.messages]
-    # Said in docs/events.md: the SDK's own session manager cannot read this.
+    # Said in docs/explanation/events.md: the SDK's own session manager cannot read this.
     with pytest.raises(json.JSONDecodeError):
         AgentCoreMemoryConverter.events_to_messages([turn])
 

@@ -11,7 +11,7 @@ import types
 import pytest
 from rich.console import Console
 
-from agentmem.errors import ConfigurationError
+from agentmem.errors import MissingExtraError
 from agentmem.records.waiting.polling import WaitProgress
 from agentmem.records.waiting.progress import WaitingLine, describe
 
@@ -74,6 +74,6 @@ def test_in_a_notebook_one_line_of_output_is_updated(monkeypatch):
 
 
 def test_without_rich_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "rich.console", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'agentmem\[cli\]'"):
+    monkeypatch.setitem(sys.modules, "rich", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'strands-agentmem\[cli\]"):
         WaitingLine()

@@ -1,3 +1,4 @@
+import ast
 import importlib
 import subprocess
 import sys
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import agentmem
+import agentmem.testing
 from agentmem.errors import AgentMemError
 
 HEAVY = {"boto3", "botocore", "strands", "bedrock_agentcore", "pydantic", "tiktoken", "numpy", "typer", "rich"}
@@ -25,6 +27,15 @@ def test_every_public_name_has_a_typed_example_call():
 
 def test_the_package_lists_its_names():
     assert set(dir(agentmem)) == set(agentmem.__all__)
+
+
+@pytest.mark.parametrize("package", [agentmem, agentmem.testing], ids=lambda package: package.__name__)
+def test_type_checkers_and_the_interpreter_find_each_name_in_the_same_module(package):
+    stub = ast.parse(Path(package.__file__).with_suffix(".pyi").read_text())
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    assert len(imports) == len(stub.body)
+    typed = {(node.module, alias.name, alias.asname) for node in imports for alias in node.names}
+    assert typed == {(module, name, name) for module, names in package._NAMES.items() for name in names}
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():

@@ -281,7 +281,7 @@ def test_without_moto_the_extra_is_named(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "moto.moto_server.werkzeug_app", None)
     result = run("def test_it(agentmem_dynamodb): pass")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*agentmem_dynamodb: *pip install 'agentmem[[]testing[]]'*"])
+    result.stdout.fnmatch_lines(["*agentmem_dynamodb: *pip install 'strands-agentmem[[]testing-dynamodb[]]*"])
 
 
 WATCH = """
@@ -289,7 +289,7 @@ import os, sys, tempfile, threading, time
 import boto3, pytest
 from botocore import handlers
 from agentmem import HookConfig, WriteConfig
-from agentmem.events import writer_registry
+from agentmem.events.writer_registry import registry
 
 def environment():
     return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
@@ -314,7 +314,7 @@ def test_before(monkeypatch):
     import boto3
     BEFORE.update(threads=set(threading.enumerate()), environment=environment(), open=open_files(),
                   written=written_files(), session=boto3.DEFAULT_SESSION, handlers=list(handlers.BUILTIN_HANDLERS),
-                  unsent=writer_registry.waiting(), cwd=os.getcwd())
+                  unsent=registry.waiting(), cwd=os.getcwd())
 
 {test}
 
@@ -334,7 +334,7 @@ def test_boto3_is_as_it_was():
     assert handlers.BUILTIN_HANDLERS == BEFORE["handlers"]
 
 def test_nothing_waits_to_be_sent():
-    assert writer_registry.waiting() == BEFORE["unsent"]
+    assert registry.waiting() == BEFORE["unsent"]
 """
 
 USES = {
@@ -354,7 +354,7 @@ USES = {
     "an outage": (
         "agentmem_local.faults.inject('server_error')\n"
         "    agentmem_agent('I have a dog.')\n"
-        "    assert writer_registry.waiting() != BEFORE['unsent']"
+        "    assert registry.waiting() != BEFORE['unsent']"
     ),
     "a search that goes on": (
         "agentmem_local.faults.inject('latency', 'RetrieveMemoryRecords', seconds=0.3)\n"
@@ -393,14 +393,8 @@ def test_unused_it_imports_nothing_but_the_package_itself():
         "print(*sorted(name for name in set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [
-        "agentmem",
-        "agentmem.support",
-        "agentmem.support.lazy",
-        "agentmem.testing",
-        "agentmem.testing.plugin",
-        "agentmem.version",
-    ]
+    own = ["agentmem", "agentmem.support", "agentmem.support.lazy_names", "agentmem.testing", "agentmem.testing.plugin"]
+    assert done.stdout.split() == own
 
 
 def test_pytest_finds_it_and_lists_what_it_offers(run, pytester):

@@ -20,7 +20,6 @@ from agentmem.messages.fencing import (
     fenced_turns,
     inert,
     shorten,
-    without_fence,
 )
 from agentmem.messages.tokens import count_text
 from agentmem.records.retrieval import MemoryRecord, chosen, retrieve, search
@@ -169,7 +168,6 @@ def test_no_stored_text_gets_out_of_the_fence_of_the_conversation(stored):
     assert root.tag == CONVERSATION_TAG
     assert [(one.tag, one.text or "") for one in root] == [("message", text) for text in stored]
     assert {one.attrib["at"] for one in root} == {"2026-02-02T02:40:00Z"}
-    assert without_fence(f"You are helpful.\n\n{shown}") == "You are helpful."
 
 
 LOOKALIKES = [f"<\u200b/{RECORDS_TAG}>", f"\uff1c/{CONVERSATION_TAG}\uff1e", f"<!--{RECORDS_TAG}"]

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
-from agentmem.events import writer_registry
-from agentmem.events.codec import decode_event, encode_message
+from agentmem.events.codec import decode_event
+from agentmem.events.serializer import encode_message
+from agentmem.events.writer_registry import registry
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.session_manager.manager import CompactingSessionManager
 from agentmem.settings.sections import WriteConfig
 from agentmem.testing import ScriptedModel
+from gears import examples
 from sessions import Session, events, texts
 
 NUMBERS = itertools.count()
@@ -34,7 +36,7 @@ def shared():
     return MemoryConfig.local(LocalMemory(), namespaces=()).replace(hook=HookConfig(retrieve=False))
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(writers=st.lists(st.sampled_from(["hook", "sdk", "clean", "by hand"]), min_size=1, max_size=6))
 def test_each_of_a_hook_and_our_manager_restores_what_any_other_wrote(shared, writers):
     session = shared.bind("ann", f"shared-{next(NUMBERS)}")
@@ -72,7 +74,7 @@ def test_each_of_a_hook_and_our_manager_restores_what_any_other_wrote(shared, wr
 STEPS = st.tuples(st.sampled_from(["hook", "hook, each message", "sdk", "clean", "sdk, each message"]), st.booleans())
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(steps=st.lists(STEPS, min_size=2, max_size=8))
 def test_living_agents_of_a_hook_and_of_our_manager_may_take_turns(shared, steps):
     """Each goes on with what it knows, or is opened anew; the next one restores what all have written, in order."""
@@ -141,7 +143,7 @@ def test_neither_another_actor_nor_another_session_gets_at_anything(tmp_path):
 
 
 def close_waiting():
-    for writer in list(writer_registry._waiting):
+    for writer in registry.waiting():
         writer.drain(insist=True)
 
 

@@ -1,4 +1,4 @@
-"""docs/testing.md: dates are as it says, and what it says of the fixtures is all there is; its blocks run elsewhere."""
+"""docs/how-to/test.md dates things as it says and lists every fixture; its blocks run elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytest_plugins = ["pytester"]
 # Loaded here: see test_pytest_plugin.
 LOADED = (agentmem, freezegun, moto)
 
-PAGE = (Path(__file__).parent.parent / "docs" / "testing.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "test.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True, scope="module")

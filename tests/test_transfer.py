@@ -25,6 +25,7 @@ from agentmem.operations.importing import Import
 from agentmem.operations.transfer import TransferError, export_lines
 from agentmem.session_manager.session_view import SessionView
 from agentmem.testing import ScriptedModel
+from gears import examples
 from memories import refusal
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -245,7 +246,7 @@ SAID = st.fixed_dictionaries(
 FILED = st.tuples(st.sampled_from(["/users/ann/facts/", "/elsewhere/", "/users/anna/preferences/"]), st.integers(0, 5))
 
 
-@settings(max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(20), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(said=st.lists(SAID, max_size=12), filed=st.lists(FILED, max_size=5))
 def test_whatever_a_memory_holds_comes_out_of_the_copy(two_services, said, filed):
     *services, numbers = two_services

@@ -13,7 +13,8 @@ from freezegun import freeze_time
 from agentmem import MemoryConfig, Namespace
 from agentmem.errors import ConfigurationError, ExtractionFailedError, MemoryWaitTimeout
 from agentmem.local import LocalMemory
-from agentmem.records.waiting import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
+from agentmem.records.waiting.options import WaitOptions, with_defaults
+from agentmem.records.waiting.wait import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
 from agentmem.support.clock import monotonic
 from loop_lag import loop_lags
 from memories import FACTS, Clock, Memory, answer, refusal, texts
@@ -425,3 +426,18 @@ def test_a_session_resolves_names_and_waits_for_what_came_after_its_last_event()
         assert ["oolong" in text for text in texts(found)] == [True]
     assert texts(wait_for_memories(session, None, "facts", "drink", top_k=1)) == texts(found)
     assert texts(wait_for_memories(session, None, FACTS, "drink", top_k=1)) == texts(found)
+
+
+@pytest.mark.parametrize("wait", [wait_for_memories, wait_for_memories_async])
+def test_an_option_that_does_not_exist_is_named(wait):
+    async def run():
+        await wait(None, None, "facts", minimum=2)
+
+    with pytest.raises(TypeError, match=rf"^{wait.__name__}\(\) got an unexpected keyword argument 'minimum'"):
+        asyncio.run(run())
+
+
+def test_all_ways_to_wait_take_the_same_options_with_the_same_defaults():
+    sync, twin = (with_defaults({}, "wait", sleep=sleep) for sleep in (time.sleep, asyncio.sleep))
+    assert sync.keys() == twin.keys() == WaitOptions.__annotations__.keys()
+    assert {**sync, "sleep": None} == {**twin, "sleep": None}

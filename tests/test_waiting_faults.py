@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmem.errors import MemoryWaitTimeout
-from agentmem.records.waiting import WaitProgress, take_mark, wait_for_memories
 from agentmem.records.waiting.polling import is_transient
+from agentmem.records.waiting.wait import WaitProgress, take_mark, wait_for_memories
+from gears import examples
 from memories import FACTS, Memory, answer, refusal, texts
 
 URL = "https://bedrock-agentcore.us-west-2.amazonaws.com"
@@ -40,7 +41,7 @@ LASTING = [
 ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     listing=st.lists(st.sampled_from([*PASSING, None]), max_size=8),
     searching=st.lists(st.sampled_from([*PASSING, None]), max_size=3),
@@ -129,7 +130,7 @@ def test_errors_of_the_caller_s_own_functions_are_not_taken_for_the_service_s():
 ACTIONS = ["nothing", "add", "add three", "rewrite old", "rewrite new", "delete old", "delete new"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     old=st.sampled_from([0, 1, 99, 100, 101, 201]),
     actions=st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=8),

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmem.errors import MemoryWaitTimeout
-from agentmem.records.waiting import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
+from agentmem.records.waiting.wait import WaitProgress, take_mark, wait_for_memories, wait_for_memories_async
 from agentmem.support import clock
+from gears import examples
 from memories import FACTS, Memory, answer, texts
 
 SINCE = "a mark", "a time", "an event", "an event id"
@@ -27,7 +28,7 @@ def wait(memory: Memory, query: str | None = None, **options):
     return wait_for_memories(memory.client, memory.id, FACTS, query, **options)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     old=st.sampled_from([0, 3, 101]),
     arrivals=st.lists(st.floats(0, 80), min_size=1, max_size=6),

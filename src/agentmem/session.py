@@ -1,27 +1,25 @@
-"""MemorySession: a configuration bound to one actor and one session."""
+"""Defines MemorySession: a configuration bound to one actor and one session."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentmem.scope.scope import SessionScope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
     from strands.memory import MemoryStore
 
     from agentmem.hook import MemoryHook
     from agentmem.recall.recall import RecalledMessage
     from agentmem.records.retrieval import MemoryRecord
-    from agentmem.records.waiting.marks import Mark, Match, Record, Since
-    from agentmem.records.waiting.polling import WaitProgress
+    from agentmem.records.waiting.marks import Mark, Record, Since
+    from agentmem.records.waiting.options import WaitOptions
     from agentmem.session_manager.manager import CompactingSessionManager
-
-__all__ = ["MemorySession"]
 
 DEFAULT_AGENT = "default"
 """The id Strands gives an agent that is given none."""
@@ -111,7 +109,7 @@ class MemorySession(SessionScope):
             ConfigurationError: There is no namespace of a name.
             ClientError: The service refused a request.
         """
-        from agentmem.records.waiting import take_mark
+        from agentmem.records.waiting.wait import take_mark
 
         return take_mark(self, None, tuple(self._resolved) if names is None else names)
 
@@ -135,16 +133,7 @@ class MemorySession(SessionScope):
         query: str | None = None,
         max_wait: float = 120.0,
         poll_interval: float = 5.0,
-        *,
-        top_k: int = 3,
-        since: Since | None = None,
-        min_count: int = 1,
-        until: Callable[[list[Record]], object] | None = None,
-        match: Match = "exact",
-        raise_on_timeout: bool = False,
-        on_poll: Callable[[WaitProgress], object] | None = None,
-        sleep: Callable[[float], object] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        **options: Unpack[WaitOptions],
     ) -> list[Record]:
         """Wait until new long-term memories of a namespace have been extracted.
 
@@ -153,16 +142,8 @@ class MemorySession(SessionScope):
             query: What to search for; None lists the namespace.
             max_wait: Seconds to wait.
             poll_interval: Seconds between polls.
-            top_k: Most records returned for a query.
-            since: From when on a record is new; None for this session's last event, or when there is none, for the
-                moment it was bound.
-            min_count: How many new records are enough.
-            until: Says whether the records are what is waited for.
-            match: ``exact``, or ``path`` for the namespace and everything below it.
-            raise_on_timeout: Whether to raise when the time is up.
-            on_poll: Called after every poll.
-            sleep: How to pause, in seconds.
-            clock: Seconds, never going back.
+            **options: See `WaitOptions`. Without ``since`` a record is new from this session's last event on or, when
+                there is none, from the moment it was bound.
 
         Returns:
             The records as boto3 returns them; empty when the time was up.
@@ -173,25 +154,12 @@ class MemorySession(SessionScope):
             ConfigurationError: An argument is malformed, or there is no namespace of that name.
             ClientError: The service refused a request.
         """
-        from agentmem.records.waiting import wait_for_memories
+        from agentmem.records.waiting.wait import wait_for_memories
 
-        return wait_for_memories(
-            self,
-            None,
-            self.namespace(name),
-            query,
-            max_wait,
-            poll_interval,
-            top_k=top_k,
-            since=self._last_write() if since is None else since,
-            min_count=min_count,
-            until=until,
-            match=match,
-            raise_on_timeout=raise_on_timeout,
-            on_poll=on_poll,
-            sleep=sleep,
-            clock=clock,
-        )
+        namespace = self.namespace(name)
+        if options.get("since") is None:
+            options["since"] = self._last_write()
+        return wait_for_memories(self, None, namespace, query, max_wait, poll_interval, **options)
 
     async def wait_for_memories_async(
         self,
@@ -199,16 +167,7 @@ class MemorySession(SessionScope):
         query: str | None = None,
         max_wait: float = 120.0,
         poll_interval: float = 5.0,
-        *,
-        top_k: int = 3,
-        since: Since | None = None,
-        min_count: int = 1,
-        until: Callable[[list[Record]], object] | None = None,
-        match: Match = "exact",
-        raise_on_timeout: bool = False,
-        on_poll: Callable[[WaitProgress], object] | None = None,
-        sleep: Callable[[float], object] = asyncio.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        **options: Unpack[WaitOptions],
     ) -> list[Record]:
         """Wait as `wait_for_memories` does, without blocking the event loop.
 
@@ -217,15 +176,7 @@ class MemorySession(SessionScope):
             query: What to search for.
             max_wait: Seconds to wait.
             poll_interval: Seconds between polls.
-            top_k: Most records returned for a query.
-            since: From when on a record is new.
-            min_count: How many new records are enough.
-            until: Says whether the records are what is waited for.
-            match: How the namespace is matched.
-            raise_on_timeout: Whether to raise when the time is up.
-            on_poll: Called after every poll; may be a coroutine function.
-            sleep: How to pause; may be a coroutine function, as by default, or not.
-            clock: Seconds, never going back.
+            **options: See `WaitOptions`.
 
         Returns:
             The records; empty when the time was up.
@@ -236,26 +187,12 @@ class MemorySession(SessionScope):
             ConfigurationError: An argument is malformed, or there is no namespace of that name.
             ClientError: The service refused a request.
         """
-        from agentmem.records.waiting import wait_for_memories_async
+        from agentmem.records.waiting.wait import wait_for_memories_async
 
         namespace = self.namespace(name)
-        return await wait_for_memories_async(
-            self,
-            None,
-            namespace,
-            query,
-            max_wait,
-            poll_interval,
-            top_k=top_k,
-            since=await asyncio.to_thread(self._last_write) if since is None else since,
-            min_count=min_count,
-            until=until,
-            match=match,
-            raise_on_timeout=raise_on_timeout,
-            on_poll=on_poll,
-            sleep=sleep,
-            clock=clock,
-        )
+        if options.get("since") is None:
+            options["since"] = await asyncio.to_thread(self._last_write)
+        return await wait_for_memories_async(self, None, namespace, query, max_wait, poll_interval, **options)
 
     def search(self, name: str, query: str) -> list[MemoryRecord]:
         """Search the long-term memory of a namespace.

@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 from agentmem import MemoryConfig, UnsentMessagesError
 from agentmem.cli.app import app
 from agentmem.cli.chat.conversation import Conversation
-from agentmem.cli.chat.session import Chat
+from agentmem.cli.chat.loop import Chat
 from agentmem.local import LocalMemory
-from agentmem.testing.offline_model import DOES_NOT_KNOW, StandInModel
+from agentmem.testing.offline_model import DOES_NOT_KNOW, OfflineModel
 from providers import USAGE, Endless, Provider
 
 STORY = "A long report about the harbour of Bergen, number {}: " + "ships come and ships go. " * 40
@@ -254,7 +254,7 @@ class Silent:
 def test_what_cannot_be_saved_ends_it_with_an_error_that_counts():
     memory = LocalMemory()
     config = MemoryConfig.local(memory, namespaces=())
-    conversation = Conversation(config.bind("ana", "s-1"), StandInModel(), system_prompt="You help.")
+    conversation = Conversation(config.bind("ana", "s-1"), OfflineModel(), system_prompt="You help.")
     lines = iter(["I live in Porto."])
     view = Silent()
     chatting = Chat(conversation, view, lambda: next(lines, None), explain=str)

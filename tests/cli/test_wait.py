@@ -142,7 +142,7 @@ def test_a_folder_without_a_memory_is_an_error_and_stays_as_it_is(tmp_path):
 
 def test_an_error_nobody_expected_is_no_timeout(memory, monkeypatch):
     _folder, command = memory
-    monkeypatch.setitem(sys.modules, "agentmem.records.waiting", None)
+    monkeypatch.setitem(sys.modules, "agentmem.records.waiting.wait", None)
     done = command("wait", FACTS)
     assert done.exit_code == 2
     assert "Traceback" in done.stderr

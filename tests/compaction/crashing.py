@@ -27,7 +27,7 @@ from strands.models.model import Model
 from strands.types.exceptions import ContextWindowOverflowException, EventLoopException
 
 from agentmem.errors import CheckpointStoreError, CompactionError
-from agentmem.events import writer_registry
+from agentmem.events.writer_registry import registry
 from agentmem.session_manager.manager import CompactingSessionManager
 from agentmem.settings.sections import EventLogCheckpoints, WriteConfig
 from agentmem.testing.model_stream import stream_events
@@ -238,7 +238,7 @@ class Process:
 
     def die(self) -> None:
         """Lose what is only in this process."""
-        writer_registry.give_up([self.manager._writer])
+        registry.give_up([self.manager._writer])
 
     @property
     def has_everything_stored(self) -> bool:

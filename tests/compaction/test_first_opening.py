@@ -10,10 +10,10 @@ import pytest
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.restore import read_session
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
-from agentmem.events.codec import encode_message, encode_text
 from agentmem.events.reader import EventReader
+from agentmem.events.serializer import encode_message, encode_text
 from agentmem.messages.truncation import TruncationSettings
-from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.backfill import Backfill
 from agentmem.testing import ScriptedModel
 from sessions import Session
 
@@ -82,7 +82,7 @@ def test_it_stops_at_the_limit_and_the_summary_says_so(session):
     key = CheckpointKey(session.memory_id, "ann", "long", "default")
     reader = EventReader(session.data, session.address)
     restored = read_session(reader, store, key, enough=lambda events: len(events) >= 100)
-    opening = FirstOpening(reader, store, key, TruncationSettings(), ExtractiveSummarizer(), 500, max_events=300)
+    opening = Backfill(reader, store, key, TruncationSettings(), ExtractiveSummarizer(), 500, max_events=300)
     opening.fold(restored)
     checkpoint = store.load(key)
     assert "was not read" in checkpoint.summary.render()
@@ -106,7 +106,7 @@ def test_only_one_page_is_held_at_a_time(session):
 
     summarizer = Watched()
     restored = read_session(reader, store, key, enough=lambda events: len(events) >= 100)
-    FirstOpening(reader, store, key, TruncationSettings(), summarizer, 500).fold(restored)
+    Backfill(reader, store, key, TruncationSettings(), summarizer, 500).fold(restored)
     assert len(summarizer.sizes) >= 12
     assert max(summarizer.sizes) <= 101
     assert json.dumps(store.load(key).to_dict())

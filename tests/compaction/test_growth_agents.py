@@ -13,7 +13,7 @@ from strands.bidi.models import BidiModel
 from strands.multiagent import GraphBuilder, Swarm
 
 from agentmem.errors import ConfigurationError, IdentityError
-from agentmem.events.codec import encode_message
+from agentmem.events.serializer import encode_message
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from growth import Growth
 from sessions import Session

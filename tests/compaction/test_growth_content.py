@@ -7,12 +7,12 @@ import json
 import pytest
 from strands import tool
 
-from agentmem.messages.summary_fence import without_summary
 from agentmem.messages.truncation import handle_of
 from agentmem.settings.sections import CompactionConfig, WriteConfig
 from agentmem.testing import Reply, ToolCall
 from growth import THRESHOLD, Growth
 from guardrail import REDACTED, SECRET, Guarded
+from summaries import without_summary
 
 PNG = b"\x89PNG\r\n" + bytes(range(256)) * 8
 PDF = b"%PDF-1.4 " + b"0123456789" * 400

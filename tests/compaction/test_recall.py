@@ -19,24 +19,26 @@ from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.restore import read_session
+from agentmem.compaction.budget import cut_oversized
 from agentmem.compaction.compactor import Compactor
 from agentmem.compaction.policy import Limits
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.config import MemoryConfig
-from agentmem.events.codec import encode_message
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
+from agentmem.events.serializer import encode_message
 from agentmem.messages.cutting import RECALL_TOOL
-from agentmem.messages.summary_fence import without_summary
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import TruncationSettings, handle_of, names_of_tools, numbered_blocks
 from agentmem.messages.turns import without_recall
 from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import recall_tool
 from agentmem.scope.address import SessionAddress
-from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.backfill import Backfill
 from agentmem.testing import Reply, ScriptedModel, ToolCall
+from gears import examples
 from sessions import Session
+from summaries import without_summary
 
 HANDLE = re.compile(rf'{RECALL_TOOL}\(handle="([0-9a-f]{{12}}\.\d+)"\)')
 
@@ -100,7 +102,7 @@ class Line:
 
     def before_model(self) -> None:
         """What the manager does before a model call, and what becomes of its checkpoint."""
-        self.compactor.cut_oversized(self.shown)
+        cut_oversized(self.shown, self.settings, set())
         before = self.compactor.count(self.shown)
         if before < self.limits.threshold:
             return
@@ -128,7 +130,7 @@ def _stored(message: Any, names: dict[str, str]) -> Any:
     return without_recall({**message, "content": content}, names) if content else None
 
 
-@settings(max_examples=80, phases=[Phase.reuse, Phase.generate])
+@settings(max_examples=examples(80), phases=[Phase.reuse, Phase.generate])
 @given(histories(max_turns=5), limits, settings_, st.sampled_from([True, False, False, False]))
 def test_every_byte_that_was_removed_is_recalled(place, messages, limits, settings, in_log):
     line = Line(place, limits, settings, in_log)
@@ -357,7 +359,7 @@ def test_a_past_that_nobody_read_is_looked_through_a_step_at_a_time(session):
     key = CheckpointKey(session.memory_id, "ann", "s-1", "default")
     reader, store = EventReader(session.data, session.address), InMemoryCheckpointStore()
     unread = read_session(reader, store, key, enough=lambda events: len(events) >= 100)
-    FirstOpening(reader, store, key, TruncationSettings(), ExtractiveSummarizer(), 500, max_events=200).fold(unread)
+    Backfill(reader, store, key, TruncationSettings(), ExtractiveSummarizer(), 500, max_events=200).fold(unread)
     recall = SessionRecall(reader, store, key, pages_a_step=2)
     question = "where is the lighthouse key?"
     stops = []

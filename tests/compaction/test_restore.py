@@ -17,9 +17,10 @@ from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.restore import read_session
 from agentmem.checkpoints.summary import Summary
-from agentmem.events.codec import decode_event, encode_message
+from agentmem.events.codec import decode_event
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
+from agentmem.events.serializer import encode_message
 from agentmem.local import LocalMemory
 from agentmem.messages.truncation import TruncationSettings
 from agentmem.settings.sections import DynamoDBCheckpoints, InMemoryCheckpoints

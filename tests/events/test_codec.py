@@ -12,14 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strands.types.session import SessionMessage
 
-from agentmem.events.codec import (
-    MAX_TEXT,
-    agentmem_item,
-    decode_event,
-    encode_message,
-    encode_text,
-    has_conversation,
-)
+from agentmem.events.codec import decode_event
+from agentmem.events.serializer import MAX_TEXT, agentmem_item, encode_message, encode_text, has_conversation
 from agentmem.events.size_limits import MAX_ITEM_BYTES
 
 blocks = st.one_of(

@@ -16,12 +16,12 @@ from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
 from agentmem.errors import ConfigurationError
-from agentmem.events import writer_registry
 from agentmem.events.batch import OutgoingItem
-from agentmem.events.codec import encode_message, encode_text
 from agentmem.events.outbox import Outbox, open_outbox
 from agentmem.events.reader import EventReader, in_order
+from agentmem.events.serializer import encode_message, encode_text
 from agentmem.events.writer import EventWriter
+from agentmem.events.writer_registry import registry
 from agentmem.local import LocalMemory
 from agentmem.scope.address import SessionAddress
 from agentmem.settings.sections import WriteConfig
@@ -66,8 +66,8 @@ def rows(path):
 
 def orphan(path, one):
     """Let a writer's entries in the file look like those of a process that has ended, and nobody send them."""
-    one._backlog._jobs.clear()
-    writer_registry.release(one)
+    one._queue._jobs.clear()
+    registry.release(one)
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE entries SET owner = 'gone'")
 
@@ -247,7 +247,7 @@ def test_a_full_queue_waits_in_the_outbox_and_drops_nothing(session, path):
     one = writer(session, path, queue_limit=2)
     for number in range(7):
         one.submit([item(str(number))])
-    assert len(one._backlog) == 2
+    assert len(one._queue) == 2
     assert (one.status.pending, one.status.dropped) == (7, 0)
     assert one.drain()
     assert texts(session) == [str(number) for number in range(7)]

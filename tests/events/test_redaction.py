@@ -10,10 +10,11 @@ from botocore.exceptions import ClientError
 from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
-from agentmem.events.codec import agentmem_item, decode_event, encode_message, replacement_mark
+from agentmem.events.codec import decode_event
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader, in_order
 from agentmem.events.redaction import Replacement, replace_event
+from agentmem.events.serializer import agentmem_item, encode_message, replacement_mark
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.messages.truncation import handle_of
@@ -373,7 +374,7 @@ def test_what_waits_unsent_is_redacted_where_it_waits(session):
         agent("first")  # opens the breaker
         agent(f"my password is {SECRET}")
         redact(manager, agent, 2)
-    manager._writer._sender.breaker.succeeded()
+    manager._writer._breaker.succeeded()
     manager.close()
     assert SECRET not in wire
     assert REDACTED in wire

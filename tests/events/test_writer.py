@@ -7,11 +7,12 @@ import uuid
 import pytest
 
 from agentmem.errors import HistoryUnavailableError, UnsentMessagesError
+from agentmem.events.batch import MAX_ITEMS, OutgoingItem
 from agentmem.events.breaker import CircuitBreaker
-from agentmem.events.codec import encode_message
 from agentmem.events.reader import EventReader, in_order
 from agentmem.events.send_queue import REMEMBERED
-from agentmem.events.writer import MAX_ITEMS, EventWriter, OutgoingItem
+from agentmem.events.serializer import encode_message
+from agentmem.events.writer import EventWriter
 from agentmem.settings.sections import WriteConfig
 from sessions import Session
 
@@ -61,20 +62,26 @@ def test_a_large_turn_is_divided_by_size(session):
     assert session.calls["CreateEvent"] == 2
 
 
-def test_the_tail_is_told_where_earlier_events_of_the_turn_stand(session):
-    writer = _writer(session)
-    items = [_item(str(number)) for number in range(MAX_ITEMS)]
-    told = {}
+class Riding:
+    """Stands for a checkpoint: notes where it is told that the turn's messages are."""
 
-    def tail(positions):
-        told.update(positions)
+    def __init__(self):
+        self.told = {}
+
+    def items(self, positions):
+        self.told.update(positions)
         return [{"blob": "{}"}]
 
-    writer.submit(items, tail=tail)
+
+def test_a_checkpoint_is_told_where_earlier_events_of_the_turn_stand(session):
+    writer = _writer(session)
+    items = [_item(str(number)) for number in range(MAX_ITEMS)]
+    checkpoint = Riding()
+    writer.submit(items, checkpoint=checkpoint)
     assert writer.drain()
-    stored = writer.positions
-    assert told[items[0].tracking_id] == stored[items[0].tracking_id]
-    assert told[items[-1].tracking_id].event_id == ""
+    stored = writer.positions()
+    assert checkpoint.told[items[0].tracking_id] == stored[items[0].tracking_id]
+    assert checkpoint.told[items[-1].tracking_id].event_id == ""
 
 
 def test_every_event_is_later_than_the_one_before_even_at_a_standing_clock(session):
@@ -199,12 +206,12 @@ def test_of_what_was_given_up_or_stored_only_the_newest_is_remembered(session):
     for _ in range(120):
         writer.submit([_item("x") for _ in range(96)])
     assert writer.status.dropped == 119 * 96
-    assert len(writer._backlog._given_up) == REMEMBERED
+    assert len(writer._queue._ends) == REMEMBERED
     assert writer.drain()
     for _ in range(110):
         writer.submit([_item("x") for _ in range(96)])
         assert writer.drain()
-    assert len(writer.positions) == REMEMBERED
+    assert len(writer.positions()) == REMEMBERED
 
 
 def test_events_without_conversation_are_not_extracted_from(session):

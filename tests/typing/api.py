@@ -35,6 +35,7 @@ from agentmem import (
     MemoryRecord,
     MemorySession,
     MemoryWaitTimeout,
+    MissingExtraError,
     Namespace,
     RecalledMessage,
     SessionAgents,
@@ -52,13 +53,46 @@ from agentmem import (
     wait_for_memories_async,
 )
 from agentmem.records.waiting.progress import WaitingLine
-from agentmem.testing import LocalDynamoDB, Overflow, Reply, ScriptedModel, SteppedMemory, Throttle, ToolCall
+from agentmem.streaming import (
+    RECEIVE_JS,
+    DoneEvent,
+    ErrorEvent,
+    GuardrailEvent,
+    MessageEvent,
+    MetadataEvent,
+    ResumeBuffer,
+    StreamEvent,
+    ToolResultEvent,
+    ToolUseEvent,
+    ag_ui_events,
+    event_from_dict,
+    invoke_stream,
+    invoke_stream_async,
+    parse_stream,
+    parse_stream_async,
+    sse_encode,
+    sse_response,
+    stream_turn,
+)
+from agentmem.testing import (
+    LocalDynamoDB,
+    OfflineModel,
+    Overflow,
+    Reply,
+    ScriptedModel,
+    SteppedMemory,
+    Throttle,
+    ToolCall,
+)
+from agentmem.testing.conformance import Backend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from bedrock_agentcore.memory import MemoryClient
+    from strands.types.content import Message
 
+    from agentmem.checkpoints.checkpoint import CheckpointStore
     from agentmem.testing.plugin import SettledMemories
 
 # Configuration -------------------------------------------------------------------------------------------------------
@@ -150,6 +184,7 @@ Agent(hooks=[memory.hook()])
 Agent(session_manager=memory.session_manager())
 with memory.session_manager() as opened:
     compacting: CompactingSessionManager = opened
+    said: Message = compacting.without_summary({"role": "user", "content": [{"text": "Hello."}]})
 Agent(memory_manager=MemoryManager(stores=memory.stores()))
 
 # Many sessions -------------------------------------------------------------------------------------------------------
@@ -209,6 +244,8 @@ calls = thinking.tool_calls
 
 service = LocalMemory(":memory:", extraction_delay=0.0, extractor=None, embedder=None, clock=None)
 embedded: boto3.Session = service.boto_session("us-west-2")
+with service.serve(host="127.0.0.1", port=0, allowed_hosts=["memory.internal"]) as served:
+    url: str = served.url
 
 
 async def twins() -> None:
@@ -226,6 +263,55 @@ async def twins() -> None:
     assert searched, again
 
 
+# Streaming -----------------------------------------------------------------------------------------------------------
+
+
+async def stream(agent: Agent, last_event_id: str | None) -> None:
+    """Stream a turn, to a browser and from the wire."""
+    async for event in stream_turn(agent, "Hello.", limits={"turns": 3}, cancel_seconds=2):
+        told = describe(event)
+        again: StreamEvent | None = event_from_dict(event.to_dict())
+        frame: str = sse_encode(event, event_id="1")
+        assert told, (again, frame)
+    buffer = ResumeBuffer(keep_seconds=30, max_bytes=100_000, max_streams=100)
+    events = agents.stream("ann", new_session_id("ann"), "Hello.")
+    response = sse_response(events, buffer=buffer, last_event_id=last_event_id, owner="ann", heartbeat_seconds=5)
+    status: int = response.status_code
+    front_end = sse_response(ag_ui_events(stream_turn(agent, "Hello."), thread_id="t-1", run_id="r-1"))
+    runtime = boto3.client("bedrock-agentcore")
+    arn, session_id = "arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/a-1", new_session_id("ann")
+    answer: list[StreamEvent] = list(invoke_stream(runtime, arn, session_id, "Hello.", qualifier="DEFAULT"))
+    answer += [event async for event in invoke_stream_async(runtime, arn, session_id, {"prompt": "Hello."})]
+    answer += list(parse_stream([b'{"text": "a"}'], text="incremental", max_line_bytes=1_000))
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b'{"text": "a"}'
+
+    answer += [event async for event in parse_stream_async(chunks())]
+    await buffer.close()
+    assert status, (front_end, answer, RECEIVE_JS.name)
+
+
+def describe(event: StreamEvent) -> str:
+    """Tell events apart by their type, which narrows them."""
+    if event.type == "message":
+        same: MessageEvent = event
+        return same.content
+    match event:
+        case ToolUseEvent(tool_name, tool_input, tool_use_id, status):
+            return f"{tool_name} {tool_input} {tool_use_id} {status}"
+        case ToolResultEvent(tool_name, tool_result, tool_use_id, status):
+            return f"{tool_name} {tool_result} {tool_use_id} {status}"
+        case GuardrailEvent(source, action, assessments):
+            return f"{source} {action} {len(assessments)}"
+        case MetadataEvent(data):
+            return str(data["memory"])
+        case ErrorEvent(message, details):
+            return f"{message} {details}"
+        case DoneEvent():
+            return event.type
+
+
 # Errors --------------------------------------------------------------------------------------------------------------
 
 try:
@@ -240,6 +326,9 @@ except CompactionError as error:
     largest: tuple[str, ...] = error.largest
 except (ConfigurationError, IdentityError) as error:
     value_error: ValueError = error
+except MissingExtraError as error:
+    import_error: ImportError = error
+    extra: str | None = error.extra
 except (HistoryUnavailableError, CheckpointStoreError, ExtractionFailedError, AgentMemError):
     raise
 
@@ -270,3 +359,8 @@ def test_what_is_said_is_remembered(
     assert tokens
     with WaitingLine("facts") as line:
         agentmem_session.wait_for_memories("facts", on_poll=line)
+
+
+def offline_model_and_conformance(store: CheckpointStore) -> None:
+    Agent(model=OfflineModel(context_window_limit=50_000))("Where do I live?")
+    Backend(open=lambda: store, days=30)

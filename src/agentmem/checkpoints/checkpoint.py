@@ -1,4 +1,4 @@
-"""The durable record of a compaction, and what every place that keeps one must do."""
+"""Defines the durable record of a compaction and the protocol of its stores."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from agentmem.messages.truncation import TruncationSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-__all__ = ["FORMAT", "Checkpoint", "CheckpointKey", "CheckpointStore", "IndexEntry", "Trigger"]
 
 FORMAT = 1
 """The checkpoint format this version writes. A newer one is read as far as it is understood and kept whole."""
@@ -200,7 +198,7 @@ def _position_from_list(value: Sequence[Any]) -> Position:
 
 @runtime_checkable
 class CheckpointStore(Protocol):
-    """A place that keeps checkpoints. One conformance suite (``tests/compaction/stores``) holds for every one.
+    """A place that keeps checkpoints. ``agentmem.testing.conformance`` tests any of them.
 
     Every method raises ``CheckpointStoreError`` when the place cannot be reached.
     """

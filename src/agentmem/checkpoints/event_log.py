@@ -1,4 +1,4 @@
-"""Checkpoints in the event log itself: no infrastructure, and a checkpoint is written with the turn it belongs to.
+"""Stores checkpoints in the event log itself, in the event of their turn.
 
 A checkpoint is one more item of a turn's event. Every event of ours also carries a pointer to the event that holds the
 current checkpoint, so that the newest page tells where it is, however long ago it was made; and every checkpoint
@@ -22,15 +22,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
 from agentmem.checkpoints.version_rules import succeeds
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
-from agentmem.events.codec import DecodedEvent, agentmem_item
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
+from agentmem.events.serializer import agentmem_item
 from agentmem.scope.address import SessionAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["EventLogCheckpointStore", "with_index_read"]
+    from agentmem.events.codec import DecodedEvent
 
 _CHECKPOINT = "checkpoint"
 _POINTER = "pointer"

@@ -1,4 +1,4 @@
-"""Where checkpoints are kept, one module a place; ``open_store`` opens the configured one."""
+"""Opens the configured checkpoint store."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.checkpoint import CheckpointStore
     from agentmem.settings.sections import CheckpointLocation, DynamoDBCheckpoints
-
-__all__ = ["dynamodb_client", "open_store"]
 
 
 def open_store(

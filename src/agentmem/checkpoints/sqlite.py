@@ -1,4 +1,4 @@
-"""Checkpoints in one SQLite file: for one machine, with any number of processes on it."""
+"""Stores checkpoints in one SQLite file, for any number of processes on one machine."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
 from agentmem.checkpoints.version_rules import succeeds
 from agentmem.errors import CheckpointStoreError
+from agentmem.support.private_files import make_private
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
-
-__all__ = ["SCHEMA_VERSION", "SqliteCheckpointStore"]
 
 SCHEMA_VERSION = 1
 """Kept in the file as ``PRAGMA user_version``."""
@@ -156,7 +155,7 @@ class SqliteCheckpointStore:
         return count
 
     def keys_of(self, memory_id: str, actor_id: str | None = None) -> list[CheckpointKey]:
-        """Return whose checkpoints there are in a memory, of one actor or of all.
+        """Return the keys of the checkpoints in a memory, of one actor or of all.
 
         Raises:
             CheckpointStoreError: The file cannot be read.
@@ -172,7 +171,7 @@ class SqliteCheckpointStore:
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)  # a summary holds what people said
             with closing(sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)) as connection:
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA synchronous = FULL")

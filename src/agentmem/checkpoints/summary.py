@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from agentmem.messages.summary_fence import inside_fence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +26,9 @@ QUOTED = "quoted"
 """Kind of a statement that a model chose and that was found in its message."""
 
 TITLES = {
-    HELD: "The user asked to hold, a later line overriding an earlier one",
-    OPEN: "Asked, without an outcome yet",
-    DONE: "Asked and answered, not to be done again",
+    HELD: "Asked to hold",
+    OPEN: "Asked, no outcome yet",
+    DONE: "Asked and answered",
     TOLD: "Said besides",
 }
 """Headings by section, in the order in which they are shown. They claim no more than is known."""
@@ -35,8 +36,6 @@ TITLES = {
 TOOLS_TITLE = "Tools used"
 NARRATIVE_TITLE = "Summary"
 
-# The fence around the rendered summary; stored text may neither open nor close it, however it is spaced or cased.
-_FENCE = re.compile("<(?=[\\s\u200b-\u200f\ufeff]*/?[\\s\u200b-\u200f\ufeff]*conversation_summary)", re.IGNORECASE)
 _FORMAT_1 = {"instructions": HELD, "constraints": HELD}
 
 
@@ -154,7 +153,7 @@ class Summary:
         """Return the text between the fence lines.
 
         Returns:
-            Headings followed by lines that begin with `- `; empty for an empty summary. It cannot contain the fence.
+            Headings followed by lines that begin with `- `; empty for an empty summary. No tag in it means anything.
         """
         lines = [*self.notes]
         dated = len({one.at for one in self.statements if one.at}) > 1
@@ -170,7 +169,7 @@ class Summary:
             lines += [f"{NARRATIVE_TITLE}:", self.narrative]
         if others := self.gave_way - self.held_gave_way:
             lines.append(f"({others} further passages gave way; recall finds them)")
-        return without_fence("\n".join(lines))
+        return inside_fence("\n".join(lines))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as a JSON object.
@@ -257,18 +256,6 @@ def _lines(statements: Sequence[Statement], *, dated: bool) -> list[str]:
     """Write statements as lines, each new day once."""
     days = ["", *(one.at for one in statements)]
     return [f"- {one.line(dated=dated and one.at != before)}" for before, one in zip(days, statements, strict=False)]
-
-
-def without_fence(text: str) -> str:
-    """Escape every opening and closing tag of the summary's fence.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The text with `<` of such tags written as `&lt;`.
-    """
-    return _FENCE.sub("&lt;", text)
 
 
 def _statement(data: Mapping[str, Any], *, earlier: bool) -> Statement:

@@ -1,4 +1,4 @@
-"""The commands and what happens to their errors. Nothing heavy is imported before a command needs it."""
+"""Registers the commands, and imports each only when it runs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ from agentmem.cli.serve import serve
 from agentmem.cli.sessions import sessions
 from agentmem.cli.transfer import export, import_
 from agentmem.cli.wait import wait
-
-__all__ = ["app", "run"]
 
 app = typer.Typer(
     name="agentmem",
@@ -66,9 +64,9 @@ _unwrap_help()
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from agentmem.version import __version__
 
-        print(f"agentmem {version('agentmem')}")
+        print(f"agentmem {__version__}")
         raise typer.Exit
 
 
@@ -89,4 +87,5 @@ def run() -> None:
         message = explained(error)
         if message is None:
             raise
-        sys.exit(f"agentmem: {message}")
+        print(f"agentmem: {message}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ImportError) else 1)

@@ -1,4 +1,4 @@
-"""`agentmem checkpoints`: what compaction has recorded of a session, and the DynamoDB table it may be kept in."""
+"""Defines `agentmem checkpoints`: lists saved checkpoints and creates their DynamoDB table."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from agentmem.cli.output import print_facts, print_table, progress
 if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
     from agentmem.config import MemoryConfig
-
-__all__ = ["checkpoints"]
 
 checkpoints = typer.Typer(
     help="Look at the compaction checkpoints of a session, or create the table they are kept in.",
@@ -138,7 +136,7 @@ def create_checkpoint_table(
 
 
 def _facts(checkpoint: Checkpoint) -> dict[str, object]:
-    """Return what a checkpoint says of itself, without its summary and index."""
+    """Return the fields of a checkpoint without its summary and index."""
     shown = {name: value for name, value in checkpoint.to_dict().items() if name not in ("summary", "index")}
     return {**shown, "indexed_messages": len(checkpoint.index)}
 

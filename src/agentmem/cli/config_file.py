@@ -1,4 +1,4 @@
-"""Writing `agentmem.toml`: a new one whole, and into one that is there only what it lacks."""
+"""Writes `agentmem.toml`, or adds missing settings to an existing file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agentmem.config import MemoryConfig
-
-__all__ = ["complete", "new_file"]
 
 
 def new_file(config: MemoryConfig, place: Mapping[str, str]) -> str:

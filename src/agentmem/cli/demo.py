@@ -1,4 +1,4 @@
-"""`agentmem demo`: what memory does for an agent, told on the embedded service."""
+"""Runs `agentmem demo`: a conversation with memory on the embedded service."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
     from agentmem.records.waiting.polling import WaitProgress
     from agentmem.session_manager.manager import CompactingSessionManager
-    from agentmem.testing.offline_model import StandInModel
-
-__all__ = ["Demo", "demo"]
+    from agentmem.testing import OfflineModel
 
 THRESHOLD = 6_000
 """Tokens at which the demo's long session is compacted: small, so that it happens within nine requests."""
@@ -45,7 +43,7 @@ def demo(
 ) -> None:
     """See an agent remember across sessions and stay inside its token budget; needs no account and no network.
 
-    The model is a stand-in that only quotes the request it is given, so whatever it knows memory has told it. The exit
+    The model is offline and only quotes the request it is given, so whatever it knows memory has told it. The exit
     status is 0 only if everything went as announced.
 
     Example: agentmem demo --no-memory
@@ -62,7 +60,7 @@ class _Planner:
     """The agent of the long session, with its model and, when there is memory, its session manager."""
 
     agent: Agent
-    model: StandInModel
+    model: OfflineModel
     manager: CompactingSessionManager | None
 
     @property
@@ -82,7 +80,7 @@ class Demo:
         memory: Whether the agents have memory.
         extraction_delay: Seconds until the embedded service has extracted long-term memories.
         max_wait: Seconds to wait for them at most.
-        facts: What the user states in the first session.
+        facts: Statements of the user in the first session.
     """
 
     def __init__(
@@ -115,7 +113,7 @@ class Demo:
         from agentmem.settings.sections import CompactionConfig, HookConfig
 
         self._say("[bold]agentmem demo[/bold]: Strands agents on an embedded AgentCore Memory, in this process only.")
-        self._say("The model is a stand-in: it can only quote the request it is given.")
+        self._say("The model is offline: it can only quote the request it is given.")
         if not self._memory:
             self._say("[yellow]Memory is switched off: the same story without it.[/yellow]")
         with LocalMemory(extraction_delay=self._delay) as service:
@@ -237,12 +235,12 @@ class Demo:
         return _Planner(agent, model, manager)
 
     @staticmethod
-    def _agent(system_prompt: str, **options: Any) -> tuple[Agent, StandInModel]:
+    def _agent(system_prompt: str, **options: Any) -> tuple[Agent, OfflineModel]:
         from strands import Agent
 
-        from agentmem.testing.offline_model import StandInModel
+        from agentmem.testing import OfflineModel
 
-        model = StandInModel()
+        model = OfflineModel()
         return Agent(model=model, system_prompt=system_prompt, callback_handler=None, **options), model
 
     def _exchange(self, agent: Agent, text: str) -> str:
@@ -286,7 +284,7 @@ def _tool_uses(messages: Iterable[Message]) -> list[Mapping[str, Any]]:
 
 
 def _bar(number: int, tokens: int) -> str:
-    """Draw the size of a request, one block for 250 tokens; what is over the budget is red."""
+    """Draw the size of a request, one block for 250 tokens; the part over the budget is red."""
     whole = round(tokens / _BAR_TOKENS)
     within = min(whole, THRESHOLD // _BAR_TOKENS)
     return f"   request {number:2}  {tokens:6,} tokens  [blue]{'#' * within}[/blue][red]{'#' * (whole - within)}[/red]"

@@ -1,4 +1,4 @@
-"""The conversation of `agentmem demo`, written for it, and the tools it uses."""
+"""Holds the conversation of `agentmem demo` and its tools."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from strands.tools.decorator import DecoratedFunctionTool
-
-__all__ = ["DETAIL", "FACTS", "QUESTIONS", "REQUESTS", "travel_tools"]
 
 FACTS = (
     "Hello, I am Ana. I live in Bergen and I work as a marine biologist.",

@@ -1,4 +1,4 @@
-"""`agentmem doctor`: what is wrong with a configuration, and how to mend it."""
+"""Defines `agentmem doctor`: reports the problems of a configuration with their remedies."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from agentmem.cli.output import print_json, print_table, progress
 
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
-
-__all__ = ["doctor"]
 
 
 @configured

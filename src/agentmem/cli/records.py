@@ -1,4 +1,4 @@
-"""`agentmem records`: the long-term memories."""
+"""Defines `agentmem records`: lists, searches, shows and deletes long-term memory records."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from agentmem.config import MemoryConfig
     from agentmem.scope.namespaces import Namespace
-
-__all__ = ["print_records", "records"]
 
 records = typer.Typer(help="Look at long-term memory records, search them, or delete some.", no_args_is_help=True)
 

@@ -1,4 +1,4 @@
-"""`agentmem replay`: a recorded conversation through a real agent, measured."""
+"""Defines `agentmem replay`: runs a recorded conversation through a real agent and measures it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agentmem.config import MemoryConfig
-    from agentmem.replay.model import Request
     from agentmem.replay.report import ReplayReport
     from agentmem.session_manager.manager import CompactingSessionManager
     from agentmem.settings.sections import CheckpointLocation
-
-__all__ = ["replay"]
+    from agentmem.testing.model_base import ModelRequest
 
 DEFAULT_PICTURE = Path("agentmem-replay.html")
 
@@ -160,7 +158,7 @@ def _opener(config: MemoryConfig) -> Callable[[], CompactingSessionManager]:
     return lambda: config.bind("replay", session_id).session_manager()
 
 
-def _writer(stack: ExitStack, path: Path | None) -> Callable[[Request], None] | None:
+def _writer(stack: ExitStack, path: Path | None) -> Callable[[ModelRequest], None] | None:
     if path is None:
         return None
     from agentmem.replay.run import write_request

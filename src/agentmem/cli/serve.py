@@ -1,4 +1,4 @@
-"""`agentmem serve`: the embedded AgentCore Memory over HTTP."""
+"""Defines `agentmem serve`: serves the embedded AgentCore Memory over HTTP."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import typer
 from agentmem.cli.configuration import DEFAULT_FOLDER, opening
 from agentmem.cli.output import note
 
-__all__ = ["serve"]
-
 DEFAULT_PORT = 8765
 
 
@@ -21,6 +19,13 @@ def serve(
     ] = DEFAULT_FOLDER,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65_535)] = DEFAULT_PORT,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A further name it may be addressed by, such as a container's; '*' for any. May be repeated. "
+            "localhost, the address it listens on and addresses written as numbers always are."
+        ),
+    ] = None,
     extraction_delay: Annotated[
         float, typer.Option(help="Seconds until long-term memories are made of an event; 10 to 90 on AWS.", min=0.0)
     ] = 0.0,
@@ -34,7 +39,9 @@ def serve(
     from agentmem.clients.embedded import MEMORY, database_path
     from agentmem.errors import ConfigurationError
     from agentmem.local import LocalMemory
+    from agentmem.support.extras import require
 
+    require("the embedded memory over HTTP", "local", "starlette", "uvicorn")
     place = path if path == MEMORY else str(database_path(path))
     for number in (signal.SIGINT, signal.SIGTERM):
         # Both by name: a shell that starts a process in the background has it ignore SIGINT.
@@ -43,7 +50,9 @@ def serve(
         opened = LocalMemory(place, extraction_delay=extraction_delay)
     with opened as memory:
         try:
-            server = memory.serve(host, port)
+            server = memory.serve(host, port, allowed_hosts=allow_host or ())
+        except ValueError as error:
+            raise ConfigurationError(f"--allow-host: {error}") from error
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen on {host}:{port} ({error.strerror or error}). Give another --port, or 0 for any free "

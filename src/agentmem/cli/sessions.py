@@ -1,4 +1,4 @@
-"""`agentmem sessions`: whose sessions a memory holds."""
+"""Defines `agentmem sessions`: lists the actors and sessions of a memory."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from agentmem.cli.output import note, print_json, print_table, progress, when
 
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
-
-__all__ = ["sessions"]
 
 
 @configured

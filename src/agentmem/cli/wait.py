@@ -1,4 +1,4 @@
-"""`agentmem wait`: wait until long-term memories have been extracted."""
+"""Defines `agentmem wait`: waits until long-term memories have been extracted."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from agentmem.config import MemoryConfig
     from agentmem.records.waiting.marks import Match, Since
-
-__all__ = ["wait"]
 
 TIMEOUT, ERROR, INTERRUPTED = 1, 2, 130
 """Exit statuses besides 0: not found in time, could not look, stopped with Ctrl-C (as a shell counts it)."""
@@ -78,8 +76,8 @@ def wait(  # noqa: PLR0917 - typer makes an option of each
     from agentmem.cli.output import print_json
     from agentmem.cli.records import print_records
     from agentmem.errors import MemoryWaitTimeout
-    from agentmem.records.waiting import wait_for_memories
     from agentmem.records.waiting.progress import WaitingLine
+    from agentmem.records.waiting.wait import wait_for_memories
 
     place, match, client = _place(config, namespace, actor, session, parsed_variables(variable))
     match = "path" if below else match
@@ -119,7 +117,7 @@ def _place(
 def _since(since: str | None, client: Any, memory_id: str, namespace: str, match: Match) -> Since | None:
     from datetime import datetime
 
-    from agentmem.records.waiting import take_mark
+    from agentmem.records.waiting.wait import take_mark
 
     if since is None or "#" in since:
         return since

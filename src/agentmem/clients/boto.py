@@ -1,4 +1,4 @@
-"""boto3 clients, made once and shared.
+"""Makes boto3 clients once and shares them.
 
 Making a client costs tens of milliseconds, so everything asks here: one client for each session, service, region,
 endpoint and client configuration, in every thread. They are kept on the boto3 session itself and go when it goes.
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import boto3
     from bedrock_agentcore.memory import MemoryClient
     from botocore.config import Config
-
-__all__ = ["control_plane", "data_plane", "default_session", "dynamodb", "memory_client"]
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 10.0

@@ -1,4 +1,4 @@
-"""The one place that opens the embedded service; everything else knows it only through a boto3 session."""
+"""Opens the embedded service; all other rooms reach it through a boto3 session."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     import boto3
 
     from agentmem.local import LocalMemory
-
-__all__ = ["MEMORY", "REGION", "SERVICE", "database_path", "open_session"]
 
 REGION = "us-east-1"
 """What the embedded service says its region is unless it is told; nothing depends on it."""

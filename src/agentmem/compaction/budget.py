@@ -1,16 +1,17 @@
-"""Keeping one agent's requests inside its limits: when to compact, and what to do when the model says no."""
+"""Keeps the requests of one agent inside its limits, and compacts harder when the model refuses one."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from agentmem.compaction.thresholds import model_name
+from agentmem.compaction.policy import Limits
 from agentmem.errors import CompactionError
 from agentmem.messages.tokens import count_message, count_request, prompt_tokens
-from agentmem.messages.truncation import handle_of
+from agentmem.messages.truncation import handle_of, hard_cut, names_of_tools
 from agentmem.support import telemetry
 
 if TYPE_CHECKING:
@@ -21,17 +22,85 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.checkpoint import Trigger
     from agentmem.compaction.compactor import Compactor
-    from agentmem.compaction.policy import Limits, Plan
-    from agentmem.compaction.thresholds import Thresholds
+    from agentmem.compaction.policy import Plan
+    from agentmem.messages.summary_fence import ShownSummaries
+    from agentmem.messages.truncation import TruncationSettings
     from agentmem.scope.address import SessionAddress
-
-__all__ = ["MAX_RETRIES", "Budget"]
+    from agentmem.settings.sections import CompactionConfig
 
 MAX_RETRIES = 3
 """How often a request that the model calls too long is compacted harder and tried again."""
 
+AUTO_RATIO = 0.7
+"""Share of the model's window at which ``token_threshold="auto"`` compacts; Strands' own proactive default."""
+
+HIGHEST_RATIO = 0.85
+"""Share of the model's window that no threshold may exceed; the rest is for the answer."""
+
+UNKNOWN_WINDOW = 200_000
+"""Window assumed of a model that does not tell; Strands assumes the same."""
+
+_AFTER_OVERFLOW = 0.9
+_SUMMARY_SHARE = 5
 _HARDER = 0.7
 _log = logging.getLogger(__name__)
+
+
+def model_name(model: Any) -> str:
+    """Return a name that tells a model from another: its class and its model id, where it has one."""
+    config = model.get_config() if hasattr(model, "get_config") else None
+    model_id = config.get("model_id", "") if isinstance(config, Mapping) else ""
+    return f"{type(model).__name__}/{model_id}"
+
+
+class Thresholds:
+    """Turns the configured threshold into limits for the model in use."""
+
+    def __init__(self, config: CompactionConfig) -> None:
+        """Start from the configuration."""
+        self._config = config
+        self._overflowed_at: dict[str, int] = {}
+        self._told = False
+
+    def overflowed(self, model: Any, tokens: int) -> None:
+        """Remember that a model refused a request of this estimated size, so that it gets none as large again."""
+        name = model_name(model)
+        self._overflowed_at[name] = min(tokens, self._overflowed_at.get(name, tokens))
+
+    def limits(self, model: Any) -> Limits:
+        """Return the limits for a model, in the model's own tokens."""
+        return self.scaled(self.threshold(model))
+
+    def threshold(self, model: Any) -> int:
+        """Return the size of a request at which to compact, in the model's own tokens."""
+        window = model.context_window_limit
+        if self._config.token_threshold == "auto":
+            if not window and not self._told:
+                self._told = True
+                _log.warning(
+                    "model=<%s>, assumed=<%d> | the model does not tell its context window; set context_window_limit "
+                    "on the model or an absolute token_threshold",
+                    type(model).__name__,
+                    UNKNOWN_WINDOW,
+                )
+            threshold = int((window or UNKNOWN_WINDOW) * AUTO_RATIO)
+        else:
+            threshold = self._config.token_threshold
+        if window:
+            threshold = min(threshold, int(window * HIGHEST_RATIO))
+        refused = self._overflowed_at.get(model_name(model))
+        if refused is not None:
+            threshold = min(threshold, int(refused * _AFTER_OVERFLOW))
+        return threshold
+
+    def scaled(self, threshold: int) -> Limits:
+        """Return the limits for a threshold; a summary takes at most a fifth of it."""
+        return Limits(
+            threshold=threshold,
+            target=int(threshold * self._config.target_ratio),
+            protected_turns=self._config.protected_turns,
+            summary_tokens=min(self._config.summary_max_tokens, threshold // _SUMMARY_SHARE),
+        )
 
 
 class Budget:
@@ -46,13 +115,14 @@ class Budget:
         self._lock = threading.Lock()
         self._retries = 0
         self._fixed: tuple[tuple[str, ...], int] = ((), 0)
+        self._within_limit: set[str] = set()
 
     def limits(self, agent: Agent) -> Limits:
         """Return the limits for the model in use."""
         return self._thresholds.limits(agent.model)
 
     def plan(self, agent: Agent) -> Plan:
-        """Return what a compaction would do now; token counts are uncalibrated."""
+        """Return the plan of a compaction of the present messages; token counts are uncalibrated."""
         self._compactor.calibration.use(model_name(agent.model))
         planned, _ = self._compactor.plan(
             agent.messages, self.limits(agent), fixed_tokens=self._fixed_tokens(agent), force=True
@@ -62,16 +132,17 @@ class Budget:
     def is_due(self, agent: Agent) -> bool:
         """Whether the coming request reaches the threshold; blocks over the hard limit are cut on the way."""
         self._compactor.calibration.use(model_name(agent.model))
-        self._compactor.cut_oversized(agent.messages)
-        self._counted = self._count(agent)
-        return self._compactor.calibration.estimate(self._counted) >= self.limits(agent).threshold
+        self._compactor.note_times(agent.messages)
+        cut_oversized(agent.messages, self._compactor.settings, self._within_limit, self._compactor.summaries)
+        self._counted = self._fixed_tokens(agent) + self._compactor.counter.total(agent.messages)
+        return self._compactor.calibration.estimate(self._counted) >= self._thresholds.threshold(agent.model)
 
     def compact(self, agent: Agent, trigger: Trigger, *, limits: Limits | None = None, force: bool = False) -> bool:
         """Compact.
 
         Args:
             agent: The agent.
-            trigger: What started it.
+            trigger: The reason for it.
             limits: By default those of the model in use.
             force: Compact although the threshold is not reached.
 
@@ -97,7 +168,8 @@ class Budget:
             telemetry.describe(span, **asdict(done))
         # What came in the meantime, from a second invocation or a narrative's own hooks, stays behind it.
         agent.messages[:] = [*shown, *agent.messages[len(before) :]]
-        self._counted = self._count(agent)
+        self._within_limit &= {message["tracking_id"] for message in shown}
+        self._counted = self._fixed_tokens(agent) + self._compactor.counter.total(agent.messages)
         telemetry.count("compactions", trigger=trigger)
         telemetry.record("compaction.tokens_before", done.tokens_before)
         telemetry.record("compaction.tokens_after", done.tokens_after)
@@ -118,7 +190,8 @@ class Budget:
             CompactionError: It was tried often enough, or nothing can be made smaller; names the largest blocks.
         """
         self._retries += 1
-        estimate = self._compactor.calibration.estimate(self._count(agent))
+        counted = self._fixed_tokens(agent) + self._compactor.counter.total(agent.messages)
+        estimate = self._compactor.calibration.estimate(counted)
         self._thresholds.overflowed(agent.model, estimate)
         limits = self._thresholds.scaled(int(estimate * _HARDER**self._retries))
         if self._retries <= MAX_RETRIES and self.compact(agent, "overflow", limits=limits, force=True):
@@ -132,9 +205,6 @@ class Budget:
             largest,
         ) from error
 
-    def _count(self, agent: Agent) -> int:
-        return self._fixed_tokens(agent) + self._compactor.count(agent.messages)
-
     def _fixed_tokens(self, agent: Agent) -> int:
         """Count the system prompt and the tools, again only when either changed."""
         system = agent.system_prompt_content
@@ -144,8 +214,33 @@ class Budget:
         return self._fixed[1]
 
 
+def cut_oversized(
+    messages: list[Message], settings: TruncationSettings, within_limit: set[str], summaries: ShownSummaries
+) -> None:
+    """Cut, in place in the list, blocks that are over the hard limit.
+
+    Args:
+        messages: The history.
+        settings: The limit.
+        within_limit: The tracking ids of messages that are known to be within it; gets the others.
+        summaries: Which blocks are a summary; it is put back after a cut.
+    """
+    for index, message in enumerate(messages):
+        name = message.get("tracking_id", "")
+        if name in within_limit:
+            continue
+        within_limit.add(name)
+        if 2 * len(str(message["content"])) > settings.hard_tool_content_length:  # JSON is not more than twice as long
+            names = names_of_tools(messages[max(index - 1, 0) : index])  # what a tool result answers stands before it
+            said = summaries.without(message)
+            cut = hard_cut(said, settings, handle=handle_of(name), tool_names=names)
+            if cut is not said:
+                summary = summaries.block_in(message)
+                messages[index] = cut if summary is None else summaries.put(cut, summary)
+
+
 def _largest_blocks(messages: Sequence[Message], most: int = 3) -> list[str]:
-    """Describe the largest messages, for an error that must say what is too big."""
+    """Describe the largest messages, for the error about their size."""
     sized = sorted(((count_message(message), message) for message in messages), key=lambda pair: -pair[0])
     return [
         f"{tokens:,} tokens in a message of role {message['role']} with "

@@ -1,8 +1,8 @@
-"""What the model is shown of one session, and how that changes: everything a manager does but the network.
+"""Manages the model's view of one session and compacts it, without any network.
 
-The compactor holds the account that relates the shown messages to the log: which of them stand before the boundary,
+The compactor holds the state that relates the shown messages to the log: which of them stand before the boundary,
 up to where they are shortened, and the checkpoint that is to say so durably. Messages are known by tracking id, so the
-account survives whatever else edits ``agent.messages``.
+state survives whatever else edits ``agent.messages``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from agentmem.checkpoints.summary import Summary
 from agentmem.compaction.pending_checkpoint import NOWHERE, Draft, entry_of
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
 from agentmem.compaction.summary.exchanges import with_time
-from agentmem.compaction.view_state import Account
+from agentmem.compaction.view_state import ViewState
 from agentmem.messages.cutting import RECALL_TOOL
-from agentmem.messages.summary_fence import FENCE_TOKENS, count_in_fence, summary_block, with_summary, without_summary
+from agentmem.messages.summary_fence import FENCE_TOKENS, ShownSummaries, count_in_fence, summary_block
 from agentmem.messages.tokens import Calibration, TokenCounter
 from agentmem.messages.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
 from agentmem.messages.turns import is_own_message, says_nothing, without_recall
@@ -36,17 +36,15 @@ if TYPE_CHECKING:
     from agentmem.compaction.summary.summarizer import Summarizer
     from agentmem.events.position import Position
 
-__all__ = ["Compaction", "Compactor"]
-
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Compaction:
-    """What one compaction did, for whoever looks.
+    """The result of one compaction, for inspection.
 
     Attributes:
-        trigger: What started it.
+        trigger: The reason for it.
         tokens_before: Tokens of the request before, as estimated.
         tokens_after: Tokens of the request after, as estimated.
         folded: Messages folded into the summary.
@@ -63,7 +61,7 @@ class Compaction:
 
 
 class Compactor:
-    """Decides, edits and keeps account. One for each agent.
+    """Decides, edits and keeps the state of the view. One for each agent.
 
     A compaction and the saving of its checkpoint may run in different threads.
 
@@ -72,6 +70,9 @@ class Compactor:
         draft: The one that is still to be saved, or None.
         last: The last compaction, or None.
         calibration: The ratio between the model's tokens and ours.
+        counter: Counts messages, each once.
+        settings: How tool content is shortened.
+        summaries: The blocks of the shown messages that are a summary.
     """
 
     def __init__(
@@ -86,55 +87,48 @@ class Compactor:
 
         Args:
             settings: How tool content is shortened.
-            summarizer: What makes the summaries.
+            summarizer: The object that makes the summaries.
             recall_tool: Whether the agent has the recall tool, which summaries then mention.
             outward: Redacts a message as the log has it: summaries and indexes leave the process too.
         """
         self._outward = outward
-        self._settings = settings
+        self.settings = settings
         self._summarizer = summarizer
         self._recall_tool = RECALL_TOOL if recall_tool else None
-        self._account = Account()
-        self._counter = TokenCounter()
-        self._within_limit: set[str] = set()
+        self._view = ViewState()
         self._times: dict[str, datetime] = {}
+        self.counter = TokenCounter()
         self._summary_tokens = 0
         self._lock = threading.RLock()
         self.checkpoint: Checkpoint | None = None
         self.draft: Draft | None = None
         self.last: Compaction | None = None
         self.calibration = Calibration()
+        self.summaries = ShownSummaries()
 
     @property
     def current(self) -> Checkpoint | None:
-        """The checkpoint that describes what is shown now, saved or not."""
+        """The checkpoint of the present view, saved or not."""
         return self.draft.checkpoint if self.draft is not None else self.checkpoint
 
     def count(self, messages: Sequence[Message]) -> int:
         """Return the tokens of messages, uncalibrated; each message is counted once."""
-        return self._counter.total(messages)
+        return self.counter.total(messages)
 
-    def cut_oversized(self, messages: list[Message]) -> None:
-        """Cut, in place in the list, blocks of new messages that are over the hard limit."""
-        for index, message in enumerate(messages):
-            tracking_id = message.get("tracking_id", "")
-            if tracking_id in self._within_limit:
-                continue
-            names = names_of_tools(messages[max(index - 1, 0) : index])  # what a tool result answers stands before it
-            cut = hard_cut(message, self._settings, handle=handle_of(tracking_id), tool_names=names)
-            if cut is not message:
-                messages[index] = cut
-            self._within_limit.add(tracking_id)
-            self._times.setdefault(tracking_id, datetime.fromtimestamp(now(), UTC))
+    def note_times(self, messages: Sequence[Message]) -> None:
+        """Take messages that are new for said now."""
+        at = datetime.fromtimestamp(now(), UTC)
+        for message in messages:
+            self._times.setdefault(message.get("tracking_id", ""), at)
 
     def prepare(self, messages: Sequence[Message]) -> None:
         """Let the summarizer read messages ahead of the compaction that will fold them, between turns."""
         prepare = getattr(self._summarizer, "prepare", None)
         if prepare is not None:
-            prepare([self._outward(without_summary(message)) for message in messages])
+            prepare([self._outward(self.summaries.without(message)) for message in messages])
 
     def show(self, restored: RestoredSession) -> list[Message]:
-        """Return the messages to show for a session that was read back, and take over its account.
+        """Return the messages to show for a session that was read back, and take over its state.
 
         A message that was shortened is shortened to the same bytes again.
         """
@@ -142,7 +136,7 @@ class Compactor:
         self._times = {one.message["tracking_id"]: one.at for one in restored.messages}
         checkpoint = restored.checkpoint
         self.checkpoint, self.draft = checkpoint, None
-        self._account = Account()
+        self._view = ViewState()
         if checkpoint is None:
             return messages
         self.calibration = Calibration(checkpoint.token_ratio)
@@ -159,7 +153,7 @@ class Compactor:
                 if removed(message, short):
                     shortened.add(message["tracking_id"])
             shown.append(short)
-        self._account = Account.restored(restored, frozenset(shortened))
+        self._view = ViewState.restored(restored, frozenset(shortened))
         return self._fenced(shown, checkpoint)
 
     def plan(
@@ -168,7 +162,7 @@ class Compactor:
         """Plan a compaction without doing it.
 
         Args:
-            messages: What is shown now, the summary included.
+            messages: The present messages of the agent, the summary included.
             limits: In calibrated tokens.
             fixed_tokens: Counted tokens of the system prompt and the tool specifications.
             force: Plan although the threshold is not reached.
@@ -178,10 +172,10 @@ class Compactor:
         """
         # An empty answer is not in the log, so no checkpoint could name it; the model is not shown it either.
         messages = [message for message in messages if not says_nothing(message)]
-        plain = [without_summary(message) for message in messages]
+        plain = [self.summaries.without(message) for message in messages]
         counted = fixed_tokens + self.count(messages)
         ratio = self.calibration.estimate(counted) / max(counted, 1)
-        history = self._account.history(
+        history = self._view.history(
             plain, fixed_tokens=fixed_tokens, summary_tokens=self.count(messages) - self.count(plain)
         )
         scaled = replace(
@@ -190,7 +184,7 @@ class Compactor:
             target=int(limits.target / ratio),
             summary_tokens=limits.summary_tokens + FENCE_TOKENS,
         )
-        return plan(history, scaled, self._settings, self._counter, force=force), plain
+        return plan(history, scaled, self.settings, self.counter, force=force), plain
 
     def compact(
         self, messages: Sequence[Message], limits: Limits, *, fixed_tokens: int, trigger: Trigger, force: bool = False
@@ -198,10 +192,10 @@ class Compactor:
         """Compact.
 
         Args:
-            messages: What is shown now, each with a ``tracking_id``.
+            messages: The present messages of the agent, each with a ``tracking_id``.
             limits: In calibrated tokens.
             fixed_tokens: Counted tokens of the system prompt and the tool specifications.
-            trigger: What started it.
+            trigger: The reason for it.
             force: Compact although the threshold is not reached.
 
         Returns:
@@ -232,9 +226,9 @@ class Compactor:
         draft = cast("Draft", self.draft)
         self.draft = replace(draft, checkpoint=replace(draft.checkpoint, tokens_before=before, tokens_after=after))
         self.last = Compaction(trigger, before, after, len(folded), len(changed), after < limits.threshold)
-        self._counter.forget_all_but(shown)
-        self._within_limit &= {message["tracking_id"] for message in shown}
-        self._times = {name: at for name, at in self._times.items() if name in self._within_limit}
+        self.counter.forget_all_but(shown)
+        names = {message["tracking_id"] for message in shown}
+        self._times = {name: at for name, at in self._times.items() if name in names}
         return shown
 
     def saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
@@ -259,7 +253,7 @@ class Compactor:
     def with_summary_again(self, messages: Sequence[Message]) -> list[Message]:
         """Return the messages with the summary in its place, should whatever edited them have taken it away."""
         kept = list(messages)
-        if self.current is None or any(without_summary(message) is not message for message in kept):
+        if self.current is None or any(self.summaries.block_in(message) is not None for message in kept):
             return kept
         return self._fenced(kept, self.current)
 
@@ -306,7 +300,7 @@ class Compactor:
         included, as the winner's does before the winner's.
 
         Args:
-            winner: What is saved now, or None.
+            winner: The saved checkpoint, or None.
         """
         with self._lock:
             self.checkpoint = None if winner is None else winner.without_index()
@@ -341,20 +335,20 @@ class Compactor:
         names = names_of_tools(plain)
         for message in [*shortened, *folded]:
             name, said = message["tracking_id"], without_recall(message, names)
-            if name not in self._account.indexed and name not in entries and said is not None:
+            if name not in self._view.indexed and name not in entries and said is not None:
                 entries[name] = entry_of(self._outward(said))
-        self._account = self._account.following(planned, plain, shortened)
+        self._view = self._view.following(planned, plain, shortened)
         base = self.current
         draft = Draft(
             boundary=ids[planned.boundary] if planned.boundary < len(ids) else ids[planned.kept[-1]],
             head=tuple(ids[index] for index in planned.head),
-            shortened_before=self._account.shortened_before,
-            cycles_shortened_before=self._account.cycles_shortened_before,
+            shortened_before=self._view.shortened_before,
+            cycles_shortened_before=self._view.cycles_shortened_before,
             entries=entries,
             checkpoint=Checkpoint(
                 version=0,
                 boundary=NOWHERE,
-                settings=self._settings,
+                settings=self.settings,
                 summary=summary,
                 folded_messages=(0 if base is None else base.folded_messages) + len(folded),
                 token_ratio=round(self.calibration.ratio, 4),
@@ -372,7 +366,7 @@ class Compactor:
         )
         for index, message in enumerate(messages):
             if is_own_message(message):
-                return [*messages[:index], with_summary(message, block), *messages[index + 1 :]]
+                return [*messages[:index], self.summaries.put(message, block), *messages[index + 1 :]]
         _log.warning("folded_messages=<%d> | no message of the user left to carry the summary", len(messages))
         return messages
 

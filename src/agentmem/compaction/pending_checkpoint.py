@@ -1,4 +1,4 @@
-"""A checkpoint in the making: it names messages by tracking id until the log has acknowledged them all."""
+"""Builds a checkpoint that names messages by tracking id until the log has acknowledged them all."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-__all__ = ["NOWHERE", "Draft", "entry_of"]
-
 NOWHERE = Position("", 0)
 """Stands for a position in the log until it is known."""
 
@@ -29,7 +27,7 @@ def entry_of(message: Message) -> IndexEntry:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a checkpoint will say, by tracking id.
+    """The content of a future checkpoint, by tracking id.
 
     Attributes:
         boundary: The first message that is kept.
@@ -64,7 +62,7 @@ class Draft:
         )
 
     def after(self, saved: Checkpoint | None) -> Draft:
-        """Return the same draft as the version that follows what is saved."""
+        """Return the same draft as the version after the saved checkpoint."""
         version = 1 if saved is None else saved.version + 1
         return replace(self, checkpoint=replace(self.checkpoint, version=version))
 

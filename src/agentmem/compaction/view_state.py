@@ -1,4 +1,4 @@
-"""How the shown messages relate to the log, by tracking id, so that it survives whatever else edits the messages."""
+"""Relates the messages of an agent to the log by tracking id, so that edits of the messages do no harm."""
 
 from __future__ import annotations
 
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from agentmem.compaction.policy import Plan
     from agentmem.events.position import Position
 
-__all__ = ["Account"]
-
 
 @dataclass(frozen=True)
-class Account:
+class ViewState:
     """Which of the shown messages stand before the boundary, and which are shortened.
 
     Attributes:
@@ -36,11 +34,11 @@ class Account:
     indexed: frozenset[str] = frozenset()
 
     @classmethod
-    def restored(cls, restored: RestoredSession, shortened: frozenset[str]) -> Account:
-        """Return the account of a session that was read back.
+    def restored(cls, restored: RestoredSession, shortened: frozenset[str]) -> ViewState:
+        """Return the state of a session that was read back.
 
         Args:
-            restored: What was read.
+            restored: The session, as far as it was read.
             shortened: The messages of it that are shown shortened.
         """
         checkpoint = restored.checkpoint
@@ -59,8 +57,8 @@ class Account:
             shortened,
         )
 
-    def following(self, planned: Plan, plain: Sequence[Message], shortened: Sequence[Message]) -> Account:
-        """Return the account once a plan is carried out.
+    def following(self, planned: Plan, plain: Sequence[Message], shortened: Sequence[Message]) -> ViewState:
+        """Return the state once a plan is carried out.
 
         Args:
             planned: The plan.
@@ -73,7 +71,7 @@ class Account:
             return next((ids[index] for index in planned.kept if index >= start), None) if start else None
 
         indexed = self.indexed | {message["tracking_id"] for message in shortened}
-        return Account(
+        return ViewState(
             frozenset(ids[index] for index in planned.head),
             first_kept(planned.shortened),
             first_kept(planned.cycles_shortened),

@@ -1,20 +1,17 @@
-"""From a turn's messages to CreateEvent requests: pure, and the same input always gives the same request."""
+"""Makes CreateEvent requests of a turn's messages: pure, and the same input always gives the same request."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from agentmem.events.position import Position
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["MAX_BYTES", "MAX_ITEMS", "OutgoingItem", "as_call", "body_of", "divided", "payload_of", "places_of"]
+__all__ = ["MAX_BYTES", "MAX_ITEMS", "OutgoingItem", "as_call", "body_of", "parts_of", "places_of"]
 
 MAX_ITEMS = 100
 """Most payload items of one event (botocore's model of the service: ``PayloadTypeList``)."""
@@ -48,36 +45,35 @@ class OutgoingItem:
         return [item for item in (self.said, self.payload) if item is not None]
 
 
-def divided(items: Sequence[OutgoingItem]) -> deque[list[OutgoingItem]]:
-    """Divide a turn's messages over as few events as the limits allow; at least one, which may have no message."""
-    events: deque[list[OutgoingItem]] = deque([[]])
+def parts_of(items: Sequence[OutgoingItem]) -> list[tuple[dict[str, int | None], list[OutgoingItem]]]:
+    """Divide a turn's messages over as few events as the limits allow.
+
+    Returns:
+        The places (see ``places_of``) and the messages of each event; at least one, which may have no message.
+    """
+    parts: list[tuple[dict[str, int | None], list[OutgoingItem]]] = [({}, [])]
     size = count = 0
     for item in items:
         taken = item.payload_items
         length = len(json.dumps(taken)) if taken else 0
-        if events[-1] and (size + length > MAX_BYTES or count + len(taken) > MAX_ITEMS - _ROOM):
-            events.append([])
+        if parts[-1][1] and (size + length > MAX_BYTES or count + len(taken) > MAX_ITEMS - _ROOM):
+            parts.append(({}, []))
             size = count = 0
-        events[-1].append(item)
         size += length
         count += len(taken)
-    return events
+        places, messages = parts[-1]
+        places[item.tracking_id] = None if item.payload is None else count - 1
+        messages.append(item)
+    return parts
 
 
-def payload_of(items: Iterable[OutgoingItem]) -> list[dict[str, Any]]:
-    """Return the payload of messages."""
-    return [payload for item in items for payload in item.payload_items]
-
-
-def places_of(items: Iterable[OutgoingItem], event_id: str) -> dict[str, Position]:
-    """Return where messages stand in the event that holds them and nothing before them, by tracking id."""
-    places: dict[str, Position] = {}
+def places_of(items: Iterable[OutgoingItem]) -> dict[str, int | None]:
+    """Return the payload item of each message in an event of its own, by tracking id; None for one with nothing."""
+    places: dict[str, int | None] = {}
     index = 0
     for item in items:
-        taken = len(item.payload_items)
-        if item.payload is not None:
-            places[item.tracking_id] = Position(event_id, index + taken - 1)
-        index += taken
+        index += len(item.payload_items)
+        places[item.tracking_id] = None if item.payload is None else index - 1
     return places
 
 
@@ -98,7 +94,8 @@ def body_of(
     Returns:
         JSON-able parameters of CreateEvent.
     """
-    body: dict[str, Any] = {**options, "payload": [*payload_of(items), *tail]}
+    payload = [payload for item in items for payload in item.payload_items]
+    body: dict[str, Any] = {**options, "payload": [*payload, *tail]}
     if metadata:
         body["metadata"] = {key: {"stringValue": value} for key, value in metadata.items()}
     if not any(item.conversational for item in items):

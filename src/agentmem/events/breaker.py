@@ -1,4 +1,4 @@
-"""A circuit breaker: after enough failures in a row, stop asking for a while."""
+"""Stops asking a service for a while after enough failures in a row: a circuit breaker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from agentmem.settings.sections import WriteConfig
 
-__all__ = ["CircuitBreaker", "breaker_of"]
+__all__ = ["BreakerState", "CircuitBreaker", "breaker_of"]
+
+BreakerState = Literal["closed", "open", "half-open"]
 
 
 class CircuitBreaker:
@@ -39,7 +41,7 @@ class CircuitBreaker:
         self._probing = False
 
     @property
-    def state(self) -> Literal["closed", "open", "half-open"]:
+    def state(self) -> BreakerState:
         """What a call to ``allow`` would meet now."""
         if self._opened_at is None:
             return "closed"
@@ -47,6 +49,8 @@ class CircuitBreaker:
 
     def allow(self) -> bool:
         """Whether to try; while half open only the first caller is told yes."""
+        if self._opened_at is None:
+            return True
         with self._lock:
             state = self.state
             if state == "half-open" and not self._probing:

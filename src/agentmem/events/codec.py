@@ -1,11 +1,8 @@
-"""Strands messages to event payloads and back.
+"""Decodes events of the log into Strands messages.
 
-Written is the form of the SDK's own session manager, so that it can read our sessions: a conversational item holds
-the JSON of a ``SessionMessage``, a text too long for one is a ``[json, role]`` blob, and the agent's state is the
-last blob of an event marked ``stateType=AGENT``. The clean form puts a message's own text as plain text, which is
-what extraction reads, and behind it the whole message as a blob of ours. Read is every form found in the wild: those,
-the SDK's OpenAI converter, and plain text written by hooks or by hand. What is none of them is counted and passed
-over, never fatal.
+Every form found in the wild is read: those that ``serializer`` writes, the SDK's own session manager's, the SDK's
+OpenAI converter's, and plain text written by hooks or by hand. An item of no known form is counted and passed over,
+never fatal.
 """
 
 from __future__ import annotations
@@ -18,40 +15,24 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from bedrock_agentcore.memory.integrations.strands.converters import OpenAIConverseConverter
-from strands.types.session import SessionMessage, decode_bytes_values, encode_bytes_values
+from strands.types.session import decode_bytes_values
 
 from agentmem.events.position import Position
-from agentmem.events.size_limits import as_json, fitting_text, is_too_large, within_limit
-from agentmem.messages.thinking import strip_thinking
 
 if TYPE_CHECKING:
     from strands.types.content import Message
 
-__all__ = [
-    "MAX_TEXT",
-    "DecodedEvent",
-    "LoggedMessage",
-    "Origin",
-    "agentmem_item",
-    "clean_text",
-    "decode_event",
-    "encode_faithful",
-    "encode_message",
-    "encode_text",
-    "has_conversation",
-    "replacement_mark",
-    "valid_text",
-]
-
-MAX_TEXT = 100_000
-"""Most characters of a conversational item's text (botocore's model of the service: ``ContentTextString``)."""
+__all__ = ["MARK", "MESSAGE", "REPLACES", "DecodedEvent", "LoggedMessage", "Origin", "decode_event", "decode_stored"]
 
 Origin = Literal["sdk", "openai", "text", "clean"]
 """Which form a message was stored in."""
 
-_MARK = "agentmem"
-_MESSAGE = "message"
-_REPLACES = "replaces"
+MARK = "agentmem"
+"""The key under which an item of agentmem's own says its kind."""
+
+MESSAGE, REPLACES = "message", "replaces"
+"""Kinds of them: a whole message, and the mark of an event that was written anew."""
+
 _TRACKING = uuid.UUID("6f1de9bd-9a3c-4a94-8c4e-0b0f3a3f2d5e")
 _ROLES = {"USER": "user", "ASSISTANT": "assistant"}
 
@@ -100,90 +81,6 @@ class DecodedEvent:
     replaces: frozenset[str] = frozenset()
 
 
-def encode_message(message: Message) -> dict[str, Any] | None:
-    """Encode a message as one payload item, in the SDK's form.
-
-    Args:
-        message: A Strands message.
-
-    Returns:
-        The payload item, or None when nothing is left of the message without its blank texts, which the Converse API
-        refuses and the SDK does not store either.
-    """
-    stored = _stored(message)
-    role = message["role"]
-    return None if stored is None else within_limit(stored, lambda kept: _sdk_item(_session_message(kept), role))
-
-
-def encode_faithful(message: Message) -> dict[str, Any] | None:
-    """Encode a whole message as one payload item of ours, which extraction passes over.
-
-    Args:
-        message: A Strands message.
-
-    Returns:
-        The payload item, or None when nothing is left of the message without its blank texts.
-    """
-    stored = _stored(message)
-    return None if stored is None else within_limit(stored, lambda kept: agentmem_item(_MESSAGE, {_MESSAGE: kept}))
-
-
-def clean_text(message: Message) -> dict[str, Any] | None:
-    """Encode what a message says, and nothing else of it, as the payload item that extraction reads.
-
-    Args:
-        message: A Strands message.
-
-    Returns:
-        Its texts without tool traffic, media, reasoning and thinking blocks, cut to what one item may hold; None when
-        it says nothing.
-    """
-    text = "\n".join(str(block["text"]) for block in message["content"] if str(block.get("text", "")).strip())
-    said = (strip_thinking(text) if message["role"] == "assistant" else text).strip()
-    return encode_text(valid_text(said)[: MAX_TEXT - 1], message["role"]) if said else None
-
-
-def replacement_mark(event_ids: frozenset[str]) -> dict[str, Any]:
-    """Encode that an event replaces others, so that a reader who finds both keeps this one."""
-    return agentmem_item(_REPLACES, {"event_ids": sorted(event_ids)})
-
-
-def encode_text(text: str, role: str) -> dict[str, Any]:
-    """Encode plain text as one payload item, as hooks store it; a text too long for one becomes a blob.
-
-    A text that a reader would take for a stored message, because somebody said JSON, gets a blank in front.
-
-    Args:
-        text: The text; one too large for an event is cut, with a note.
-        role: ``user`` or ``assistant``.
-
-    Returns:
-        The payload item.
-    """
-    text = valid_text(text)
-    if _poses_as_message(text, role):
-        text = f" {text}"
-    if len(text) <= MAX_TEXT:
-        return {"conversational": {"content": {"text": text}, "role": role.upper()}}
-    item = {"blob": json.dumps([text, role])}
-    return encode_text(fitting_text(text), role) if is_too_large(item) else item
-
-
-def valid_text(text: str) -> str:
-    """Return a text with each lone surrogate replaced by U+FFFD: it has no form in UTF-8, which is what is sent."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not text.isascii() else text
-
-
-def agentmem_item(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    """Encode something of agentmem's own as a payload item that every other reader passes over."""
-    return {"blob": json.dumps({_MARK: kind, **value}, separators=(",", ":"))}
-
-
-def has_conversation(message: Message) -> bool:
-    """Whether a message holds a user's or an assistant's own text, which is what extraction is for."""
-    return any(str(block.get("text", "")).strip() for block in message["content"])
-
-
 def decode_event(event: Mapping[str, Any]) -> DecodedEvent:
     """Decode an event as ListEvents or GetEvent returns it. Never raises for what is inside a payload."""
     event_id = str(event["eventId"])
@@ -206,7 +103,7 @@ def decode_event(event: Mapping[str, Any]) -> DecodedEvent:
             case ("ours", {"agentmem": "replaces", "event_ids": list(ids)}):
                 replaces = frozenset(map(str, ids))
             case ("ours", value):
-                ours[str(value[_MARK])] = value
+                ours[str(value[MARK])] = value
             case (origin, value):
                 message = _cleaned(value, event_id, item)
                 if message is not None:
@@ -231,22 +128,22 @@ def _decode_blob(stored: object) -> tuple[str, Any] | None:
         return _decode_text(blob[0], blob[1])
     if not isinstance(blob, Mapping):
         return None
-    if blob.get(_MARK) == _MESSAGE:
-        message = _with_bytes(blob.get(_MESSAGE))
+    if blob.get(MARK) == MESSAGE:
+        message = _with_bytes(blob.get(MESSAGE))
         return None if message is None else ("clean", message)
-    kinds = (("ours", {_MARK}), ("state", {"agent_id", "state"}), ("session", {"session_id", "session_type"}))
+    kinds = (("ours", {MARK}), ("state", {"agent_id", "state"}), ("session", {"session_id", "session_type"}))
     return next(((kind, blob) for kind, keys in kinds if keys <= blob.keys()), None)
 
 
 def _decode_text(text: str, role: str) -> tuple[Origin, Any] | None:
-    found = _decode_stored(text, role) if text.startswith("{") else None
+    found = decode_stored(text, role) if text.startswith("{") else None
     if found is not None:
         return found
     name = _ROLES.get(role.upper())
     return ("text", {"role": name, "content": [{"text": text}]}) if name else None
 
 
-def _decode_stored(text: str, role: str) -> tuple[Origin, Any] | None:
+def decode_stored(text: str, role: str) -> tuple[Origin, Any] | None:
     """Decode a message that is stored as JSON; None when the text is just text."""
     value = _json(text)
     if not isinstance(value, Mapping):
@@ -265,10 +162,6 @@ def _decode_stored(text: str, role: str) -> tuple[Origin, Any] | None:
             return None
         return ("openai", found[0].message) if found else None
     return None
-
-
-def _poses_as_message(text: str, role: str) -> bool:
-    return text.startswith("{") and _decode_stored(text, role) is not None
 
 
 def _with_bytes(message: object) -> Any:
@@ -325,37 +218,6 @@ def _is_block(block: object) -> bool:
             and all(isinstance(part, Mapping) for part in content)
         )
     return True
-
-
-def _session_message(message: Mapping[str, Any]) -> str:
-    stored = SessionMessage(cast("Message", {}), 0)
-    return json.dumps(
-        {
-            "message": message,
-            "message_id": 0,
-            "redact_message": None,
-            "created_at": stored.created_at,
-            "updated_at": stored.updated_at,
-        }
-    )
-
-
-def _stored(message: Message) -> dict[str, Any] | None:
-    """Return a message in its JSON form without blank texts; None when nothing is left of it."""
-    content = [block for block in message["content"] if "text" not in block or str(block["text"]).strip()]
-    if not content:
-        return None
-    stored = {**message, "content": content}
-    try:
-        return cast("dict[str, Any]", encode_bytes_values(stored))
-    except RecursionError:
-        return cast("dict[str, Any]", as_json(stored))
-
-
-def _sdk_item(text: str, role: str) -> dict[str, Any]:
-    if len(text) + len(role) >= MAX_TEXT:  # the SDK's own test, which it applies to text and role together
-        return {"blob": json.dumps([text, role])}
-    return {"conversational": {"content": {"text": text}, "role": role.upper()}}
 
 
 def _json(text: str) -> Any:

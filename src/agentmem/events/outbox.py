@@ -1,4 +1,4 @@
-"""The outbox: what is accepted and not acknowledged, in a SQLite file, so that it outlives the process.
+"""Keeps accepted messages in a SQLite file, the outbox, until they are acknowledged, so that they outlive the process.
 
 Three kinds of entries: a *message* of a turn in progress, an *event* of a closed turn (as its request once that is
 frozen, which is before its first attempt), and a *redaction* that is still to be carried out. Each belongs to the
@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from agentmem.errors import ConfigurationError
 from agentmem.events.batch import OutgoingItem
-from agentmem.events.process_lock import Owner
+from agentmem.events.process_lock import ProcessLock
 from agentmem.scope.address import SessionAddress
+from agentmem.support.private_files import make_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["Outbox", "Places", "StoredEntry", "close_outboxes", "item_of", "open_outbox"]
 
@@ -95,30 +96,29 @@ class Outbox:
         """
         self.path = path
         self._lock = threading.RLock()
-        self._held: set[int] = set()
+        self._holders: dict[int, object] = {}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # it holds what people said
+            make_private(path)  # it holds what people said
             self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA secure_delete = ON")
             with self._transaction():
                 self._make_schema()
-            self._owner = Owner(path)
+            self._owner = ProcessLock(path)
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(
                 f"outbox = {str(path)!r}: cannot be used ({type(error).__name__}: {error}). Give WriteConfig(outbox=) "
                 "a file on a local disk that this process may write to."
             ) from error
 
-    def keep_messages(self, address: SessionAddress, items: Sequence[OutgoingItem], held: set[int]) -> None:
+    def keep_messages(self, address: SessionAddress, items: Sequence[OutgoingItem], holder: object) -> None:
         """Keep messages of a turn in progress; one that is there already is replaced.
 
         Args:
             address: The session.
             items: The messages, serialized.
-            held: The entries of the caller, which gets the new ones added.
+            holder: Whoever keeps them, until it lets go.
 
         Raises:
             sqlite3.Error: The file cannot be written.
@@ -127,17 +127,17 @@ class Outbox:
             for item in items:
                 self._remove_messages(address, [item.tracking_id])
                 body = {"payload": item.payload, "conversational": item.conversational, "said": item.said}
-                self._insert(address, "message", [(item.tracking_id, None)], body, held)
+                self._insert(address, "message", [(item.tracking_id, None)], body, holder)
 
     def keep_events(
-        self, address: SessionAddress, events: Iterable[tuple[Places, Mapping[str, Any]]], held: set[int]
+        self, address: SessionAddress, events: Iterable[tuple[Places, Mapping[str, Any]]], holder: object
     ) -> list[int]:
         """Keep the events of a closed turn, instead of its messages.
 
         Args:
             address: The session.
             events: Messages and body of each.
-            held: The entries of the caller, which gets the new ones added.
+            holder: Whoever keeps them, until it lets go.
 
         Returns:
             The numbers of the events.
@@ -149,10 +149,10 @@ class Outbox:
             numbers = []
             for places, body in events:
                 self._remove_messages(address, [name for name, _ in places])
-                numbers.append(self._insert(address, "event", places, body, held))
+                numbers.append(self._insert(address, "event", places, body, holder))
             return numbers
 
-    def keep_redaction(self, address: SessionAddress, tracking_id: str, body: Mapping[str, Any], held: set[int]) -> int:
+    def keep_redaction(self, address: SessionAddress, tracking_id: str, body: Mapping[str, Any], holder: object) -> int:
         """Keep a redaction until it is carried out; what is kept of the original message goes at once.
 
         Raises:
@@ -160,30 +160,27 @@ class Outbox:
         """
         with self._transaction():
             self._remove_messages(address, [tracking_id])
-            return self._insert(address, "redaction", [(tracking_id, None)], body, held)
+            return self._insert(address, "redaction", [(tracking_id, None)], body, holder)
 
-    def freeze(self, seq: int, body: Mapping[str, Any], milliseconds: int) -> None:
-        """Keep an event as it is going to be sent.
+    def change(self, seq: int, body: Mapping[str, Any], milliseconds: int | None = None) -> None:
+        """Keep an event with other content: redacted, or as it is going to be sent.
+
+        Args:
+            seq: Its number.
+            body: What CreateEvent carries.
+            milliseconds: Its time, once its request is frozen.
 
         Raises:
             sqlite3.Error: The file cannot be written.
         """
         with self._transaction():
             self._connection.execute(
-                "UPDATE entries SET body = ?, at = ? WHERE seq = ?", (json.dumps(body), milliseconds, seq)
+                "UPDATE entries SET body = ?, at = coalesce(?, at) WHERE seq = ?", (json.dumps(body), milliseconds, seq)
             )
+        if milliseconds is None:
+            self._empty_log()  # of the content before
 
-    def change(self, seq: int, body: Mapping[str, Any]) -> None:
-        """Keep an event that was not sent yet with other content.
-
-        Raises:
-            sqlite3.Error: The file cannot be written.
-        """
-        with self._transaction():
-            self._connection.execute("UPDATE entries SET body = ? WHERE seq = ?", (json.dumps(body), seq))
-        self._empty_log()
-
-    def remove(self, seq: int, held: set[int]) -> None:
+    def remove(self, seq: int) -> None:
         """Forget an entry: it is in the log, or given up.
 
         Raises:
@@ -192,18 +189,16 @@ class Outbox:
         with self._transaction():
             self._connection.execute("DELETE FROM entries WHERE seq = ?", (seq,))
             left = self._connection.execute("SELECT 1 FROM entries LIMIT 1").fetchone()
-        held.discard(seq)
-        with self._lock:
-            self._held.discard(seq)
+            self._holders.pop(seq, None)
         if left is None:
             self._empty_log()
 
-    def take_over(self, address: SessionAddress, held: set[int]) -> tuple[list[StoredEntry], bool]:
+    def take_over(self, address: SessionAddress, holder: object) -> tuple[list[StoredEntry], bool]:
         """Take what is left of a session: by processes that have ended, or by writers of this one that are gone.
 
         Args:
             address: The session.
-            held: The entries of the caller, which gets these added.
+            holder: Whoever takes them, and keeps them until it lets go.
 
         Returns:
             The entries in the order they were written in, and whether any comes from another process.
@@ -215,11 +210,10 @@ class Outbox:
             rows = self._connection.execute(_OF_SESSION, _ids(address)).fetchall()
             gone = {name for name in {row[1] for row in rows} if self._owner.is_gone(name)}
             mine = self._owner.name
-            free = [row for row in rows if row[1] in gone or (row[1] == mine and row[0] not in self._held)]
+            free = [row for row in rows if row[1] in gone or (row[1] == mine and row[0] not in self._holders)]
             for row in free:
                 self._connection.execute("UPDATE entries SET owner = ? WHERE seq = ?", (mine, row[0]))
-                held.add(row[0])
-                self._held.add(row[0])
+                self._holders[row[0]] = holder
             for name in gone:
                 if not self._connection.execute("SELECT 1 FROM entries WHERE owner = ? LIMIT 1", (name,)).fetchone():
                     self._owner.forget(name)
@@ -265,10 +259,17 @@ class Outbox:
             self._connection.execute("DELETE FROM entries WHERE memory_id = ? AND actor_id = ?", (memory_id, actor_id))
         self._empty_log()
 
-    def let_go(self, held: set[int]) -> None:
-        """Leave entries to whoever opens their sessions next."""
+    def let_go(self, holder: object, numbers: Container[int | None] | None = None) -> None:
+        """Leave entries to whoever opens their sessions next.
+
+        Args:
+            holder: Whoever keeps them.
+            numbers: Which; None for all.
+        """
         with self._lock:
-            self._held -= held
+            for seq, one in list(self._holders.items()):
+                if one is holder and (numbers is None or seq in numbers):
+                    del self._holders[seq]
 
     def close(self) -> None:
         """Close the file; what is in it may be taken over by another process at once."""
@@ -279,10 +280,6 @@ class Outbox:
                     self._owner.forget(self._owner.name)
                 self._connection.close()
             self._owner.close()
-
-    def disown(self) -> None:
-        """Forget the lock without touching the file: for a process that was forked off."""
-        self._owner.close()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -311,7 +308,7 @@ class Outbox:
         kind: str,
         places: Places,
         body: Mapping[str, Any],
-        held: set[int],
+        holder: object,
     ) -> int:
         seq = self._connection.execute(
             "INSERT INTO entries (memory_id, actor_id, session_id, owner, kind, tracking, kept_at, body)"
@@ -319,8 +316,7 @@ class Outbox:
             (*_ids(address), self._owner.name, kind, json.dumps(places), int(time.time() * 1000), json.dumps(body)),
         ).lastrowid
         assert seq is not None  # noqa: S101 - an INSERT has one
-        held.add(seq)
-        self._held.add(seq)
+        self._holders[seq] = holder
         return seq
 
     def _remove_messages(self, address: SessionAddress, names: Sequence[str]) -> None:
@@ -356,15 +352,9 @@ def close_outboxes() -> None:
             _open.pop(key).close()
 
 
-def _after_fork() -> None:
-    # The child must not keep its parent's locks: they would make a dead parent look alive.
-    for outbox in _open.values():
-        outbox.disown()
-    _open.clear()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    # The child opens the file anew; it has lost its parent's locks already (filelock).
+    os.register_at_fork(after_in_child=_open.clear)
 
 
 def item_of(entry: StoredEntry) -> OutgoingItem:

@@ -1,4 +1,4 @@
-"""Where a message stands in the log."""
+"""Orders positions in the event log: an event, and an item of its payload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading the event log, newest first, no further back than asked."""
+"""Reads the event log, newest first, no further back than asked."""
 
 from __future__ import annotations
 

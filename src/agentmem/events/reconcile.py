@@ -1,10 +1,13 @@
-"""Finding out what became of an event that an earlier process meant to write."""
+"""Reconciles the queue with the log: finds events that were tried before, and keeps new ones behind the newest."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from agentmem.errors import HistoryUnavailableError
 from agentmem.events.codec import decode_event
 from agentmem.events.position import Position
 
@@ -13,11 +16,71 @@ if TYPE_CHECKING:
 
     from agentmem.events.codec import DecodedEvent
     from agentmem.events.reader import EventReader
+    from agentmem.events.send_queue import QueuedEvent, SendQueue
 
-__all__ = ["find_message", "look_up", "without_state"]
+__all__ = ["Reconciler", "find_message"]
 
 PAGES = 50
 """Pages of 100 events searched for a message at most."""
+
+
+class Reconciler:
+    """Knows the newest time in one session's log, and finds out again when another process may have written.
+
+    Attributes:
+        last_ms: The newest event's time that is known, milliseconds since the epoch; 0 for none.
+        must_look: Whether another process may have written, so that the log is read before an event gets its time.
+        has_failed: Whether an attempt to send has failed since the log was read; it may have been stored all the same.
+    """
+
+    def __init__(self, reader: EventReader, queue: SendQueue) -> None:
+        """Read through a reader; nothing is read before ``settle`` is called."""
+        self.last_ms = 0
+        self.must_look = False
+        self.has_failed = False
+        self._others_ms = -1
+        self._reader = reader
+        self._lock = queue.lock
+
+    def start_after(self, event_id: str) -> None:
+        """Make every later event's time later than that of an event in the log."""
+        with self._lock:
+            self.last_ms = max(self.last_ms, Position(event_id).milliseconds)
+
+    def settle(self, event: QueuedEvent) -> str | None:
+        """Find out whether an event that was tried before is in the log, and make it fit behind what is.
+
+        While it waited, other writers may have written, and one of them may have compacted: behind a boundary that
+        has moved past its time nobody would see it. One of this process keeps its time when nobody did: the first
+        attempt may still arrive, and only the same request is known to be the same.
+
+        Returns:
+            The id under which the event is in the log, or None when it is to be sent.
+
+        Raises:
+            HistoryUnavailableError: The log could not be read, and the event came from another process.
+        """
+        body = event.body if event.body is not None else {"payload": []}
+        try:
+            found, newest = look_up(self._reader, body, event.at)
+        except HistoryUnavailableError as error:
+            cause = error.__cause__
+            is_denied = isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "AccessDeniedException"
+            if event.kept_at or not is_denied:
+                raise
+            found = newest = None  # who may write and not read writes by the clock
+        newest_ms = -1
+        if newest is not None:
+            newest_ms = Position(newest).milliseconds
+            self.start_after(newest)
+        if self.must_look:
+            self._others_ms = newest_ms  # later looks find what this process wrote
+        if found is None and event.kept_at and event.kept_at <= self._others_ms:
+            event.body = without_state(body)  # somebody has written since: that state is the newer one
+        if found is None and event.at is not None and event.at <= (self.last_ms if event.kept_at else newest_ms):
+            event.at = None
+        self.must_look = self.has_failed = False
+        return found
 
 
 def look_up(reader: EventReader, body: Mapping[str, Any], milliseconds: int | None) -> tuple[str | None, str | None]:

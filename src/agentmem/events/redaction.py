@@ -1,4 +1,4 @@
-"""Replacing an event of the log: what a guardrail redacts after it was written.
+"""Replaces an event of the log, with a message in it that a guardrail has redacted after it was written.
 
 The service cannot change an event. Its replacement is written first, with the same time and the same items, so that
 positions keep their meaning, and with a mark that names the original; then the original is deleted. A reader that meets
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from agentmem.events.batch import as_call
-from agentmem.events.codec import agentmem_item, decode_event, has_conversation, replacement_mark
+from agentmem.events.codec import decode_event
 from agentmem.events.position import Position
 from agentmem.events.reader import check_answer
+from agentmem.events.serializer import agentmem_item, has_conversation, replacement_mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

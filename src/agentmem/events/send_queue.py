@@ -1,73 +1,232 @@
-"""What a writer has taken and the service has not acknowledged yet, in order, and what became of the rest."""
+"""Queues closed turns and redactions of one session, in order, until the service has acknowledged them."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
-from agentmem.events.batch import payload_of
-from agentmem.events.jobs import QueuedRedaction, QueuedTurn, no_items, nothing
+from agentmem.events.batch import OutgoingItem, places_of
 from agentmem.events.position import Position
+from agentmem.events.redaction import Replacement, put_in_place
 from agentmem.support import telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from agentmem.events.jobs import QueuedEvent
+    from agentmem.events.breaker import BreakerState
+    from agentmem.events.outbox import StoredEntry
 
-__all__ = ["REMEMBERED", "Backlog"]
+__all__ = [
+    "REMEMBERED",
+    "Job",
+    "QueuedEvent",
+    "QueuedRedaction",
+    "QueuedTurn",
+    "SendQueue",
+    "Tally",
+    "TurnCheckpoint",
+    "WriterStatus",
+    "job_of",
+]
 
 REMEMBERED = 10_000
-"""Messages whose end is remembered: where they were stored, or that they were given up; the newest of them."""
+"""Messages whose end is remembered: their position, or that they were given up; the newest of them."""
+
+_SAVED, _DROPPED = telemetry.counter("messages.saved"), telemetry.counter("messages.dropped")
+
+
+class TurnCheckpoint(Protocol):
+    """The checkpoint that rides in the last event of a turn."""
+
+    def items(self, positions: Mapping[str, Position]) -> Sequence[dict[str, Any]]:
+        """Return the payload items that follow the turn's messages, once, when the event is about to be sent.
+
+        Args:
+            positions: Positions of the turn's messages by tracking id; an empty event id is the event itself.
+        """
+        ...
+
+
+@dataclass
+class QueuedEvent:
+    """One event that is to be written.
+
+    Attributes:
+        places: The payload item of each message by tracking id; None for one with nothing to store.
+        items: The messages, while ``body`` is not made yet.
+        body: The parameters of CreateEvent. Of a frozen event exactly those of every attempt; of an event from the
+            outbox those that it will have.
+        at: The time of a frozen event, milliseconds since the epoch.
+        seq: Its number in the outbox.
+        kept_at: When an earlier process accepted it, milliseconds since the epoch; 0 for an event of this process.
+    """
+
+    places: dict[str, int | None]
+    items: list[OutgoingItem] = field(default_factory=list)
+    body: dict[str, Any] | None = None
+    at: int | None = None
+    seq: int | None = None
+    kept_at: int = 0
+
+    @property
+    def payload(self) -> list[dict[str, Any]]:
+        """Its payload as far as it is known."""
+        if self.body is not None:
+            return list(self.body["payload"])
+        return [payload for item in self.items for payload in item.payload_items]
+
+    def replace(self, new: Replacement) -> None:
+        """Replace a message; only before the first attempt to send the event."""
+        place = self.places[new.tracking_id]
+        if self.body is not None:
+            if place is not None:
+                self.body = {**self.body, "payload": put_in_place(self.body["payload"], place, new.payload)}
+            return
+        said = new.payload[0] if len(new.payload) > 1 else None
+        payload = new.payload[-1] if new.payload else None
+        items = [
+            OutgoingItem(item.tracking_id, payload, item.conversational, said)
+            if item.tracking_id == new.tracking_id
+            else item
+            for item in self.items
+        ]
+        self.places, self.items = places_of(items), items
+
+
+@dataclass(eq=False)
+class QueuedTurn:
+    """A closed turn; whoever submitted it can see in it what has become of it.
+
+    Attributes:
+        events: The events that are still to be stored.
+        checkpoint: The checkpoint that rides in the last one.
+        last: The payload items behind that.
+        metadata: Event metadata of the last event.
+        positions: Positions of the stored messages, by tracking id.
+        event_ids: The events that are stored.
+    """
+
+    events: deque[QueuedEvent]
+    checkpoint: TurnCheckpoint | None = None
+    last: Sequence[dict[str, Any]] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    positions: dict[str, Position] = field(default_factory=dict)
+    event_ids: list[str] = field(default_factory=list)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing of it waits any more: it is acknowledged, or what was refused of it is given up."""
+        return not self.events
+
+
+@dataclass(eq=False)
+class QueuedRedaction:
+    """A message of the log that is to be replaced; whoever submitted it can see in it what has become of it.
+
+    Attributes:
+        new: The new content.
+        at: The message's position, once that is known.
+        seq: Its number in the outbox.
+        is_done: Whether it is carried out, or given up.
+        replaced: The id of the event that was written anew, and the new one's.
+    """
+
+    new: Replacement
+    at: Position | None
+    seq: int | None = None
+    is_done: bool = False
+    replaced: tuple[str, str] | None = None
+
 
 Job = QueuedTurn | QueuedRedaction
 
 
-class Backlog:
+def job_of(entry: StoredEntry) -> Job:
+    """Return the job of an outbox entry of kind ``event`` or ``redaction``."""
+    if entry.kind == "redaction":
+        new = Replacement.from_dict(entry.places[0][0], entry.body)
+        at = entry.body["at"]
+        return QueuedRedaction(new, None if at is None else Position(*at), entry.seq)
+    event = QueuedEvent(dict(entry.places), body=entry.body, at=entry.at, seq=entry.seq, kept_at=entry.kept_at)
+    return QueuedTurn(deque([event]))
+
+
+@dataclass(frozen=True)
+class WriterStatus:
+    """Counts of a writer's messages, and the state of its service.
+
+    Attributes:
+        saved: Messages acknowledged by the service.
+        pending: Messages in closed turns that are not acknowledged yet.
+        dropped: Messages given up: the queue was full, or the service refused them for good.
+        last_error: The text of the last failure, or None after a success.
+        breaker: State of the circuit breaker.
+    """
+
+    saved: int
+    pending: int
+    dropped: int
+    last_error: str | None
+    breaker: BreakerState
+
+
+class Tally:
+    """Counts messages for one writer, or for several that share it.
+
+    Attributes:
+        saved: Messages acknowledged by the service.
+        dropped: Messages given up.
+        last_error: The text of the last failure, or None after a success.
+        lock: Held while the counts change.
+    """
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.saved = self.dropped = 0
+        self.last_error: str | None = None
+        self.lock = threading.Lock()
+
+    def forget(self, error: str) -> None:
+        """Forget an error that is over, unless another writer has had one since."""
+        if self.last_error == error:
+            self.last_error = None
+
+
+class SendQueue:
     """The queue of one writer. Safe to share between threads.
 
     Attributes:
-        lock: Held while something queued is looked at or changed; it may be taken again by who holds it.
+        lock: Held while something queued is looked at or changed; who holds it may take it again.
+        tally: What has become of what left the queue.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, tally: Tally) -> None:
         """Start empty.
 
         Args:
             limit: Turns that may wait; of more, the oldest are given up.
+            tally: Counts what is stored and what is given up.
         """
         self.lock = threading.RLock()
+        self.tally = tally
         self._limit = limit
         self._jobs: deque[Job] = deque()
-        self._saved = self._dropped = 0
-        self._given_up: dict[str, None] = {}
-        self._positions: dict[str, Position] = {}
-
-    def __bool__(self) -> bool:
-        """Whether anything waits."""
-        return bool(self._jobs)
+        self._ends: dict[str, Position | None] = {}
 
     def __len__(self) -> int:
         """Return how many turns and redactions wait."""
         return len(self._jobs)
 
     @property
-    def counts(self) -> tuple[int, int, int]:
-        """Messages that are saved, that wait, and that were given up."""
+    def first(self) -> tuple[Job, QueuedEvent | None] | None:
+        """The job to do next and, of a turn, the event to send next; None when nothing waits."""
         with self.lock:
-            return self._saved, sum(job.messages for job in self._jobs), self._dropped
-
-    @property
-    def positions(self) -> dict[str, Position]:
-        """Where messages were stored, by tracking id."""
-        with self.lock:
-            return dict(self._positions)
-
-    def positions_of(self, names: Iterable[str]) -> dict[str, Position]:
-        """Return where those of some messages were stored that were."""
-        with self.lock:
-            return {name: self._positions[name] for name in names if name in self._positions}
+            if not self._jobs:
+                return None
+            job = self._jobs[0]
+            return job, job.events[0] if isinstance(job, QueuedTurn) else None
 
     @property
     def is_full(self) -> bool:
@@ -75,45 +234,47 @@ class Backlog:
         return len(self._jobs) >= self._limit
 
     @property
-    def first(self) -> Job | None:
-        """What is to be done next."""
+    def messages(self) -> int:
+        """Messages that wait."""
         with self.lock:
-            return self._jobs[0] if self._jobs else None
+            return sum(len(event.places) for event in self.events())
+
+    def events(self) -> list[QueuedEvent]:
+        """Return the events that wait, in order."""
+        with self.lock:
+            return [event for job in self._jobs if isinstance(job, QueuedTurn) for event in job.events]
+
+    def event_of(self, tracking_id: str) -> QueuedEvent | None:
+        """Return the event that a waiting message is in."""
+        return next((event for event in self.events() if tracking_id in event.places), None)
+
+    def positions(self, names: Iterable[str] | None = None) -> dict[str, Position]:
+        """Return the positions of messages that were stored, by tracking id: of these names, or of all."""
+        with self.lock:
+            found = ((name, self._ends.get(name)) for name in (self._ends if names is None else names))
+            return {name: position for name, position in found if position is not None}
 
     def has_seen(self, tracking_id: str) -> bool:
         """Whether a message waits, was stored, or was given up."""
         with self.lock:
-            ended = tracking_id in self._positions or tracking_id in self._given_up
-            return ended or self.event_of(tracking_id) is not None
-
-    def event_of(self, tracking_id: str) -> QueuedEvent | None:
-        """Return the event that a waiting message is in."""
-        with self.lock:
-            turns = [job for job in self._jobs if isinstance(job, QueuedTurn)]
-            return next((event for turn in turns for event in turn.events if tracking_id in event.places), None)
-
-    def payloads(self) -> list[list[dict[str, Any]]]:
-        """Return the payloads of the events that wait, in order."""
-        with self.lock:
-            turns = [job for job in self._jobs if isinstance(job, QueuedTurn)]
-            events = [event for turn in turns for event in turn.events]
-            return [event.body["payload"] if event.body is not None else payload_of(event.items) for event in events]
+            return tracking_id in self._ends or self.event_of(tracking_id) is not None
 
     # ---- taking in
 
     def add(self, job: Job) -> list[QueuedTurn]:
-        """Put something at the end.
+        """Put a job at the end.
 
         Returns:
             The turns that were given up for it, because too many wait.
         """
         with self.lock:
             self._jobs.append(job)
+            if len(self._jobs) <= self._limit:
+                return []
             turns = [one for one in self._jobs if isinstance(one, QueuedTurn)]
             lost = turns[: max(0, len(turns) - self._limit)]
             for turn in lost:
-                self._jobs.remove(turn)
-                self._give_up(turn.events)
+                self._drop(turn)
             return lost
 
     def put_first(self, jobs: Iterable[Job]) -> None:
@@ -121,82 +282,81 @@ class Backlog:
         with self.lock:
             self._jobs.extendleft(reversed(list(jobs)))
 
-    def without_tails(self) -> None:
+    def without_checkpoints(self) -> None:
         """Let what waits bring no checkpoint: whoever made it is gone."""
         with self.lock:
             for job in self._jobs:
                 if isinstance(job, QueuedTurn):
-                    job.tail, job.on_stored = no_items, nothing
+                    job.checkpoint = None
 
     # ---- what becomes of it
 
-    def stored(self, turn: QueuedTurn, event_id: str) -> QueuedEvent:
-        """Note that the first event of a turn is in the log.
-
-        Returns:
-            That event, which waits no longer.
-        """
+    def stored(self, turn: QueuedTurn, event: QueuedEvent, event_id: str) -> None:
+        """Note that the first event of a turn is in the log, under an id."""
         with self.lock:
-            event = turn.events.popleft()
             places = {name: Position(event_id, place) for name, place in event.places.items() if place is not None}
-            turn.positions.update(places)
-            turn.last_event_id = event_id
-            self._positions.update(places)
-            _keep_newest(self._positions)
-            self._saved += len(event.places)
+            turn.positions |= places
+            turn.event_ids.append(event_id)
             for job in self._jobs:
                 if isinstance(job, QueuedRedaction) and job.at is None:
                     job.at = places.get(job.new.tracking_id)
-        telemetry.count("messages.saved", len(event.places))
-        return event
+            with self.tally.lock:
+                self.tally.saved += len(event.places)
+            self._end(turn, event, places)
+        _SAVED.add(len(event.places))
 
-    def moved(self, event_id: str, new_event_id: str) -> None:
-        """Follow an event that was written anew."""
-        with self.lock:
-            for name, position in self._positions.items():
-                if position.event_id == event_id:
-                    self._positions[name] = Position(new_event_id, position.item)
-            for job in self._jobs:
-                if isinstance(job, QueuedRedaction) and job.at is not None and job.at.event_id == event_id:
-                    job.at = Position(new_event_id, job.at.item)
+    def redacted(self, job: QueuedRedaction, replaced: tuple[str, str] | None) -> None:
+        """Note that a redaction is carried out.
 
-    def done(self, job: Job) -> None:
-        """Take out what has been done."""
-        with self.lock:
-            # A full queue may have given up this very turn while it was on its way.
-            if self._jobs and self._jobs[0] is job:
-                self._jobs.popleft()
-
-    def refused(self, job: Job) -> QueuedEvent | None:
-        """Give up what the service will not have: the first event of a turn, or a redaction.
-
-        Returns:
-            The event; None for a redaction.
+        Args:
+            job: The redaction.
+            replaced: The id of the event that was written anew, and the new one's; None when the message was gone.
         """
         with self.lock:
-            event = job.events.popleft() if isinstance(job, QueuedTurn) else None
-            if event is not None:
-                self._give_up([event])
-            if isinstance(job, QueuedRedaction) or not job.events:
-                self.done(job)
-            return event
+            if replaced is not None:
+                old, new = replaced
+                for name, position in self._ends.items():
+                    if position is not None and position.event_id == old:
+                        self._ends[name] = Position(new, position.item)
+                for other in self._jobs:
+                    if isinstance(other, QueuedRedaction) and other.at is not None and other.at.event_id == old:
+                        other.at = Position(new, other.at.item)
+            job.replaced = replaced
+            self._end(job)
+
+    def refused(self, job: Job, event: QueuedEvent | None) -> None:
+        """Give up what the service will not have: the first event of a turn, or a redaction."""
+        with self.lock:
+            self._drop(job, [] if event is None else [event])
 
     def give_up(self) -> None:
         """Give up everything that waits."""
         with self.lock:
-            for job in self._jobs:
-                if isinstance(job, QueuedTurn):
-                    self._give_up(job.events)
-            self._jobs.clear()
+            for job in list(self._jobs):
+                self._drop(job)
 
-    def _give_up(self, events: Iterable[QueuedEvent]) -> None:
-        names = [name for event in events for name in event.places]
-        self._dropped += len(names)
-        self._given_up.update(dict.fromkeys(names))
-        _keep_newest(self._given_up)
-        telemetry.count("messages.dropped", len(names))
+    def _drop(self, job: Job, events: Sequence[QueuedEvent] | None = None) -> None:
+        """Give up events of a turn, or all of it, or a redaction."""
+        if isinstance(job, QueuedRedaction):
+            self._end(job)
+            return
+        for event in list(job.events) if events is None else events:
+            with self.tally.lock:
+                self.tally.dropped += len(event.places)
+            _DROPPED.add(len(event.places))
+            self._end(job, event, dict.fromkeys(event.places))
 
-
-def _keep_newest(remembered: dict[str, Any]) -> None:
-    while len(remembered) > REMEMBERED:
-        del remembered[next(iter(remembered))]
+    def _end(
+        self, job: Job, event: QueuedEvent | None = None, ends: Mapping[str, Position | None] | None = None
+    ) -> None:
+        """Remember the ends of an event's messages, and take it off its turn, and the turn off the queue with it."""
+        self._ends.update(ends or {})
+        while len(self._ends) > REMEMBERED:
+            del self._ends[next(iter(self._ends))]
+        # A full queue may have given up this very turn while its event was on its way.
+        if isinstance(job, QueuedRedaction):
+            job.is_done = True
+        elif job.events and job.events[0] is event:
+            job.events.popleft()
+        if job.is_done and job in self._jobs:
+            self._jobs.remove(job)

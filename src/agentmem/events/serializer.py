@@ -1,21 +1,47 @@
-"""What leaves the process: messages passed through the user's own redaction and serialized in the chosen format."""
+"""Serializes Strands messages to payload items, after the user's own redaction.
+
+The SDK's form is what its own session manager writes, so that it can read our sessions: a conversational item holds the
+JSON of a ``SessionMessage``, a text too long for one is a ``[json, role]`` blob, and the agent's state is the last blob
+of an event marked ``stateType=AGENT``. The clean form puts a message's own text as plain text, which is what extraction
+reads, and behind it the whole message as a blob of ours. ``codec`` reads both.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
+from strands.types.session import SessionMessage, encode_bytes_values
+
 from agentmem.events.batch import OutgoingItem
-from agentmem.events.codec import clean_text, encode_faithful, encode_message, has_conversation
+from agentmem.events.codec import MARK, MESSAGE, REPLACES, decode_stored
+from agentmem.events.size_limits import SMALL_ITEM, as_json, fitting_text, is_too_large, within_limit
+from agentmem.messages.thinking import strip_thinking
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from strands.types.content import Message
 
     from agentmem.settings.sections import WriteConfig
 
-__all__ = ["UNREADABLE", "Outward"]
+__all__ = [
+    "MAX_TEXT",
+    "UNREADABLE",
+    "Serializer",
+    "agentmem_item",
+    "clean_text",
+    "encode_faithful",
+    "encode_message",
+    "encode_text",
+    "has_conversation",
+    "replacement_mark",
+    "valid_text",
+]
+
+MAX_TEXT = 100_000
+"""Most characters of a conversational item's text (botocore's model of the service: ``ContentTextString``)."""
 
 UNREADABLE = "[left out: it could not be redacted]"
 """What stands for a text on which the user's redaction failed."""
@@ -26,7 +52,7 @@ _TEXTS = frozenset({"text", "context", "title"})
 _log = logging.getLogger(__name__)
 
 
-class Outward:
+class Serializer:
     """Serializes messages as a configuration of writing says."""
 
     def __init__(self, settings: WriteConfig) -> None:
@@ -36,12 +62,12 @@ class Outward:
 
     def item(self, message: Message) -> OutgoingItem:
         """Return a message as it is stored."""
-        kept = self.message(message)
+        kept = message if self._redact is None else self.message(message)
         name = message["tracking_id"]
         if not self._clean:
-            return OutgoingItem(name, encode_message(kept), has_conversation(kept))
+            return OutgoingItem(name, _encoded(kept, _sdk_item), has_conversation(kept))
         said = clean_text(kept)
-        return OutgoingItem(name, encode_faithful(kept), said is not None, said)
+        return OutgoingItem(name, _encoded(kept, _faithful_item), said is not None, said)
 
     def message(self, message: Message) -> Message:
         """Return a message with every text passed through the user's redaction; the same one without any."""
@@ -103,3 +129,122 @@ class Outward:
         if isinstance(value, dict):
             return {key: self._all(item) for key, item in value.items()}
         return value
+
+
+# ---- payload items
+
+
+def encode_message(message: Message) -> dict[str, Any] | None:
+    """Encode a message as one payload item, in the SDK's form.
+
+    Args:
+        message: A Strands message.
+
+    Returns:
+        The payload item, or None when nothing is left of the message without its blank texts, which the Converse API
+        refuses and the SDK does not store either.
+    """
+    return _encoded(message, _sdk_item)
+
+
+def encode_faithful(message: Message) -> dict[str, Any] | None:
+    """Encode a whole message as one payload item of ours, which extraction passes over.
+
+    Args:
+        message: A Strands message.
+
+    Returns:
+        The payload item, or None when nothing is left of the message without its blank texts.
+    """
+    return _encoded(message, _faithful_item)
+
+
+def clean_text(message: Message) -> dict[str, Any] | None:
+    """Encode the text of a message, and nothing else of it, as the payload item that extraction reads.
+
+    Args:
+        message: A Strands message.
+
+    Returns:
+        Its texts without tool traffic, media, reasoning and thinking blocks, cut to what one item may hold; None when
+        there is none.
+    """
+    text = "\n".join(str(block["text"]) for block in message["content"] if str(block.get("text", "")).strip())
+    said = (strip_thinking(text) if message["role"] == "assistant" else text).strip()
+    return encode_text(valid_text(said)[: MAX_TEXT - 1], message["role"]) if said else None
+
+
+def encode_text(text: str, role: str) -> dict[str, Any]:
+    """Encode plain text as one payload item, as hooks store it; a text too long for one becomes a blob.
+
+    A text that a reader would take for a stored message, because somebody said JSON, gets a blank in front.
+
+    Args:
+        text: The text; one too large for an event is cut, with a note.
+        role: ``user`` or ``assistant``.
+
+    Returns:
+        The payload item.
+    """
+    text = valid_text(text)
+    if text.startswith("{") and decode_stored(text, role) is not None:
+        text = f" {text}"
+    if len(text) <= MAX_TEXT:
+        return {"conversational": {"content": {"text": text}, "role": role.upper()}}
+    item = {"blob": json.dumps([text, role])}
+    return encode_text(fitting_text(text), role) if is_too_large(item) else item
+
+
+def valid_text(text: str) -> str:
+    """Return a text with each lone surrogate replaced by U+FFFD: it has no form in UTF-8, which is what is sent."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not text.isascii() else text
+
+
+def agentmem_item(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Encode something of agentmem's own as a payload item that every other reader passes over."""
+    return {"blob": json.dumps({MARK: kind, **value}, separators=(",", ":"))}
+
+
+def replacement_mark(event_ids: frozenset[str]) -> dict[str, Any]:
+    """Encode that an event replaces others, so that a reader who finds both keeps this one."""
+    return agentmem_item(REPLACES, {"event_ids": sorted(event_ids)})
+
+
+def has_conversation(message: Message) -> bool:
+    """Whether a message holds a user's or an assistant's own text, which is what extraction is for."""
+    return any(str(block.get("text", "")).strip() for block in message["content"])
+
+
+def _encoded(message: Message, encode: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any] | None:
+    """Encode a message without its blank texts, cut to what an event can hold; None when nothing is left of it."""
+    content = [block for block in message["content"] if "text" not in block or str(block["text"]).strip()]
+    if not content:
+        return None
+    stored: dict[str, Any] = {**message, "content": content}
+    try:
+        stored = encode_bytes_values(stored)
+        item = encode(stored)
+    except (TypeError, ValueError, RecursionError):
+        return within_limit(as_json(stored), encode)
+    return item if len(item.get("blob", "")) <= SMALL_ITEM else within_limit(stored, encode)
+
+
+def _sdk_item(message: dict[str, Any]) -> dict[str, Any]:
+    role = message["role"]
+    stored = SessionMessage(cast("Message", {}), 0)
+    text = json.dumps(
+        {
+            "message": message,
+            "message_id": 0,
+            "redact_message": None,
+            "created_at": stored.created_at,
+            "updated_at": stored.updated_at,
+        }
+    )
+    if len(text) + len(role) >= MAX_TEXT:  # the SDK's own test, which it applies to text and role together
+        return {"blob": json.dumps([text, role])}
+    return {"conversational": {"content": {"text": text}, "role": role.upper()}}
+
+
+def _faithful_item(message: dict[str, Any]) -> dict[str, Any]:
+    return agentmem_item(MESSAGE, {MESSAGE: message})

@@ -1,4 +1,4 @@
-"""One writer's part of the outbox. A file that fails costs the outbox's promise, never the turn."""
+"""Keeps one session's part of the outbox; a file that fails costs the outbox's promise, never the turn."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agentmem.events.batch import OutgoingItem
-    from agentmem.events.outbox import Outbox, Places, StoredEntry
+    from agentmem.events.outbox import Outbox, StoredEntry
+    from agentmem.events.send_queue import QueuedEvent
     from agentmem.scope.address import SessionAddress
 
-__all__ = ["Journal"]
+__all__ = ["SessionOutbox"]
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class Journal:
+class SessionOutbox:
     """Keeps what one session's writer has accepted.
 
     Attributes:
@@ -34,11 +35,10 @@ class Journal:
         """Keep a session's entries in an outbox."""
         self._outbox = outbox
         self._address = address
-        self._held: set[int] = set()
         self.parked: set[str] = set()
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str] | None, address: SessionAddress) -> Journal | None:
+    def open(cls, path: str | os.PathLike[str] | None, address: SessionAddress) -> SessionOutbox | None:
         """Open a session's part of the outbox at a path; None without one.
 
         Raises:
@@ -48,44 +48,44 @@ class Journal:
 
     def keep_messages(self, items: Sequence[OutgoingItem]) -> None:
         """Keep messages of a turn in progress."""
-        self._try(lambda: self._outbox.keep_messages(self._address, items, self._held))
+        self._try(lambda: self._outbox.keep_messages(self._address, items, self))
 
-    def keep_events(self, events: Iterable[tuple[Places, Mapping[str, Any]]]) -> list[int] | None:
-        """Keep the events of a closed turn; return their numbers, or None when they could not be kept."""
-        return self._try(lambda: self._outbox.keep_events(self._address, events, self._held))
+    def keep_events(self, events: Sequence[QueuedEvent], bodies: Iterable[Mapping[str, Any]]) -> None:
+        """Keep the events of a closed turn, which get their numbers; they get none when the file fails."""
+        kept = zip([list(event.places.items()) for event in events], bodies, strict=True)
+        numbers = self._try(lambda: self._outbox.keep_events(self._address, kept, self))
+        for event, seq in zip(events, numbers or (), strict=False):
+            event.seq = seq
 
     def keep_redaction(self, tracking_id: str, body: Mapping[str, Any]) -> int | None:
         """Keep a redaction until it is carried out."""
-        return self._try(lambda: self._outbox.keep_redaction(self._address, tracking_id, body, self._held))
+        return self._try(lambda: self._outbox.keep_redaction(self._address, tracking_id, body, self))
 
-    def freeze(self, seq: int | None, body: Mapping[str, Any], milliseconds: int) -> None:
-        """Keep an event as it is going to be sent."""
+    def change(self, seq: int | None, body: Mapping[str, Any], milliseconds: int | None = None) -> None:
+        """Keep an event with other content; see ``Outbox.change``."""
         if seq is not None:
-            self._try(lambda: self._outbox.freeze(seq, body, milliseconds))
-
-    def change(self, seq: int | None, body: Mapping[str, Any]) -> None:
-        """Keep an event that was not sent yet with other content."""
-        if seq is not None:
-            self._try(lambda: self._outbox.change(seq, body))
+            self._try(lambda: self._outbox.change(seq, body, milliseconds))
 
     def remove(self, seq: int | None) -> None:
         """Forget an entry."""
         if seq is not None:
-            self._try(lambda: self._outbox.remove(seq, self._held))
+            self._try(lambda: self._outbox.remove(seq))
 
     def take_over(self) -> tuple[list[StoredEntry], bool]:
         """Take what is left of the session, and what was parked; see ``Outbox.take_over``."""
-        taken = self._try(lambda: self._outbox.take_over(self._address, self._held))
+        taken = self._try(lambda: self._outbox.take_over(self._address, self))
         if taken is None:
             return [], False
         self.parked.clear()
         return taken
 
-    def park(self, numbers: Sequence[int], names: Iterable[str]) -> None:
-        """Leave events to the file until ``take_over``."""
-        self._outbox.let_go(set(numbers))
-        self._held.difference_update(numbers)
-        self.parked.update(names)
+    def park(self, events: Iterable[QueuedEvent]) -> bool:
+        """Leave events to the file until ``take_over``; return False when they are not in the file."""
+        numbers = {event.seq: event.places for event in events}
+        if None in numbers:
+            return False
+        self._leave(numbers)
+        return True
 
     def redact_parked(self, tracking_id: str, payload: Sequence[dict[str, Any]]) -> None:
         """Replace a message in what is parked."""
@@ -95,11 +95,15 @@ class Journal:
             if entry.kind == "event" and place is not None:
                 body = {**entry.body, "payload": put_in_place(entry.body["payload"], place, payload)}
                 self.change(entry.seq, body)
-        self.park([entry.seq for entry in entries], (name for entry in entries for name, _ in entry.places))
+        self._leave({entry.seq: dict(entry.places) for entry in entries})
 
     def let_go(self) -> None:
         """Leave everything to whoever opens the session next."""
-        self._outbox.let_go(self._held)
+        self._outbox.let_go(self)
+
+    def _leave(self, entries: Mapping[int | None, Iterable[str]]) -> None:
+        self._outbox.let_go(self, entries)
+        self.parked.update(name for names in entries.values() for name in names)
 
     def _try(self, action: Callable[[], T]) -> T | None:
         try:

@@ -1,4 +1,4 @@
-"""Making a message fit an event: what JSON cannot hold and what is too large become notes of what was there."""
+"""Makes messages fit an event: parts that JSON cannot hold or that are too large become notes of what was there."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from strands.types.session import encode_bytes_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["MAX_ITEM_BYTES", "as_json", "fitting_text", "is_too_large", "within_limit"]
+__all__ = ["MAX_ITEM_BYTES", "SMALL_ITEM", "as_json", "fitting_text", "is_too_large", "within_limit"]
 
 MAX_ITEM_BYTES = 4_000_000
 """Most bytes of one message in an event, as it is sent; a larger one has its largest parts replaced. Below the 5 MB an
 event of ours may have, which is half of what the service takes."""
+
+SMALL_ITEM = MAX_ITEM_BYTES // 12
+"""Most characters of a blob that is surely not too large: JSON inside a JSON string, with up to twelve bytes each."""
 
 _KEPT = 500
 """Characters kept of a text that is too large; a part below twice as many is never replaced."""
@@ -55,26 +58,20 @@ def fitting_text(text: str) -> str:
 
 def is_too_large(item: Mapping[str, Any]) -> bool:
     """Whether a payload item takes more bytes than one message may, as it is sent."""
-    # JSON inside a JSON string, whose escapes count too: up to twelve bytes a character.
-    rough = len(next(iter(item.values()))) if "blob" in item else 0
-    return rough > MAX_ITEM_BYTES // 12 and len(json.dumps(item)) > MAX_ITEM_BYTES
+    return len(item.get("blob", "")) > SMALL_ITEM and len(json.dumps(item)) > MAX_ITEM_BYTES
 
 
 def within_limit(stored: dict[str, Any], encode: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
     """Encode a message, its largest parts replaced by a note of what was there until its item fits an event.
 
     Args:
-        stored: The message, bytes in it encoded.
+        stored: The message in its JSON form; see ``as_json``.
         encode: Makes the payload item.
 
     Returns:
         The payload item.
     """
-    try:
-        item = encode(stored)
-    except (TypeError, ValueError, RecursionError):
-        stored = _noted(stored, ())
-        item = encode(stored)
+    item = encode(stored)
     if not is_too_large(item):
         return item
     bounded = json.loads(json.dumps(stored))

@@ -1,79 +1,65 @@
-"""Writing the event log: one turn at a time, in order, each exactly once.
+"""Writes one session's turns to the event log: in order, and each exactly once.
 
-A turn waits in the session manager or the hook until it is closed, because a guardrail may still redact a message.
-Closing serializes it into one event, or several when it is large, and puts it at the end of the backlog; draining sends
-the backlog in order.
+A turn is closed into one event, or several when it is large, and waits in a queue; sending empties the queue in order.
+An event's request is frozen before its first attempt and its ``clientToken`` is a hash of it, so that a retry cannot be
+stored twice. The first failure ends the attempt, so that nothing overtakes anything.
 
-With an outbox every turn is in a file before it is queued, and so are the messages of a turn in progress that are
-accepted: those that no model call can redact any more.
+With an outbox every turn is in a file before it is queued, and so are the accepted messages of a turn in progress:
+those that no model call can redact any more.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from agentmem.errors import ConfigurationError, UnsentMessagesError
-from agentmem.events import writer_registry
-from agentmem.events.batch import MAX_BYTES, MAX_ITEMS, OutgoingItem, divided
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from agentmem.errors import ConfigurationError, HistoryUnavailableError, UnsentMessagesError
+from agentmem.events.batch import as_call, body_of, parts_of
 from agentmem.events.breaker import breaker_of
 from agentmem.events.codec import decode_event
-from agentmem.events.jobs import QueuedEvent, QueuedRedaction, QueuedTurn, Tail, job_of, no_items, nothing, places
 from agentmem.events.outbox import item_of
-from agentmem.events.redaction import Replacement, put_in_place
-from agentmem.events.send_queue import Backlog
-from agentmem.events.sender import Sender
-from agentmem.events.session_outbox import Journal
-from agentmem.support import clock
+from agentmem.events.position import Position
+from agentmem.events.reader import EventReader
+from agentmem.events.reconcile import Reconciler, find_message
+from agentmem.events.redaction import Replacement, replace_event
+from agentmem.events.send_queue import QueuedEvent, QueuedRedaction, QueuedTurn, SendQueue, Tally, WriterStatus, job_of
+from agentmem.events.session_outbox import SessionOutbox
+from agentmem.events.writer_registry import is_lambda, registry
+from agentmem.support import clock, telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from strands.types.content import Message
 
+    from agentmem.events.batch import OutgoingItem
     from agentmem.events.breaker import CircuitBreaker
-    from agentmem.events.position import Position
+    from agentmem.events.send_queue import Job, TurnCheckpoint
+    from agentmem.events.writer_registry import Drains
     from agentmem.scope.address import SessionAddress
     from agentmem.settings.sections import WriteConfig
 
-__all__ = ["MAX_BYTES", "MAX_ITEMS", "EventWriter", "OutgoingItem", "WriterStatus", "check_flush"]
+__all__ = ["EventWriter", "check_flush"]
 
-PATIENCE = 2.0
-"""Seconds after which a turn starts no further call for turns that waited before it; they are sent aside."""
-
+_REFUSED = frozenset({"ValidationException", "InvalidInputException", "RequestEntityTooLargeException"})
+_FAILURES = (ClientError, BotoCoreError, ResponseParserError, HistoryUnavailableError, OSError)
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class WriterStatus:
-    """What has become of what was written.
-
-    Attributes:
-        saved: Messages acknowledged by the service.
-        pending: Messages in closed turns that are not acknowledged yet.
-        dropped: Messages given up: the queue was full, or the service refused them for good.
-        last_error: What the last failed attempt said, or None after a success.
-        breaker: State of the circuit breaker.
-    """
-
-    saved: int
-    pending: int
-    dropped: int
-    last_error: str | None
-    breaker: Literal["closed", "open", "half-open"]
-
-
 def check_flush(settings: WriteConfig) -> None:
-    """Refuse what cannot be held where this runs.
+    """Refuse a way of writing that does not work where this process runs.
 
     Raises:
         ConfigurationError: Writing in the background on Lambda.
     """
-    if settings.flush == "background" and writer_registry.is_lambda():
+    if settings.flush == "background" and is_lambda():
         raise ConfigurationError(
             "flush = 'background': AWS Lambda freezes the process between calls, and what the thread has not sent by "
             "then may never be. Use flush='turn'."
@@ -81,7 +67,11 @@ def check_flush(settings: WriteConfig) -> None:
 
 
 class EventWriter:
-    """Writes one session's events. Safe to share between threads."""
+    """Writes one session's events. Safe to share between threads.
+
+    Attributes:
+        retry_seconds: Seconds after a failure until another attempt may help.
+    """
 
     def __init__(
         self,
@@ -91,7 +81,8 @@ class EventWriter:
         *,
         options: Mapping[str, Any] | None = None,
         breaker: CircuitBreaker | None = None,
-        now: Callable[[], float] = clock.now,
+        tally: Tally | None = None,
+        now: Callable[[], float] | None = None,
     ) -> None:
         """Write through a boto3 ``bedrock-agentcore`` client.
 
@@ -99,9 +90,10 @@ class EventWriter:
             client: The client; its own retries are the transient errors' first answer.
             address: The session.
             settings: Queue limit, breaker, outbox and metadata.
-            options: What every CreateEvent carries besides; see ``MemorySession.event_options``.
+            options: Further parameters of every CreateEvent; see ``SessionScope.event_options``.
             breaker: A breaker to share with other writers; None for the one that all writers through this client share.
-            now: Seconds since the epoch.
+            tally: Counts to share with other writers; None for counts of its own.
+            now: Seconds since the epoch; None for ``time.time``.
 
         Raises:
             ConfigurationError: The outbox cannot be used, or the settings do not fit where this runs.
@@ -110,70 +102,79 @@ class EventWriter:
         self.retry_seconds = settings.breaker_reset_seconds
         self._client = client
         self._address = address
+        self._ids = address.parameters()
         self._settings = settings
-        self._journal = Journal.open(settings.outbox, address)
-        self._backlog = Backlog(settings.queue_limit)
-        breaker = breaker or breaker_of(client, settings)
-        self._sender = Sender(
-            client, address, settings, self._backlog, self._journal, options=options or {}, breaker=breaker, now=now
-        )
+        self._options = dict(options or {})
+        self._breaker = breaker or breaker_of(client, settings)
+        self._now = now
+        self._queue = SendQueue(settings.queue_limit, tally or Tally())
+        self._outbox = SessionOutbox.open(settings.outbox, address)
+        self._reader = EventReader(client, address)
+        self._log_end = Reconciler(self._reader, self._queue)
         self._sending = threading.Lock()
-        self._in_vain = False
-        if self._journal is not None:
-            weakref.finalize(self, self._journal.let_go).atexit = False
+        self._last_error: str | None = None
+        self.has_outbox = self._outbox is not None
+        if self._outbox is not None:
+            weakref.finalize(self, self._outbox.let_go).atexit = False
+
+    @classmethod
+    def inherited(cls, client: Any, address: SessionAddress, settings: WriteConfig) -> EventWriter | None:
+        """Return the writer that still holds unsent turns of a session, for whoever opens it again in this process."""
+        for writer in registry.waiting():
+            if isinstance(writer, cls) and writer.serves(client, address, settings):
+                writer.serve_anew()
+                return writer
+        return None
+
+    def serve_anew(self) -> None:
+        """Serve another owner from now on; what is queued brings no checkpoint of the last one's."""
+        self._queue.without_checkpoints()
+        registry.keep(self, self)
 
     # ---- what is known
 
     @property
     def status(self) -> WriterStatus:
         """Counts of messages, the last error, and the breaker's state."""
-        saved, waiting, dropped = self._backlog.counts
-        parked = len(self._journal.parked) if self._journal is not None else 0
-        return WriterStatus(saved, waiting + parked, dropped, self._sender.last_error, self._sender.breaker.state)
+        tally = self._queue.tally
+        parked = len(self._outbox.parked) if self._outbox is not None else 0
+        pending = self._queue.messages + parked
+        return WriterStatus(tally.saved, pending, tally.dropped, self._last_error, self._breaker.state)
 
     @property
-    def has_outbox(self) -> bool:
-        """Whether what is unsent outlives the process."""
-        return self._journal is not None
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return self._queue.first is None and not (self._outbox is not None and self._outbox.parked)
 
-    @property
-    def positions(self) -> dict[str, Position]:
-        """Where this writer has stored messages, by tracking id; of the last 10,000 of them."""
-        return self._backlog.positions
+    def positions(self, tracking_ids: Iterable[str] | None = None) -> dict[str, Position]:
+        """Return where this writer has stored messages, by tracking id.
 
-    def positions_of(self, tracking_ids: Iterable[str]) -> dict[str, Position]:
-        """Return where this writer has stored messages, of those that it has."""
-        return self._backlog.positions_of(tracking_ids)
+        Args:
+            tracking_ids: Of which messages; None for the last 10,000.
+        """
+        return self._queue.positions(tracking_ids)
 
     def has_taken(self, tracking_id: str) -> bool:
         """Whether a message was submitted: it is queued, it was stored, or it was given up."""
-        parked = self._journal is not None and tracking_id in self._journal.parked
-        return parked or self._backlog.has_seen(tracking_id)
+        parked = self._outbox is not None and tracking_id in self._outbox.parked
+        return parked or self._queue.has_seen(tracking_id)
 
     def waiting(self) -> list[Message]:
         """Return the messages that are queued, in order, as they will be stored; plain text is not among them."""
-        decoded = [decode_event({"eventId": "", "payload": payload}) for payload in self._backlog.payloads()]
+        decoded = [decode_event({"eventId": "", "payload": event.payload}) for event in self._queue.events()]
         return [one.message for event in decoded for one in event.messages if one.origin != "text"]
 
     def serves(self, client: Any, address: SessionAddress, settings: WriteConfig) -> bool:
         """Whether this writer is what a new one with these arguments would be."""
         return self._client is client and self._address == address and self._settings == settings
 
-    def inherit(self) -> None:
-        """Serve another owner from now on: what is queued brings no checkpoint of the last one's."""
-        self._backlog.without_tails()
-
     def start_after(self, event_id: str) -> None:
         """Make every later event's time later than that of an event already in the log."""
-        self._sender.start_after(event_id)
+        self._log_end.start_after(event_id)
 
     def look_first(self) -> None:
-        """Find out before the first event what is newest in the log, unless that is known; nobody has read it."""
-        self._sender.look_first()
-
-    def begin_turn(self) -> None:
-        """Begin a turn, which may wait for the service anew; see ``drain``."""
-        self._in_vain = False
+        """Find out before the first event what is newest in the log, unless something is known of it."""
+        self._log_end.must_look = self._log_end.must_look or not self._log_end.last_ms
 
     # ---- taking in
 
@@ -183,71 +184,101 @@ class EventWriter:
         Args:
             items: Messages that nothing will redact any more, serialized.
         """
-        if self._journal is not None and items:
-            self._journal.keep_messages(items)
+        if self._outbox is not None and items:
+            self._outbox.keep_messages(items)
 
     def submit(
         self,
         items: Sequence[OutgoingItem],
         *,
-        tail: Tail = no_items,
+        checkpoint: TurnCheckpoint | None = None,
         last: Sequence[dict[str, Any]] = (),
         metadata: Mapping[str, str] | None = None,
-        on_stored: Callable[[str], None] = nothing,
-    ) -> None:
+        owner: Drains | None = None,
+    ) -> QueuedTurn | None:
         """Put a closed turn at the end of the queue. Nothing is sent until ``drain``.
 
         Args:
             items: The turn's messages, serialized, in order.
-            tail: Makes what follows the messages in the turn's last event, when that is about to be sent.
-            last: What follows that.
+            checkpoint: Rides in the turn's last event, behind its messages.
+            last: The payload items behind that.
             metadata: Event metadata of that event; every event carries the configured metadata.
-            on_stored: Called once with the id of its last event, when the whole turn is acknowledged.
+            owner: Sends it in place of this writer, whoever has it sent; see ``WriterRegistry.keep``.
+
+        Returns:
+            The turn, in which can be seen what becomes of it; None when too many wait, so that only the outbox has it.
         """
-        events = deque(QueuedEvent(places(part), part) for part in divided(items))
-        turn = QueuedTurn(events, tail, last, metadata or {}, on_stored)
-        numbers: list[int] | None = None
-        if self._journal is not None:
-            # Without what the tail would add: sent from there, an older checkpoint stands, which is right.
-            bodies = [self._sender.body(turn, event, ()) for event in events]
-            kept = zip([list(event.places.items()) for event in events], bodies, strict=True)
-            numbers = self._journal.keep_events(kept)
-            for event, seq in zip(events, numbers or (), strict=False):
-                event.seq = seq
-        self._enqueue(turn, numbers)
+        events = deque([QueuedEvent(*part) for part in parts_of(items)])
+        turn = QueuedTurn(events, checkpoint, last, metadata or {})
+        outbox = self._outbox
+        lost: list[QueuedTurn] = []
+        if outbox is not None:
+            # Without the checkpoint: sent from the file, an older one stands, which is right.
+            outbox.keep_events(events, [self._body(turn, event) for event in events])
+        with self._queue.lock:
+            is_parked = outbox is not None and (self._queue.is_full or outbox.parked) and outbox.park(turn.events)
+            if not is_parked:
+                lost = self._queue.add(turn)
+        registry.keep(self, owner)
+        if lost:
+            _log.error(
+                "session=<%s>, turns=<%d>, queue_limit=<%d> | queue of unsent turns is full, oldest turns dropped",
+                self._address,
+                len(lost),
+                self._settings.queue_limit,
+            )
+        return None if is_parked else turn
 
     def redact(
-        self, new: Replacement, at: Position | None = None, on_replaced: Callable[[str, str], None] = nothing
-    ) -> None:
+        self, new: Replacement, at: Position | None = None, owner: Drains | None = None
+    ) -> QueuedRedaction | None:
         """Replace a message that was submitted before; what is in the log already is replaced with ``drain``.
 
         Args:
             new: The message's new content.
-            at: Where it stands in the log, if that is known.
-            on_replaced: Called with the event's id and the new one's, when it is replaced.
+            at: Its position in the log, where that is known.
+            owner: See ``submit``.
+
+        Returns:
+            The redaction, in which can be seen what becomes of it; None when the message was not sent yet and never is
+            in its first form.
         """
-        with self._backlog.lock:
-            event = self._backlog.event_of(new.tracking_id)
+        with self._queue.lock:
+            event = self._queue.event_of(new.tracking_id)
             if event is not None and event.at is None:
-                self._change(event, new)
-                return
-        job = QueuedRedaction(new, at, on_replaced)
-        if self._journal is not None:
-            if new.tracking_id in self._journal.parked:
-                self._journal.redact_parked(new.tracking_id, new.payload)
-                return
-            place = None if at is None else [at.event_id, at.item]
-            job.seq = self._journal.keep_redaction(new.tracking_id, {**new.to_dict(), "at": place})
-        self._backlog.add(job)
-        writer_registry.keep(self)
+                event.replace(new)
+                if self._outbox is not None:
+                    self._outbox.change(event.seq, event.body or self._body(QueuedTurn(deque([event])), event))
+                return None
+            job = QueuedRedaction(new, at or self._queue.positions([new.tracking_id]).get(new.tracking_id))
+        if self._outbox is not None:
+            if new.tracking_id in self._outbox.parked:
+                self._outbox.redact_parked(new.tracking_id, new.payload)
+                return None
+            place = None if job.at is None else [job.at.event_id, job.at.item]
+            job.seq = self._outbox.keep_redaction(new.tracking_id, {**new.to_dict(), "at": place})
+        self._queue.add(job)
+        registry.keep(self, owner)
+        return job
 
     def recover(self) -> None:
         """Take over what earlier processes left of this session in the outbox; it is sent before anything else."""
-        self._take_over(settle=True)
+        if self._outbox is not None and self._take_over(self._outbox):
+            self._log_end.must_look = True
 
     # ---- sending
 
     def drain(self, seconds: float | None = None, *, insist: bool = False) -> bool:
+        """Send what is queued, in order, until it is empty or the service fails; see ``sent``.
+
+        Returns:
+            Whether the queue is empty now.
+        """
+        for _ in self.sent(seconds, insist=insist):
+            pass
+        return self.is_idle
+
+    def sent(self, seconds: float | None = None, *, insist: bool = False) -> Iterator[Job]:
         """Send what is queued, in order, until it is empty or the service fails.
 
         Never raises for the service's sake: what it does not take stays queued, what it refuses for good is dropped
@@ -255,35 +286,36 @@ class EventWriter:
 
         Args:
             seconds: On the user's time: after how long no further call is begun, and for how long to wait for another
-                thread that is sending. What is left then, and everything more until the next ``begin_turn``, is sent
-                aside, so that a turn waits in vain once. None for no limit.
+                thread that is sending; 0 to have it sent aside at once. None for no limit.
             insist: Try although the breaker is open: there may be no later.
 
-        Returns:
-            Whether the queue is empty now.
+        Yields:
+            Each turn and redaction of which something was sent, before the next is looked at.
         """
-        if seconds is not None and self._in_vain and not writer_registry.is_lambda():
-            writer_registry.retry(self, at_once=True)
-            return False
+        if seconds == 0:
+            registry.retry(self, at_once=True)
+            return
         until = None if seconds is None else clock.monotonic() + seconds
-        if not self._sending.acquire(timeout=-1 if seconds is None else seconds):
-            self._in_vain = True
-            return False
-        try:
-            done = self._sender.send(until, insist=insist, take_over=self._unpark)
-            if done:
-                writer_registry.release(self)
-        finally:
-            self._sending.release()
-        if not done:
-            writer_registry.retry(self)
-        elif self._backlog:
-            writer_registry.keep(self)  # submitted in between
-        if done:
-            self._in_vain = False
-        elif seconds is not None:
-            self._in_vain = True
-        return done
+        is_done = False
+        if self._sending.acquire(timeout=-1 if seconds is None else seconds):
+            try:
+                while True:
+                    first = self._queue.first
+                    if first is None and self._outbox is not None:
+                        first = self._unparked(self._outbox)
+                    is_done = first is None
+                    is_late = until is not None and clock.monotonic() >= until
+                    if first is None or is_late or not (self._breaker.allow() or insist) or not self._send(*first):
+                        break
+                    yield first[0]
+                if is_done:
+                    registry.release(self)
+            finally:
+                self._sending.release()
+            if not is_done:
+                registry.retry(self)
+            elif not self.is_idle:
+                registry.keep(self)  # submitted in between
 
     def close(self) -> None:
         """Send what is left.
@@ -293,55 +325,133 @@ class EventWriter:
                 again.
         """
         if not self.drain(insist=True):
-            count = self.status.pending
-            remedy = (
-                "They are kept in the outbox, and the next process that opens the session sends them."
-                if self.has_outbox
-                else "They are still queued in this process; call close() again when the service is back, or configure "
-                "WriteConfig(outbox=...) so that a later process sends them."
-            )
-            raise UnsentMessagesError(
-                f"{count} messages of {self._address} are not saved: "
-                f"{self._sender.last_error or 'the service is failing'}. {remedy}",
-                count,
-            )
+            raise self.unsent_messages()
+
+    def unsent_messages(self) -> UnsentMessagesError:
+        """Return the error that says how many messages are unacknowledged, and what to do about it."""
+        count = self.status.pending
+        remedy = (
+            "They are kept in the outbox, and the next process that opens the session sends them."
+            if self.has_outbox
+            else "They are still queued in this process; call close() again when the service is back, or configure "
+            "WriteConfig(outbox=...) so that a later process sends them."
+        )
+        reason = self._last_error or "the service is failing"
+        return UnsentMessagesError(f"{count} messages of {self._address} are not saved: {reason}. {remedy}", count)
 
     def abandon(self) -> None:
         """Give up what is queued; with an outbox it stays there."""
-        self._backlog.give_up()
-        if self._journal is not None:
-            self._journal.let_go()
+        self._queue.give_up()
+        if self._outbox is not None:
+            self._outbox.let_go()
         _log.error("session=<%s> | too many sessions with unsent turns, those of this one are dropped", self._address)
 
-    # ---- inside
+    # ---- one job
 
-    def _enqueue(self, turn: QueuedTurn, numbers: list[int] | None) -> None:
-        lost: list[QueuedTurn] = []
-        with self._backlog.lock:
-            if self._journal is not None and numbers and (self._backlog.is_full or self._journal.parked):
-                self._journal.park(numbers, [name for event in turn.events for name in event.places])
-            else:
-                lost = self._backlog.add(turn)
-        writer_registry.keep(self)
-        if lost:
-            _log.error(
-                "session=<%s>, turns=<%d>, queue_limit=<%d> | queue of unsent turns is full, oldest turns dropped",
-                self._address,
-                len(lost),
-                self._settings.queue_limit,
-            )
+    def _send(self, job: Job, event: QueuedEvent | None) -> bool:
+        """Send one event, or carry out one redaction; return False when the service failed."""
+        try:
+            if isinstance(job, QueuedTurn) and event is not None:
+                self._store(job, event)
+            elif isinstance(job, QueuedRedaction):
+                self._replace(job)
+        except _FAILURES as failure:
+            return self._is_given_up(job, event, failure)
+        except BaseException:
+            self._breaker.failed()  # or the probe of a half-open breaker would stay out for ever
+            raise
+        self._breaker.succeeded()
+        if self._last_error is not None:
+            self._queue.tally.forget(self._last_error)
+            self._last_error = None
+        return True
 
-    def _unpark(self) -> None:
-        if self._journal is not None and self._journal.parked:
-            self._take_over(settle=False)
+    def _store(self, turn: QueuedTurn, event: QueuedEvent) -> None:
+        was_tried = event.at is not None and (event.kept_at or self._log_end.has_failed)
+        event_id = self._log_end.settle(event) if self._log_end.must_look or was_tried else None
+        if event_id is None:
+            body, milliseconds = self._frozen(turn, event)
+            answer = self._client.create_event(**as_call(self._ids, body, milliseconds))
+            if "event" not in answer:
+                raise ResponseParserError("the answer of create_event has no 'event'")
+            event_id = str(answer["event"]["eventId"])
+        self._queue.stored(turn, event, event_id)
+        if self._outbox is not None:
+            self._outbox.remove(event.seq)
 
-    def _take_over(self, *, settle: bool) -> None:
-        entries, foreign = self._journal.take_over() if self._journal is not None else ([], False)
+    def _frozen(self, turn: QueuedTurn, event: QueuedEvent) -> tuple[dict[str, Any], int]:
+        """Return what the event carries and its time, the same at every attempt."""
+        with self._queue.lock:
+            if event.body is not None and event.at is not None:
+                return event.body, event.at
+            if event.body is None:
+                items: Sequence[dict[str, Any]] = ()
+                if turn.checkpoint is not None and len(turn.events) == 1:
+                    here = {name: Position("", place) for name, place in event.places.items() if place is not None}
+                    items = turn.checkpoint.items({**turn.positions, **here})
+                event.body = self._body(turn, event, items)
+            now = time.time() if self._now is None else self._now()
+            event.at = self._log_end.last_ms = max(int(now * 1000), self._log_end.last_ms + 1)
+            frozen = event.body, event.at
+        if self._outbox is not None:
+            self._outbox.change(event.seq, *frozen)
+        return frozen
+
+    def _body(self, turn: QueuedTurn, event: QueuedEvent, checkpoint: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+        """Return what an event of a turn carries, besides the ids and the time."""
+        metadata = self._settings.metadata
+        if not turn.events or event is not turn.events[-1]:
+            return body_of(event.items, (), metadata, self._options)
+        return body_of(event.items, [*checkpoint, *turn.last], {**metadata, **turn.metadata}, self._options)
+
+    def _replace(self, job: QueuedRedaction) -> None:
+        at = job.at or find_message(self._reader, job.new.tracking_id)
+        made = None if at is None else replace_event(self._client, self._address, at, job.new, self._options)
+        self._queue.redacted(job, None if at is None or made is None else (at.event_id, made))
+        if self._outbox is not None:
+            self._outbox.remove(job.seq)
+        if made is None:
+            _log.warning("session=<%s> | a redacted message is not in the log (any more)", self._address)
+
+    def _is_given_up(self, job: Job, event: QueuedEvent | None, failure: Exception) -> bool:
+        """Note a failure; return whether it is the event that is wrong, which is given up, and not the service."""
+        error = failure.__cause__ if isinstance(failure, HistoryUnavailableError) else failure
+        code = str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
+        self._last_error = self._queue.tally.last_error = f"{type(error).__name__}: {error}"
+        if code not in _REFUSED:
+            self._log_end.has_failed = True
+            self._breaker.failed()
+            telemetry.count("events.failed")
+            _log.warning("session=<%s>, error=<%s> | not saved, kept for the next try", self._address, self._last_error)
+            return False
+        self._breaker.succeeded()  # the service answered
+        self._queue.refused(job, event)
+        if self._outbox is not None:
+            self._outbox.remove(job.seq if isinstance(job, QueuedRedaction) else event.seq if event else None)
+        _log.error(
+            "session=<%s>, messages=<%d>, code=<%s> | the service refuses this, it is given up",
+            self._address,
+            len(event.places) if event is not None else 0,
+            code,
+        )
+        return True
+
+    # ---- the outbox
+
+    def _unparked(self, outbox: SessionOutbox) -> tuple[Job, QueuedEvent | None] | None:
+        """Take what waits in the outbox only into the empty queue; return what is first then."""
+        if outbox.parked:
+            self._take_over(outbox)
+        return self._queue.first
+
+    def _take_over(self, outbox: SessionOutbox) -> bool:
+        """Queue what is left in the outbox before everything else; return whether there was anything."""
+        entries, foreign = outbox.take_over()
         if not entries:
-            return
-        self._backlog.put_first(job_of(entry) for entry in entries if entry.kind != "message")
-        self._sender.must_settle = self._sender.must_settle or foreign or settle
-        # What was said in a turn that was never closed becomes a turn of its own.
+            return False
+        self._queue.put_first(job_of(entry) for entry in entries if entry.kind != "message")
+        self._log_end.must_look = self._log_end.must_look or foreign
+        # The messages of a turn that was never closed become a turn of their own.
         items = [item_of(entry) for entry in entries if entry.kind == "message"]
         if items:
             self.submit(items)
@@ -351,26 +461,5 @@ class EventWriter:
                 self._address,
                 len(entries),
             )
-        writer_registry.keep(self)
-
-    def _change(self, event: QueuedEvent, new: Replacement) -> None:
-        """Replace a message in an event that no attempt was made to send."""
-        event.items = [
-            OutgoingItem(
-                item.tracking_id,
-                new.payload[-1] if new.payload else None,
-                item.conversational,
-                new.payload[0] if len(new.payload) > 1 else None,
-            )
-            if item.tracking_id == new.tracking_id
-            else item
-            for item in event.items
-        ]
-        place = event.places[new.tracking_id]
-        if event.body is not None and place is not None:
-            event.body = {**event.body, "payload": put_in_place(event.body["payload"], place, new.payload)}
-        elif event.body is None:
-            event.places = places(event.items)
-        if self._journal is not None:
-            turn = QueuedTurn(deque([event]))
-            self._journal.change(event.seq, event.body or self._sender.body(turn, event, ()))
+        registry.keep(self)
+        return True

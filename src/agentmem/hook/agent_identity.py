@@ -1,29 +1,21 @@
-"""Whose agent it is: from its session manager, or from the state it was made with."""
+"""Finds the actor and session of an agent: from its session manager, or from the state it was made with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentmem.clients.strands_compat import session_manager_of
 from agentmem.errors import IdentityError
 
 if TYPE_CHECKING:
-    from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
     from strands.agent.agent import Agent
 
     from agentmem.scope.scope import Configuration, SessionScope
 
-__all__ = ["SESSION_ID", "USER_ID", "session_manager_of", "session_of"]
+__all__ = ["SESSION_ID", "USER_ID", "session_of"]
 
 USER_ID, SESSION_ID = "user_id", "session_id"
 """The keys of ``agent.state`` that say whose memory it is."""
-
-
-def session_manager_of(agent: Agent) -> AgentCoreMemorySessionManager | None:
-    """Return the session manager that keeps an agent's session in AgentCore Memory, the SDK's or ours, if any."""
-    from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
-
-    manager = agent._session_manager  # noqa: SLF001 - Strands has no public way to ask
-    return manager if isinstance(manager, AgentCoreMemorySessionManager) else None
 
 
 def session_of(agent: Agent, config: Configuration) -> SessionScope:

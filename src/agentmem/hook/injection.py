@@ -1,4 +1,4 @@
-"""Showing text to the model for one call, without it ever becoming part of the agent's messages."""
+"""Shows text to the model for one call, without it ever becoming part of the agent's messages."""
 
 from __future__ import annotations
 

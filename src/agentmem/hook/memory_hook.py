@@ -1,4 +1,4 @@
-"""MemoryHook: an agent's conversation saved, restored and remembered, as a Strands hook."""
+"""Saves, restores and retrieves an agent's memory as a Strands hook: MemoryHook."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from strands.hooks import (
 )
 from strands.hooks.events import MessageUpdatedEvent
 from strands.middleware import InvokeModelStage
-from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
 
+from agentmem.clients.strands_compat import is_structured_output_prompt, keeps_results_apart, session_manager_of
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
+from agentmem.events.exit_handlers import exit_handlers
 from agentmem.events.reader import EventReader
-from agentmem.events.writer_pool import HookStatus
-from agentmem.events.writer_registry import finish_with
-from agentmem.hook.agent_identity import session_manager_of, session_of
+from agentmem.hook.agent_identity import session_of
 from agentmem.hook.injection import with_text_after
 from agentmem.hook.restore import as_message, put_into_system_prompt, read_last_messages
 from agentmem.hook.retriever import Recollector
-from agentmem.hook.saving import SavedAgent, Saver
+from agentmem.hook.saving import HookStatus, SavedAgent, Saver
 from agentmem.messages.converse import for_model
-from agentmem.messages.fencing import fenced_records
+from agentmem.messages.fencing import FENCE_TAGS, fenced_records
+from agentmem.messages.look_alikes import inert_messages
 from agentmem.messages.text import plain_text
 from agentmem.messages.turns import is_own_message
 from agentmem.scope.address import SessionAddress
@@ -120,7 +120,7 @@ class MemoryHook(HookProvider):
         self._lock = threading.Lock()
         self._last_error: str | None = None
         self._saver.finish_with(self)
-        finish_with(self)
+        exit_handlers.finish(self)
 
     # ---- what can be looked at
 
@@ -170,9 +170,7 @@ class MemoryHook(HookProvider):
     def finish(self) -> None:
         """Queue what the turns in progress have said so far; called when the process is about to end."""
         for memory in list(self._agents.values()):
-            turn = memory.saved.turn
-            if texts := turn.take(keep_last=1 if turn.ends_with_user else 0):
-                self._saver.submit(memory.saved, texts)
+            self._saver.submit(memory.saved, keep_last=1 if memory.saved.turn.ends_with_user else 0)
 
     # ---- hooks
 
@@ -218,7 +216,7 @@ class MemoryHook(HookProvider):
             memory.anchor = message["tracking_id"]
             memory.query = plain_text(message["content"], "user", without_thinking=False)
             memory.shown, memory.records = None, ()
-        if not memory.saves or message["role"] not in self._settings.roles or _is_made_up(message):
+        if not memory.saves or message["role"] not in self._settings.roles or is_structured_output_prompt(message):
             return
         memory.saved.turn.add(message)
         if self._config.writes.flush == "message":
@@ -228,7 +226,8 @@ class MemoryHook(HookProvider):
 
     def _on_update(self, event: MessageUpdatedEvent) -> None:
         memory = self._memory_of(event.agent)
-        memory.saved.turn.update(event.tracking_id, event.message)
+        if event.tracking_id in memory.saved.turn:
+            memory.saved.turn.replace(cast("Message", {**event.message, "tracking_id": event.tracking_id}))
 
     async def _before_model(self, event: BeforeModelCallEvent) -> None:
         memory = self._memory_of(event.agent)
@@ -240,7 +239,7 @@ class MemoryHook(HookProvider):
 
     async def _after_model(self, event: AfterModelCallEvent) -> None:
         memory = self._agents.get(event.agent)
-        if memory is not None and memory.saved.turn.was_sent:
+        if memory is not None and memory.saved.sent:
             await asyncio.to_thread(self._saver.follow_redactions, memory.saved)
 
     async def _after_invocation(self, event: AfterInvocationEvent) -> None:
@@ -280,8 +279,12 @@ class MemoryHook(HookProvider):
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
         memory = self._memory_of(cast("Agent", context.agent))
-        if self._settings.restore == "messages" and memory.saves:
-            context = context.replace(messages=for_model(context.messages))  # restored and new ones may collide
+        messages = context.messages
+        if memory.saves and not context.model.stateful:
+            apart = keeps_results_apart(context.model)
+            messages = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
+        # What others wrote, a web page in a tool's result too, must not pass for what the hook shows.
+        context = context.replace(messages=inert_messages(messages, FENCE_TAGS))
         if memory.anchor is None or not self._settings.retrieve:
             return context
         if memory.shown is None:
@@ -333,8 +336,3 @@ def _in_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _is_made_up(message: Message) -> bool:
-    """Whether a user's message is Strands' own request for structured output."""
-    return [block.get("text") for block in message["content"]] == [DEFAULT_STRUCTURED_OUTPUT_PROMPT]

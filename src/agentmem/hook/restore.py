@@ -1,13 +1,14 @@
-"""Reading the last messages of a session back, as text, within a token budget."""
+"""Reads the last messages of a session back, as text, within a token budget."""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.events.reader import in_order
-from agentmem.messages.fencing import fenced_turns, inert, message_element, shorten, within_tokens, without_fence
+from agentmem.messages.fencing import fenced_turns, inert, message_element, shorten, within_tokens
 from agentmem.messages.text import plain_text
 from agentmem.messages.tokens import count_text
 
@@ -25,6 +26,9 @@ __all__ = ["RestoredText", "as_message", "put_into_system_prompt", "read_last_me
 
 PAGES = 5
 """Pages of 100 events looked through at most: the newest messages with text are all that is wanted."""
+
+_put: deque[str] = deque(maxlen=64)
+"""The fences last put into system prompts, by all hooks of this process."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +85,28 @@ def read_last_messages(
 
 
 def put_into_system_prompt(agent: Agent, restored: Sequence[RestoredText]) -> None:
-    """Append restored messages to an agent's system prompt, in a fence, or replace those that are there.
+    """Append restored messages to an agent's system prompt, in a fence.
 
-    Blocks before it, cache points too, stay as they are.
+    Blocks before it, cache points too, stay as they are. A fence that this process put into another agent's prompt, of
+    which this one's was made, is taken out: it is known by its exact text, and what only looks like one stays.
     """
+    put_before = tuple(_put)
     blocks = [
-        {**block, "text": without_fence(block["text"])} if "text" in block else block
+        {**block, "text": _without(block["text"], put_before)} if "text" in block else block
         for block in agent.system_prompt_content or ()
     ]
     kept = [block for block in blocks if block.get("text", True)]
     fenced = fenced_turns([(one.role, one.at, one.text) for one in restored])
+    _put.append(fenced)
     agent.system_prompt = cast("Any", [*kept, {"text": fenced}])
+
+
+def _without(text: str, fences: Sequence[str]) -> str:
+    for fence in fences:
+        if fence in text:
+            before, _, after = text.partition(fence)
+            text = before.rstrip() + after
+    return text
 
 
 def as_message(one: RestoredText) -> Message:

@@ -1,4 +1,4 @@
-"""Searching long-term memory for what the user has just said, and giving up on a service that keeps failing."""
+"""Searches long-term memory on the user's last message, and gives up on a service that keeps failing."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from botocore.config import Config
 
 from agentmem.clients import boto as clients
 from agentmem.errors import AgentMemError
-from agentmem.events.breaker import CircuitBreaker
+from agentmem.events.breaker import BreakerState, CircuitBreaker
 from agentmem.records.retrieval import chosen, retrieve
 from agentmem.support.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agentmem.events.writer_pool import BreakerState
     from agentmem.records.retrieval import MemoryRecord
     from agentmem.scope.scope import SessionScope
     from agentmem.settings.sections import HookConfig, WriteConfig

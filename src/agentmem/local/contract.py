@@ -1,4 +1,4 @@
-"""AgentCore Memory's contract, read from the service model that botocore ships.
+"""Reads AgentCore Memory's contract from the service model that botocore ships.
 
 Routing, parsing, validating and serialising are all derived from ``service-2.json``: a limit that AWS changes there
 changes here with the installed botocore. Nothing below knows an operation by name except `MEMORY_RESOURCES`.
@@ -24,6 +24,8 @@ DATA_PLANE = "bedrock-agentcore"
 CONTROL_PLANE = "bedrock-agentcore-control"
 MEMORY_RESOURCES = ("/memories", "/tags/")  # the paths of the operations this service answers
 
+_MAY_HOLD_SURROGATES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+
 Serialize = Callable[[Any], Any]
 
 
@@ -36,7 +38,7 @@ class Request:
         path: The path as sent: still percent-encoded, without the query.
         query: The query string as sent, without the question mark.
         body: The body as sent.
-        region: AWS region the caller addressed; part of the ARNs of what it creates.
+        region: AWS region of the call; part of the ARNs of new resources.
     """
 
     method: str
@@ -210,7 +212,19 @@ def _json_object(body: bytes) -> dict[str, Any]:
         ) from error
     if type(value) is not dict:
         raise ServiceError("ValidationException", "The request body must be a JSON object", reason="CannotParse")
+    if _MAY_HOLD_SURROGATES.search(body) and not _is_unicode(value):
+        raise ServiceError(
+            "ValidationException", "The request body holds half of a surrogate pair", reason="CannotParse"
+        )
     return value
+
+
+def _is_unicode(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse_constant(text: str) -> None:

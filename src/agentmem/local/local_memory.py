@@ -1,4 +1,4 @@
-"""`LocalMemory`: Amazon Bedrock AgentCore Memory inside the process."""
+"""Defines `LocalMemory`: Amazon Bedrock AgentCore Memory inside the process."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from .delete_actor import drop_actor
-from .embedding import Embedder, PackagedEmbedder, load_in_background
+from .embedding import Embedder, PackagedEmbedder, check_installed, load_in_background
 from .extraction.extractor import Extractor, RuleExtractor
 from .service import Service
 from .storage import Store
 from .transport import boto_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Callable, Iterable
 
     import boto3
 
@@ -33,8 +32,8 @@ _log = logging.getLogger(__name__)
 class LocalMemory:
     """The embedded service: AgentCore Memory's two APIs over one SQLite database.
 
-    Code that uses boto3 or any of the official clients runs on it unchanged; see docs/embedded-service.md for what is
-    faithful and what is not known about the live service.
+    Code that uses boto3 or any of the official clients runs on it unchanged. docs/reference/embedded-service.md
+    says which behaviour is faithful to the live service and which is not known.
 
     Args:
         path: File of the database, shared by any number of processes, or ``":memory:"``.
@@ -44,11 +43,12 @@ class LocalMemory:
         embedder: Makes vectors for search; the packaged model unless given.
         clock: Returns the time in epoch seconds; ``time.time`` unless given. Tests may step it instead of sleeping.
         activation_delay: Seconds a new memory resource stays in status CREATING.
-        ranking: How search ranks: ``"hybrid"``, by shared ``"words"`` alone (which needs none of the extra's packages)
-            or by ``"meaning"`` alone.
+        ranking: How search ranks: ``"hybrid"``, by shared ``"words"`` alone (which needs no embedder) or by
+            ``"meaning"`` alone.
 
     Raises:
         ValueError: A negative delay, or a file of another format.
+        MissingExtraError: The packages of the default embedder are not installed.
     """
 
     def __init__(
@@ -67,6 +67,8 @@ class LocalMemory:
                 raise ValueError(f"{name} must not be negative, got {value}: give seconds, 0 for none")
         self.path = os.fspath(path)
         self._embeds_by_package = embedder is None and ranking != "words"
+        if ranking != "words" and (embedder is None or isinstance(embedder, PackagedEmbedder)):
+            check_installed()
         self._service = Service(
             Store(path),
             clock=clock or _wall_clock,
@@ -81,7 +83,7 @@ class LocalMemory:
         """A boto3 session whose AgentCore clients are answered in this process, without a socket.
 
         Args:
-            region: Region of the session; it shows in the ARNs of what is created.
+            region: Region of the session; it is part of the ARNs of new resources.
 
         Returns:
             A session that needs no AWS configuration for ``bedrock-agentcore`` and ``bedrock-agentcore-control``.
@@ -94,7 +96,7 @@ class LocalMemory:
         """Failures to inject into the service; see `Faults.inject`."""
         return self._service.faults
 
-    def serve(self, host: str = "127.0.0.1", port: int = 0) -> LocalServer:
+    def serve(self, host: str = "127.0.0.1", port: int = 0, *, allowed_hosts: Iterable[str] = ()) -> LocalServer:
         """Serve over HTTP, in a thread of this process, for anything that takes an endpoint URL.
 
         Extraction that is due is done in the background while it runs.
@@ -103,6 +105,9 @@ class LocalMemory:
             host: Address to listen on. The service asks for no credentials: others than loopback addresses are
                 warned about.
             port: Port, 0 for any free one.
+            allowed_hosts: Names under which it may be addressed besides ``localhost``, ``host`` and addresses written
+                as numbers, such as a container's; ``"*"`` for any. Others are refused, so that no web page reaches it
+                under a name of its own.
 
         Returns:
             The running server, a context manager with ``url`` and ``env()``.
@@ -110,10 +115,11 @@ class LocalMemory:
         Raises:
             MissingExtraError: The packages of the extra ``local`` are not installed.
             OSError: The address cannot be listened on.
+            ValueError: An allowed host is no host name.
         """
         from .server import LocalServer  # here: starlette and uvicorn come with an extra
 
-        return LocalServer(self._service, host, port)
+        return LocalServer(self._service, host, port, allowed_hosts)
 
     def warm_up(self) -> None:
         """Begin to load the packaged embedding model in the background; otherwise the first search waits for it.
@@ -155,9 +161,7 @@ class LocalMemory:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
 

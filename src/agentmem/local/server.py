@@ -1,4 +1,4 @@
-"""The embedded service over HTTP (starlette on uvicorn)."""
+"""Serves the embedded service over HTTP (starlette on uvicorn)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .contract import Request as ServiceRequest
-from .errors import MissingExtraError
 from .faults import ConnectionLostError
+from .http_guard import AllowedHosts, HttpLimits, Refusal, read_body
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from starlette.requests import Request
@@ -25,16 +26,19 @@ try:
     import uvicorn
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
-    from starlette.responses import Response
+    from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
     from uvicorn.protocols.http.h11_impl import H11Protocol
 except ImportError as error:
-    raise MissingExtraError("Serving the embedded memory over HTTP", error.name or "starlette") from error
+    from agentmem.errors import MissingExtraError
+
+    raise MissingExtraError("the embedded memory over HTTP", error.name or "starlette", "local") from error
 
 logger = logging.getLogger(__name__)
 
 METHODS = ["GET", "POST", "PUT", "DELETE"]
 START_SECONDS = 10.0
+MAX_HEADER_BYTES = 64 * 1024
 EXTRACTION_POLL_SECONDS = 0.25
 DEFAULT_TIMEOUT_SILENCE = 70.0  # longer than the 60 s after which boto3 gives up unless told otherwise
 _CREDENTIAL_REGION = re.compile(r"Credential=[^/]*/\d+/([a-z0-9-]+)/")
@@ -47,15 +51,27 @@ class LocalServer:
         service: Answers the calls.
         host: Address to listen on.
         port: Port, 0 for any free one.
+        allowed_hosts: Names it may be addressed by, besides loopback names, addresses and ``host``.
+        limits: How large and how slow a request may be; generous unless given.
 
     Attributes:
         url: Base URL of the service.
 
     Raises:
         OSError: The address cannot be listened on.
+        ValueError: An allowed host is no host name.
     """
 
-    def __init__(self, service: Service, host: str, port: int) -> None:
+    def __init__(
+        self,
+        service: Service,
+        host: str,
+        port: int,
+        allowed_hosts: Iterable[str] = (),
+        limits: HttpLimits | None = None,
+    ) -> None:
+        hosts = AllowedHosts(host, allowed_hosts)
+        limits = limits or HttpLimits()
         if not _is_loopback(host):
             logger.warning("the embedded memory asks for no credentials and is reachable by others: host=%s", host)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -69,9 +85,16 @@ class LocalServer:
             raise
         name = f"[{host}]" if ":" in host else host
         self.url = f"http://{name}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            _application(service), http=_Protocol, log_config=None, access_log=False, lifespan="off", ws="none"
+        config = _Config(
+            _application(service, hosts, limits),
+            http=_Protocol,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
+        config.limits = limits
         self._server = _Server(config)
         self._stop = threading.Event()
         self._thread = threading.Thread(
@@ -113,6 +136,12 @@ class LocalServer:
         self.stop()
 
 
+class _Config(uvicorn.Config):
+    """Holds the limits that uvicorn has no setting for."""
+
+    limits: HttpLimits
+
+
 class _Server(uvicorn.Server):
     """Tells when it listens, and leaves the process's signals alone."""
 
@@ -126,27 +155,62 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that lets the application abort a connection, for injected resets."""
+    """HTTP/1.1 that gives up on slow headers, and lets the application abort a connection, for injected resets.
+
+    uvicorn ends a connection that is idle between two requests, but waits without end for a first request, or for the
+    rest of one whose headers trickle in.
+    """
 
     transports: ClassVar[dict[Any, asyncio.Transport]] = {}
+    config: _Config
+    waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.transports[transport.get_extra_info("peername")[:2]] = transport
+        self._wait_for_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
         self.transports.pop(self.transport.get_extra_info("peername")[:2], None)
         super().connection_lost(exc)
 
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()  # a request is under way
 
-def _application(service: Service) -> Starlette:
+    def on_response_complete(self) -> None:
+        self._wait_for_headers()
+        super().on_response_complete()
+
+    def _wait_for_headers(self) -> None:
+        self._stop_waiting()
+        self.waiting = self.loop.call_later(self.config.limits.header_seconds, self._close)
+
+    def _stop_waiting(self) -> None:
+        if self.waiting is not None:
+            self.waiting.cancel()
+            self.waiting = None
+
+    def _close(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+def _application(service: Service, hosts: AllowedHosts, limits: HttpLimits) -> Starlette:
     async def answer(request: Request) -> Response:
+        try:
+            hosts.check(request.headers.get("host"))
+            body = await read_body(request, limits)
+        except Refusal as refusal:
+            return _refused(refusal)
         credential = _CREDENTIAL_REGION.search(request.headers.get("authorization", ""))
         arrived = ServiceRequest(
             method=request.method,
             path=request.scope["raw_path"].decode("ascii"),
             query=request.scope["query_string"].decode("ascii"),
-            body=await request.body(),
+            body=body,
             region=credential.group(1) if credential else "us-east-1",
         )
         try:
@@ -158,11 +222,15 @@ def _application(service: Service) -> Starlette:
             if transport is not None:
                 transport.abort()
             return Response(status_code=500)
-        except MissingExtraError as error:
-            return Response(str(error), status_code=500, headers={"x-amzn-ErrorType": "ServiceException"})
         return Response(response.body, response.status, response.headers)
 
     return Starlette(routes=[Route("/{path:path}", answer, methods=METHODS)])
+
+
+def _refused(refusal: Refusal) -> Response:
+    # The rest of the request is not read: it must not be taken for the next one.
+    headers = {"x-amzn-ErrorType": refusal.code, "Connection": "close"}
+    return JSONResponse({"message": refusal.message}, refusal.status, headers)
 
 
 async def _silence(request: Request, seconds: float) -> None:

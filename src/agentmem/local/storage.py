@@ -1,4 +1,4 @@
-"""The embedded service's SQLite database: schema, connection, transactions.
+"""Opens the embedded service's SQLite database: schema, connection, transactions.
 
 Durability: WAL with ``synchronous=NORMAL``. A commit is in the operating system's hands before the call returns, so
 killing the process loses nothing acknowledged; only a crash of the machine itself may lose the last commits.
@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,7 +114,8 @@ class Store:
     """One SQLite database, in a file that several processes may share or in memory.
 
     Args:
-        path: File name, or ``":memory:"``. Missing folders are made.
+        path: File name, or ``":memory:"``. A missing file, and its folder, are made for their owner alone (0600, 0700);
+            those that exist keep their permissions.
 
     Raises:
         ValueError: The file holds something other than this version's database.
@@ -129,7 +130,11 @@ class Store:
 
     def _open(self) -> sqlite3.Connection:
         if not self.in_memory:
-            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            Path(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # It holds what people said. SQLite gives the files beside it the same permissions. One that exists is not
+            # opened: closing it again would release the locks that SQLite holds on it elsewhere in this process.
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         _enable_wal(connection)
@@ -186,7 +191,7 @@ class Store:
             connection.execute("COMMIT")
 
     def scrub(self) -> bool:
-        """Leave nothing of what was deleted in the files: not in the full-text index, and not in the log beside them.
+        """Leave no deleted text in the files: not in the full-text index, and not in the log beside them.
 
         Returns:
             False when another process is reading, so that the log could not be emptied; it is when that one ends.

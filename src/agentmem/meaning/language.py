@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from py3langid.langid import LanguageIdentifier
+    from py3langid.langid import LanguageIdentifier  # type: ignore[import-untyped]
 
 FALLBACK = "en"
 """The language of a text that is too short to tell, when the caller has no better guess."""
@@ -20,8 +21,10 @@ _SURE = 0.3
 _LETTERS = 6
 # Languages with many writers. The identifier knows 140, and takes a short text too easily for a rare one.
 _LANGUAGES = frozenset(
-    "af am ar az be bg bn bs ca cs cy da de el en es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko "
-    "lt lv mk ml mn mr ms my ne nl no pa pl ps pt ro ru si sk sl sq sr sv sw ta te th tl tr uk ur uz vi yo zh zu".split()
+    """
+    af am ar az be bg bn bs ca cs cy da de el en es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko lt
+    lv mk ml mn mr ms my ne nl no pa pl ps pt ro ru si sk sl sq sr sv sw ta te th tl tr uk ur uz vi yo zh zu
+    """.split()  # noqa: SIM905 - eighty quoted codes are harder to read
 )
 
 
@@ -43,6 +46,17 @@ def detect_language(text: str, *, fallback: str = FALLBACK) -> str:
     known = [(code, probability) for code, probability in ranked if code in _LANGUAGES]
     code, best = known[0]
     return code if best >= _SURE * sum(probability for _, probability in known) else fallback
+
+
+def script_of(text: str) -> str:
+    """Name the writing system of a text by its first letter.
+
+    Returns:
+        The first word of the letter's Unicode name, such as ``"LATIN"``, ``"CJK"`` or ``"DEVANAGARI"``; an empty string
+        for a text without letters.
+    """
+    letter = next((character for character in text[:_SAMPLE] if character.isalpha()), "")
+    return unicodedata.name(letter, "").partition(" ")[0] if letter else ""
 
 
 @lru_cache(maxsize=1)

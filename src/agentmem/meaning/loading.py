@@ -4,7 +4,8 @@
     classifier = ready_classifier()  # on a user's time: None until it is there
     classifier = wait_until_ready()  # where waiting is allowed: between turns, in a command
 
-Together they take about two seconds of one core and 210 MB (the encoder 125 MB, the names of languages 80 MB).
+Together they take about two seconds of one core and 270 MB (the encoder 125 MB, the names of languages 80 MB, the rest
+for the weights and what reading them leaves behind).
 """
 
 from __future__ import annotations

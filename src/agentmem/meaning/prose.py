@@ -66,13 +66,13 @@ def prose_spans(text: str, *, in_fence: bool = False) -> Iterator[Span]:
         # Indented lines are code only where a code block may begin: after a blank line, and not as a list's next level.
         in_code = bool(_INDENTED.match(shown)) and not item and (in_code or (after_blank and open_span is None))
         blank = not shown.strip()
-        if fence or blank or in_code or _not_prose(shown):
+        head = item or _HEADING.match(shown)
+        if fence or blank or in_code or _not_prose(shown, head.end() if head else 0):
             if open_span:
                 yield open_span
             open_span, after_blank = None, blank
             continue
         after_blank = False
-        head = item or _HEADING.match(shown)
         body = _trimmed(text, line.start + (head.end() if head else 0), line.end)
         if body is None:
             continue
@@ -98,7 +98,7 @@ def ends_in_fence(text: str) -> bool:
 
 def is_code(line: str) -> bool:
     """Tell whether a line is code, data or a log rather than prose, by its punctuation alone."""
-    looked_at = line[:_LOOKED_AT].strip()
+    looked_at = line[:_LOOKED_AT].replace("**", "").replace("`", "").strip()  # emphasis is no code
     if _LOG.match(looked_at) or _STACK.match(looked_at):
         return True
     dense = [character for character in looked_at if not character.isspace()]
@@ -112,8 +112,9 @@ def is_code(line: str) -> bool:
     return bool(_CALL.match(looked_at)) or (share >= 0.08 and bool(_OPERATOR.search(looked_at)))
 
 
-def _not_prose(line: str) -> bool:
-    return bool(_QUOTED.match(line) or _RULE.match(line)) or _is_table_row(line) or is_code(line)
+def _not_prose(line: str, body_at: int) -> bool:
+    """Whether a line, whose text behind its mark begins at ``body_at``, is none of a person's own sentences."""
+    return bool(_QUOTED.match(line) or _RULE.match(line)) or _is_table_row(line) or is_code(line[body_at:])
 
 
 def _is_table_row(line: str) -> bool:

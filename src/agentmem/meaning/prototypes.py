@@ -128,7 +128,7 @@ def read_prototypes(file: Path | Traversable) -> Prototypes:
         if not isinstance(name, str) or not name or name in groups:
             raise ConfigurationError(f"{where} has no name of its own. Give each [[kind]] another name.")
         try:
-            groups[name] = Group(table.get("group"))
+            groups[name] = Group(str(table.get("group")))
         except ValueError as error:
             known = ", ".join(Group)
             raise ConfigurationError(f"{where} has group {table.get('group')!r}. Use one of: {known}.") from error

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sentencex import get_sentence_boundaries
+from sentencex import get_sentence_boundaries  # type: ignore[import-untyped]
 
 from .language import FALLBACK, detect_language
 from .prose import Span, ends_in_fence, is_code, prose_spans
@@ -27,9 +27,11 @@ MAX_SENTENCE_CHARACTERS = 600
 
 _LONG_ENOUGH_TO_NAME = 60  # characters of a passage whose own language is named; a shorter one has that of its text
 # Languages that write an ordinal as a number with a full stop ("14. März").
-_ORDINAL_STOP = frozenset("az bs cs da de eo et eu fi fo hr hu is lb lt lv mk nn no pl sk sl sq sr tr".split())
-# Words that sentencex 1.0 takes for abbreviations in their language, and that end a sentence more often. Found by trying
-# the vocabulary of the prototypes. Before a number they are left as abbreviations ("no. 5", "art. 2").
+_ORDINAL_STOP = frozenset(
+    "az bs cs da de eo et eu fi fo hr hu is lb lt lv mk nn no pl sk sl sq sr tr".split()  # noqa: SIM905 - codes
+)
+# Words that sentencex 1.0 takes for abbreviations in their language, and that end a sentence more often. Found by
+# trying the vocabulary of the prototypes. Before a number they are left as abbreviations ("no. 5", "art. 2").
 _WORDS = {
     "de": frozenset(("mag", "mich", "buchst")),
     "en": frozenset(("art", "id", "may", "me", "no", "ok")),
@@ -50,8 +52,8 @@ _POINT = re.compile(r"\(?\d{1,3}[.)]\s")
 _NUMBER_END = re.compile(r"(?:\A|\s)(\d{1,2})\.\Z")
 _BARE_NUMBER = re.compile(r"\A\(?\d{1,3}[.)]\Z")
 _SMALL_START = re.compile(r"([.!?]\s+)([^\W\d_])")
-# A short run up to a colon or a dash, and something behind it.
-_LABEL = re.compile(r"([^:：\n–—]{1,60}?)(?:[:：]\s+|：|\s[-–—]{1,2}\s+)(?=\S)")
+# A short run up to a colon, and something behind it.
+_LABEL = re.compile(r"([^:：]{1,60})(?::\s+|：\s*)(?=\S)")
 _LABEL_WORDS = 8
 _SPACED_WORDS = 2  # words behind a label; in scripts without spaces, letters:
 _UNSPACED_LETTERS = 4
@@ -78,7 +80,7 @@ class Sentence:
     @property
     def label(self) -> str:
         """The short run before the statement ("Important"), or an empty string."""
-        return self.text[: self.statement_at].rstrip(" :：-–—")
+        return self.text[: self.statement_at].rstrip(" :：")
 
     @property
     def statement(self) -> str:
@@ -157,7 +159,7 @@ def _ends(passage: str, language: str) -> Iterator[Span]:
 
 def _at_words(passage: str, start: int, end: int, language: str) -> Iterator[Span]:
     """A sentence, cut again where a word was taken for an abbreviation."""
-    words = _WORDS.get(language, frozenset())
+    words = _WORDS["en"] | _WORDS.get(language, frozenset())  # English abbreviations count in every language there
     for missed in _MISSED.finditer(passage, start, end):
         following = passage[missed.end()]
         if missed[1].lower() in words and not following.islower():
@@ -166,7 +168,7 @@ def _at_words(passage: str, start: int, end: int, language: str) -> Iterator[Spa
     yield from _trim(passage, start, end)
 
 
-def _joined(before: str, after: str, language: str, *, small: bool) -> bool:
+def _joined(before: str, after: str, language: str, *, small: bool) -> bool:  # noqa: PLR0911 - one rule a line
     """Whether what was cut apart is one sentence."""
     left, right = before.rstrip(), after.lstrip()
     following = right[:1]

@@ -1,4 +1,4 @@
-"""Words: which carry meaning, which are forms of one another."""
+"""Splits text into words with meaning and reduces them to their stems."""
 
 from __future__ import annotations
 

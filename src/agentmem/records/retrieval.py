@@ -1,4 +1,4 @@
-"""Searching long-term memory: one namespace, or all of them at once within a time budget."""
+"""Searches long-term memory: one namespace, or all of them at once within a time budget."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from agentmem.errors import ConfigurationError
-from agentmem.events.codec import valid_text
 from agentmem.events.reader import check_answer
+from agentmem.events.serializer import valid_text
 from agentmem.messages.fencing import record_element, within_tokens
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from agentmem.scope.scope import SessionScope
-
-__all__ = ["MemoryRecord", "Retrieval", "chosen", "list_records", "retrieve", "search"]
 
 QUERY_LIMIT = 10_000
 """Most characters of a query (botocore: `SearchCriteriaSearchQueryString`)."""
@@ -55,11 +53,11 @@ class MemoryRecord:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What a search over all namespaces found.
+    """The result of a search over all namespaces.
 
     Attributes:
         records: Each record once, best first.
-        failures: What went wrong, by the name of the namespace; a namespace that did not answer in time has a
+        failures: The errors, by the name of the namespace; a namespace that did not answer in time has a
             `TimeoutError`.
     """
 
@@ -73,7 +71,7 @@ def search(session: SessionScope, name: str, query: str, *, client: Any = None) 
     Args:
         session: The session, which resolves the namespace.
         name: The namespace's configured name.
-        query: What to search for, 1 to 10,000 characters.
+        query: The text to search for, 1 to 10,000 characters.
         client: The boto3 client to ask; None for the session's.
 
     Returns:
@@ -144,13 +142,13 @@ async def retrieve(
 
     Args:
         session: The session.
-        query: What to search for; what is over the service's limit is cut off.
-        seconds: The time for all namespaces together. What is late is left out; its thread ends with its call.
+        query: The text to search for; it is cut off at the service's limit.
+        seconds: The time for all namespaces together. Late results are left out; their threads end with their calls.
         executor: Where the calls run.
         client: Gives the boto3 client to ask, in a thread of the executor; None for the session's.
 
     Returns:
-        What was found in time.
+        The records that were found in time.
     """
     names = [namespace.name for namespace in session.config.namespaces]
     if not names:

@@ -1,4 +1,4 @@
-"""Counting API calls by operation."""
+"""Counts API calls by operation."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import boto3
-
-__all__ = ["ApiCalls"]
 
 
 class ApiCalls:

@@ -1,33 +1,23 @@
-"""The recorded side of a replay: a model that says what was recorded and tools that answer what was recorded."""
+"""Provides the recorded side of a replay: a model and tools that repeat the recorded answers."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-from strands.models.model import Model
-from strands.tools.tools import normalize_tool_spec
-from strands.types._events import ToolResultEvent
 from strands.types.tools import AgentTool
 
+from agentmem.clients.strands_compat import normalized_tool_spec, tool_result_stream
 from agentmem.errors import AgentMemError
-from agentmem.messages.tokens import count_message, count_request
-from agentmem.testing.model_stream import stream_events
+from agentmem.testing.model_base import Answer, AnsweringModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from strands.types.content import Message, Messages, SystemContentBlock
-    from strands.types.streaming import StreamEvent
+    from strands.types.content import Message
     from strands.types.tools import ToolGenerator, ToolResult, ToolSpec, ToolUse
 
     from agentmem.replay.conversation import Conversation, Invocation
-
-__all__ = ["Playback", "RecordedTool", "ReplayModel", "Request", "recorded_tools"]
-
-T = TypeVar("T", bound=BaseModel)
+    from agentmem.testing.model_base import ModelRequest
 
 _JSON_TYPES: tuple[tuple[type, str], ...] = (
     (bool, "boolean"),  # before int: a bool is an int
@@ -39,25 +29,8 @@ _JSON_TYPES: tuple[tuple[type, str], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Request:
-    """One request the agent sent to the model.
-
-    Attributes:
-        messages: The messages, roles and content only.
-        system: The system prompt, or None.
-        tools: The tool specifications.
-        tokens: Its size in tokens (tiktoken).
-    """
-
-    messages: Messages
-    system: str | None
-    tools: list[ToolSpec]
-    tokens: int
-
-
 class Playback:
-    """Where the replay stands: which recorded reply comes next, and what the tools answer."""
+    """The position of the replay: the next recorded reply, and the answers of the tools."""
 
     def __init__(self) -> None:
         """Start before the first invocation."""
@@ -102,93 +75,38 @@ class Playback:
         return self._results[tool_use_id]
 
 
-class ReplayModel(Model):
+class ReplayModel(AnsweringModel):
     """A Strands model that answers with the recorded assistant messages and reports tiktoken counts as usage.
 
     Args:
         playback: Where the replies come from.
         on_request: Called with every request before it is answered.
+        context_window_limit: The window it claims to have, in tokens; None for unknown.
     """
 
-    def __init__(self, playback: Playback, on_request: Callable[[Request], None]) -> None:
+    def __init__(
+        self,
+        playback: Playback,
+        on_request: Callable[[ModelRequest], None],
+        *,
+        context_window_limit: int | None = None,
+    ) -> None:
         """Keep both; the model has no other state."""
+        super().__init__("replay", context_window_limit=context_window_limit)
         self._playback = playback
         self._on_request = on_request
-        self._counts: dict[str, int] = {}
-        self.config: dict[str, Any] = {"model_id": "replay"}
 
-    def update_config(self, **model_config: Any) -> None:
-        """Change the configuration; it has no effect on the answers."""
-        self.config.update(model_config)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the configuration: `model_id`."""
-        return self.config
-
-    async def stream(
-        self,
-        messages: Messages,
-        tool_specs: list[ToolSpec] | None = None,
-        system_prompt: str | None = None,
-        *,
-        tool_choice: Any = None,  # noqa: ARG002 - the recording has chosen
-        system_prompt_content: list[SystemContentBlock] | None = None,  # noqa: ARG002 - its text is in system_prompt
-        **kwargs: Any,  # noqa: ARG002 - Strands passes more than a replay needs
-    ) -> AsyncGenerator[StreamEvent, None]:
+    def answer(self, request: ModelRequest) -> Answer:
         """Answer with the next recorded message.
 
         Args:
-            messages: The conversation as the agent shows it.
-            tool_specs: The tools on offer.
-            system_prompt: The system prompt.
-            tool_choice: Ignored.
-            system_prompt_content: Ignored.
-            **kwargs: Ignored.
+            request: What the agent sent.
 
-        Yields:
-            The stream events of the recorded message.
+        Returns:
+            The recorded message.
         """
-        tools = tool_specs or []
-        tokens = self._count(messages, system_prompt, tools)
-        self._on_request(Request(messages, system_prompt, tools, tokens))
-        reply = self._playback.reply()
-        output = count_message(reply)
-        usage = {"inputTokens": tokens, "outputTokens": output, "totalTokens": tokens + output}
-        for event in stream_events(reply["content"], usage=usage):  # type: ignore[arg-type]
-            yield event
-
-    def structured_output(
-        self,
-        output_model: type[T],
-        prompt: Messages,
-        system_prompt: str | None = None,
-        **kwargs: Any,
-    ) -> AsyncGenerator[dict[str, T | Any], None]:
-        """Refuse: a recording holds no structured output.
-
-        Args:
-            output_model: Ignored.
-            prompt: Ignored.
-            system_prompt: Ignored.
-            **kwargs: Ignored.
-
-        Raises:
-            NotImplementedError: Always.
-        """
-        raise NotImplementedError(f"A replay cannot answer as {output_model.__name__}.")
-
-    def _count(self, messages: Messages, system: str | None, tools: list[ToolSpec]) -> int:
-        """Count a request; a message that was counted before is not encoded again."""
-        fixed = json.dumps([system, tools], default=str)
-        if fixed not in self._counts:
-            self._counts[fixed] = count_request([], system, tools)
-        total = self._counts[fixed]
-        for message in messages:
-            key = json.dumps(message, default=_length)
-            if key not in self._counts:
-                self._counts[key] = count_message(message)
-            total += self._counts[key]
-        return total
+        self._on_request(request)
+        return Answer(self._playback.reply()["content"])
 
 
 class RecordedTool(AgentTool):
@@ -205,7 +123,7 @@ class RecordedTool(AgentTool):
         super().__init__()
         self._playback = playback
         # Strands would normalize it anyway; done here, the specification is counted as it is sent.
-        self._spec = normalize_tool_spec(
+        self._spec = normalized_tool_spec(
             {
                 "name": name,
                 "description": f"The recorded tool {name}.",
@@ -228,9 +146,9 @@ class RecordedTool(AgentTool):
         """Always `recorded`."""
         return "recorded"
 
-    async def stream(self, tool_use: ToolUse, invocation_state: dict[str, Any], **kwargs: Any) -> ToolGenerator:  # noqa: ARG002
+    def stream(self, tool_use: ToolUse, invocation_state: dict[str, Any], **kwargs: Any) -> ToolGenerator:  # noqa: ARG002
         """Yield the recorded result of this call."""
-        yield ToolResultEvent(self._playback.result(tool_use["toolUseId"]))
+        return tool_result_stream(self._playback.result(tool_use["toolUseId"]))
 
 
 def recorded_tools(conversation: Conversation, playback: Playback) -> list[RecordedTool]:
@@ -258,7 +176,3 @@ def _properties(inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             kind = next((name for kind, name in _JSON_TYPES if isinstance(value, kind)), "null")
             kinds.setdefault(key, set()).add(kind)
     return {key: {"type": found.pop() if len(found) == 1 else sorted(found)} for key, found in kinds.items()}
-
-
-def _length(value: object) -> str:
-    return f"<{len(value)} bytes>" if isinstance(value, (bytes, bytearray)) else str(value)

@@ -1,4 +1,4 @@
-"""What a replay found."""
+"""Summarizes the measurements of a replay."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-__all__ = ["ReplayReport", "RequestSize", "Restore"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Driving a recorded conversation through a real agent and measuring what happens."""
+"""Runs a recorded conversation through a real agent and measures every request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strands.hooks import BeforeToolsEvent, HookOrder, HookRegistry, MessageAdde
 
 from agentmem.messages.tokens import count_message, count_request
 from agentmem.replay.calls import ApiCalls
-from agentmem.replay.model import Playback, ReplayModel, Request, recorded_tools
+from agentmem.replay.model import Playback, ReplayModel, recorded_tools
 from agentmem.replay.report import ReplayReport, RequestSize, Restore
 from agentmem.session_manager.manager import CompactingSessionManager
 
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from strands.types.tools import ToolSpec
 
     from agentmem.replay.conversation import Conversation, Invocation
-
-__all__ = ["Replay", "write_request"]
+    from agentmem.testing.model_base import ModelRequest
 
 _FIRST = 2 * HookOrder.SDK_FIRST
 
@@ -41,7 +40,7 @@ class Replay:
             None replays without a session manager, that is without memory and compaction. The SDK's plain manager
             does too, for a comparison.
         restart_every: After so many calls of the agent, and at the end, agent and manager are thrown away and made
-            again from what is stored; 0 for never.
+            again from the log; 0 for never.
         on_request: Called with every request before it is answered.
         on_progress: Called after each call of the agent with how many are done.
         calls: Counts API calls; attach it to the boto3 session before replaying.
@@ -60,7 +59,7 @@ class Replay:
         open_manager: Callable[[], AgentCoreMemorySessionManager] | None = None,
         *,
         restart_every: int = 0,
-        on_request: Callable[[Request], None] | None = None,
+        on_request: Callable[[ModelRequest], None] | None = None,
         on_progress: Callable[[int], None] | None = None,
         calls: ApiCalls | None = None,
         agent_options: Mapping[str, Any] | None = None,
@@ -94,7 +93,7 @@ class Replay:
             details: Facts to carry in the report.
 
         Returns:
-            What happened.
+            The report of the replay.
 
         Raises:
             CompactionError: A request cannot be made to fit.
@@ -130,9 +129,7 @@ class Replay:
 
     def _open(self) -> Agent:
         self.manager = self._open_manager() if self._open_manager is not None else None
-        model = ReplayModel(self._playback, self._take)
-        if self._context_window_limit is not None:
-            model.update_config(context_window_limit=self._context_window_limit)
+        model = ReplayModel(self._playback, self._take, context_window_limit=self._context_window_limit)
         self.agent = Agent(
             model=model,
             tools=list(self._tools),
@@ -150,7 +147,7 @@ class Replay:
         agent(list(invocation.prompt["content"]))
 
     def _restore(self, done: int) -> Agent:
-        """Throw agent and manager away and make them again from what is stored."""
+        """Throw agent and manager away and restore new ones from the log."""
         self.close()
         before, started = self._calls.total, time.perf_counter()
         agent = self._open()
@@ -159,7 +156,7 @@ class Replay:
         self._restored = True
         return agent
 
-    def _take(self, request: Request) -> None:
+    def _take(self, request: ModelRequest) -> None:
         """Take note of a request the agent sends."""
         latest = self.manager.last_compaction if isinstance(self.manager, CompactingSessionManager) else None
         compacted = latest is not None and latest is not self._last_compaction
@@ -214,7 +211,7 @@ class _StableNames:
         self.name(event.message)
 
 
-def write_request(request: Request, file: IO[str]) -> None:
+def write_request(request: ModelRequest, file: IO[str]) -> None:
     """Write a request as one line of JSON; bytes are written as base64.
 
     Args:

@@ -1,10 +1,8 @@
-"""Whose log: one session of one actor in one memory."""
+"""Names one log: a session of one actor in one memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-__all__ = ["SessionAddress"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Who an agent's memory belongs to: actor and session ids, checked before AgentCore Memory sees them.
+"""Makes and checks actor and session ids before AgentCore Memory sees them.
 
 An actor id ends up inside namespaces, so a careless one reaches into another actor's memory. The patterns and lengths
 are the service's own; a test compares them with botocore's service model.
@@ -13,8 +13,6 @@ import time
 import unicodedata
 
 from agentmem.errors import ConfigurationError, IdentityError
-
-__all__ = ["actor_id_for", "new_session_id", "validate_actor_id", "validate_memory_id", "validate_session_id"]
 
 MEMORY_ID_PATTERN = (
     r"(arn:(aws|aws-cn|aws-us-gov):bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:memory/)?"
@@ -178,7 +176,7 @@ def new_session_id(actor_id: str, purpose: str = "chat") -> str:
     in them.
 
     Args:
-        actor_id: Whose session it is; any non-empty text, checked by `bind`.
+        actor_id: The actor of the session; any non-empty text, checked by `bind`.
         purpose: What the session is for: up to 40 letters, digits, hyphens and underscores, the first one a letter or
             digit.
 

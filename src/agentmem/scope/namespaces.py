@@ -1,4 +1,4 @@
-"""Namespaces: where the records of a strategy are, for whom, and how that is written.
+"""Defines namespaces: the paths of a strategy's records, and their settings.
 
 A template such as ``/users/{actorId}/facts/`` is registered with AgentCore Memory, which files the records it extracts
 under it, and is resolved here for every search. Both come from this one place, in one spelling: a slash in front, one
@@ -28,8 +28,6 @@ from agentmem.settings.base import Count, Names, Seconds, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-__all__ = ["DEFAULT_NAMESPACES", "Namespace", "NamespaceOptions", "check_together"]
 
 NAME_PATTERN = r"[a-zA-Z][a-zA-Z0-9_]{0,47}"
 """Control plane shape `Name`: a strategy's name."""
@@ -252,7 +250,7 @@ class Namespace(Settings):
         """Fill in the template: the exact namespace (`namespace` of a search) of one actor and session.
 
         Args:
-            actor_id: Whose records.
+            actor_id: The actor of the records.
             session_id: Of which session, where the template asks for it.
             variables: Values of at least the own placeholders of this template.
             hierarchical_actor_ids: Take an actor id with ``/`` or ``:``.
@@ -278,7 +276,7 @@ class Namespace(Settings):
         """Fill in the template down to the session: the `namespacePath` of all of an actor's sessions.
 
         Args:
-            actor_id: Whose records.
+            actor_id: The actor of the records.
             variables: Values of at least the own placeholders of this template.
             hierarchical_actor_ids: Take an actor id with ``/`` or ``:``.
 

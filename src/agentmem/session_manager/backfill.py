@@ -1,4 +1,4 @@
-"""The first opening of a long session that nobody has compacted yet.
+"""Folds the past of a long session that nobody has compacted yet, when it is first opened.
 
 Its past is folded page by page, oldest first, so that memory holds one page however long the session is. Every page
 makes a checkpoint of its own: the events it names have long been acknowledged.
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from agentmem.events.reader import EventReader
     from agentmem.messages.truncation import TruncationSettings
 
-__all__ = ["MAX_EVENTS", "UNREAD_NOTE", "FirstOpening", "index_entry"]
-
 MAX_EVENTS = 5_000
 """How far back a session without a checkpoint is read, in events; 50 pages."""
 
@@ -51,7 +49,7 @@ def index_entry(logged: LoggedMessage) -> IndexEntry:
 
 
 @dataclass(frozen=True)
-class FirstOpening:
+class Backfill:
     """Folds the unread past of a session.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What other writers put into a session's log while this process works on it.
+"""Collects the messages that other writers put into a session's log while this process works on it.
 
 A process shows its own history and learns of another's turns only when it opens the session again. A checkpoint moves
 the boundary of the log for everyone, so it must also account for the other writers' messages that it moves past:

@@ -1,19 +1,15 @@
-"""Making sure that exactly one thing manages an agent's context."""
+"""Makes sure that only one conversation manager shortens an agent's context."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from strands.agent.agent import Agent
-from strands.agent.conversation_manager import NullConversationManager, SlidingWindowConversationManager
+from strands.agent.conversation_manager import NullConversationManager
 
+from agentmem.clients.strands_compat import has_context_manager, is_default_conversation_manager
 from agentmem.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from strands.agent.conversation_manager import ConversationManager
-
-__all__ = ["take_over"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,13 +35,13 @@ def take_over(agent: Any) -> dict[str, Any]:
             f"CompactingSessionManager serves strands.Agent, and this is a {type(agent).__name__}; give that one a "
             "session manager of its own, such as the SDK's AgentCoreMemorySessionManager"
         )
-    if agent._context_manager is not None:  # noqa: SLF001 - Strands has no public way to ask
+    if has_context_manager(agent):
         raise ConfigurationError(
             "context_manager= and CompactingSessionManager would both compact this agent's context; leave "
             "context_manager= out, or use another session manager"
         )
     found = agent.conversation_manager
-    if not isinstance(found, NullConversationManager) and not _is_default(found):
+    if not isinstance(found, NullConversationManager) and not is_default_conversation_manager(found):
         raise ConfigurationError(
             f"conversation_manager={type(found).__name__}(...) and CompactingSessionManager would both compact this "
             "agent's context; leave conversation_manager= out and set CompactionConfig instead, or use another "
@@ -56,9 +52,3 @@ def take_over(agent: Any) -> dict[str, Any]:
         _log.debug("conversation_manager=<%s> | default conversation manager set aside", type(found).__name__)
         agent.conversation_manager = NullConversationManager()
     return state
-
-
-def _is_default(manager: ConversationManager) -> bool:
-    return type(manager) is SlidingWindowConversationManager and vars(manager) == vars(
-        SlidingWindowConversationManager()
-    )

@@ -1,4 +1,4 @@
-"""CompactingSessionManager: durable sessions whose context stays inside a token budget."""
+"""Keeps an agent's session in AgentCore Memory, and its context inside a token budget: CompactingSessionManager."""
 
 from __future__ import annotations
 
@@ -26,20 +26,23 @@ from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, Checkpoin
 from agentmem.checkpoints.open import open_store
 from agentmem.checkpoints.restore import more_than, read_session
 from agentmem.clients.boto import data_plane, default_session
-from agentmem.compaction.budget import Budget
+from agentmem.clients.strands_compat import keeps_results_apart
+from agentmem.compaction.budget import Budget, Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
-from agentmem.compaction.thresholds import Thresholds
 from agentmem.errors import ConfigurationError
-from agentmem.events.serializer import Outward
-from agentmem.events.size_limits import as_json
-from agentmem.events.writer import PATIENCE, EventWriter, WriterStatus
-from agentmem.events.writer_registry import finish_with, waiting_writer
+from agentmem.events.exit_handlers import exit_handlers
+from agentmem.events.serializer import Serializer
+from agentmem.events.turn_buffer import PATIENCE
+from agentmem.events.writer import EventWriter
+from agentmem.events.writer_registry import is_lambda
 from agentmem.messages.converse import for_model
+from agentmem.messages.look_alikes import may_hold_tags
+from agentmem.messages.summary_fence import with_inert_look_alikes
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import register_recall_tool
-from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.conversation_manager import take_over
 from agentmem.session_manager.sdk_base import SdkSessionManager, conversation_state
 from agentmem.session_manager.sdk_settings import (
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Plan
     from agentmem.compaction.summary.summarizer import Summarizer
+    from agentmem.events.send_queue import WriterStatus
     from agentmem.scope.scope import SessionScope
     from agentmem.settings.sections import CheckpointLocation
 
@@ -144,9 +148,10 @@ class CompactingSessionManager(SdkSessionManager):
         )
         options = {"extractionConfig": {"namespaceVariables": dict(namespace_variables)}} if namespace_variables else {}
         # What an agent of this session before us could not send goes first.
-        waiting = waiting_writer(client, self._address, self._writes)
-        self._writer = waiting or EventWriter(client, self._address, self._writes, options=options)
-        self._outward = Outward(self._writes)
+        self._writer = EventWriter.inherited(client, self._address, self._writes) or EventWriter(
+            client, self._address, self._writes, options=options
+        )
+        self._serializer = Serializer(self._writes)
         self._thresholds = Thresholds(self._compaction)
         self._background = Threads(1, "agentmem-writer") if self._writes.flush == "background" else None
         self._agent_id: str | None = None
@@ -158,7 +163,7 @@ class CompactingSessionManager(SdkSessionManager):
         self._stateful = False
         self._invoking = False
         self._arrivals = Arrivals()
-        finish_with(self)
+        exit_handlers.finish(self)
 
     @classmethod
     def for_session(cls, session: SessionScope) -> Self:
@@ -222,6 +227,21 @@ class CompactingSessionManager(SdkSessionManager):
         self.flush(agent)  # also what an earlier compaction could not save yet
         return self._compactor.last if compacted else None
 
+    def without_summary(self, message: Message) -> Message:
+        """Return a message of ``agent.messages`` without the summary that stands in it.
+
+        The summary of what was folded away is a text block before the first kept words of the user. It is known by
+        where this manager put it, so it is also found in a deep copy of ``agent.messages`` or in JSON made of it, as
+        long as the messages kept their ``tracking_id``.
+
+        Args:
+            message: The message.
+
+        Returns:
+            What was said; the same object when there is no summary in it.
+        """
+        return self._compactor.summaries.without(message)
+
     # ---- hooks
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
@@ -259,11 +279,11 @@ class CompactingSessionManager(SdkSessionManager):
         has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
         self._summarizer = summarizer_for(self._compaction, agent)
         self._compactor = Compactor(
-            self._settings, self._summarizer, recall_tool=has_tool, outward=self._outward.message
+            self._settings, self._summarizer, recall_tool=has_tool, outward=self._serializer.message
         )
         self._budget = Budget(self._compactor, self._thresholds, self._address)
         self._log = SessionLog(
-            self._writer, self._store, key, self._compactor, outward=self._outward, reader=self._reader
+            self._writer, self._store, key, self._compactor, serializer=self._serializer, reader=self._reader
         )
         self._restore(agent, key)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
@@ -271,7 +291,7 @@ class CompactingSessionManager(SdkSessionManager):
     def append_message(self, message: Message, agent: Any, **_: Any) -> None:
         """Take a message into the turn in progress; it is written when the turn is closed."""
         del agent
-        self._log.add(message)
+        self._log.turn.add(message)
 
     def redact_latest_message(self, redact_message: Message, agent: Any, **_: Any) -> None:
         """Replace the content of a message, as a guardrail does with the newest one.
@@ -283,7 +303,7 @@ class CompactingSessionManager(SdkSessionManager):
         # Strands puts the replacement where the whole content was, the summary before it included.
         agent.messages[:] = self._compactor.with_summary_again(agent.messages)
         if not self._invoking:
-            self._writer.drain()
+            self._log.drain()
 
     def flush(self, agent: Agent) -> bool:
         """Write what has not been written, the agent's state included.
@@ -295,7 +315,7 @@ class CompactingSessionManager(SdkSessionManager):
             Whether everything is acknowledged; what is not stays queued.
         """
         self._close_turn(agent)
-        return self._writer.drain()
+        return self._log.drain()
 
     def close(self) -> None:
         """Write what is queued.
@@ -305,7 +325,9 @@ class CompactingSessionManager(SdkSessionManager):
         """
         if self._background is not None:
             self._background.shutdown()
-        self._writer.close()
+        sender = self._writer if self._agent_id is None else self._log
+        if not sender.drain(insist=True):
+            raise self._writer.unsent_messages()
 
     def finish(self) -> None:
         """Queue what the turn in progress has said so far; called when the process is about to end."""
@@ -330,11 +352,11 @@ class CompactingSessionManager(SdkSessionManager):
     def _on_invocation(self, event: BeforeInvocationEvent) -> None:
         del event
         self._invoking = True
-        self._writer.begin_turn()
+        self._log.turn.patience = PATIENCE
 
     async def _on_message(self, event: MessageAddedEvent) -> None:
         message = self._arrivals.take(event.message, event.agent.messages)
-        self.append_message(message, event.agent)
+        self._log.turn.add(message)
         if self._writes.flush == "message" or (not self._invoking and ends_direct_call(message)):
             await asyncio.to_thread(self._close_turn, event.agent)
             await self._drain()
@@ -380,12 +402,16 @@ class CompactingSessionManager(SdkSessionManager):
             before = list(agent.messages)
             await self._fit(agent)
             messages = as_sent(messages, before, agent.messages)
-        return context.replace(messages=for_model(messages))
+        apart = keeps_results_apart(context.model)
+        made = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
+        if may_hold_tags([message["content"] for message in made]):
+            made = with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages))
+        return context.replace(messages=made)
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         if self.persistence_mode is not PersistenceMode.NONE:
             self._writer.recover()
-            self._writer.drain()
+            self._log.drain()
         with telemetry.timed("restore.duration"), telemetry.span("restore") as span:
             restored = self._read(agent, key)
             telemetry.describe(span, messages=len(restored.messages), has_checkpoint=restored.checkpoint is not None)
@@ -396,15 +422,14 @@ class CompactingSessionManager(SdkSessionManager):
         if restored.newest_event_id is None and not waiting:
             identify(agent.messages)
             for message in agent.messages:
-                self._log.add(message)
+                self._log.turn.add(message)
             if self.persistence_mode is not PersistenceMode.NONE:
                 self._log.begin_session(self.session_id)
-                self._writer.drain()
+                self._log.drain()
             return
         if restored.newest_event_id is not None:
             self._writer.start_after(restored.newest_event_id)
         self._log.resume(restored)
-        self._log.adopt(waiting)  # they are this process's own, wherever they come to stand
         stored = self._state_of(restored, key.agent_id)
         if stored is not None:
             self._conversation_state = conversation_state(stored, self._conversation_state)
@@ -428,25 +453,24 @@ class CompactingSessionManager(SdkSessionManager):
         restored = read_session(self._reader, self._store, key, enough=enough)
         if self._stateful or self.persistence_mode is PersistenceMode.NONE:
             return restored
-        return FirstOpening(
+        return Backfill(
             self._reader, self._store, key, self._settings, self._summarizer, limits.summary_tokens
         ).completed(restored)
 
     def _unsent(self) -> list[Message]:
         """Return what was said and is not in the log yet: turns that could not be sent, and the one in progress."""
-        return [*self._writer.waiting(), *self._log.unsent]
+        return [*self._writer.waiting(), *self._log.turn.messages]
 
     def _close_turn(self, agent: Agent) -> None:
         self._log.adopt(agent.messages)
         if self.persistence_mode is PersistenceMode.NONE:
             return
-        state = as_json(SessionAgent.from_agent(agent).to_dict())  # an interrupt's reason may be anything
+        state = SessionAgent.from_agent(agent).to_dict()
         state["conversation_manager_state"] = self._conversation_state
-        if self._log.close_turn(agent.agent_id, state):
-            self._log.keep_positions(agent.messages)
+        self._log.close_turn(agent.agent_id, state, agent.messages)
 
     async def _drain(self) -> None:
         if self._background is not None:
-            self._background.submit(self._writer.drain)
-        else:
-            await asyncio.to_thread(self._writer.drain, PATIENCE)
+            self._background.submit(self._log.drain)
+        elif not await asyncio.to_thread(self._log.drain, self._log.turn.patience) and not is_lambda():
+            self._log.turn.patience = 0

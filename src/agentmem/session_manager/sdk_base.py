@@ -1,19 +1,16 @@
-"""What CompactingSessionManager is to the SDK: one of its session managers, without its way of starting up."""
+"""Adapts the SDK's session manager: no calls when it is made, and clear refusals of what does not apply."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING, Any
 
-from bedrock_agentcore.memory.integrations.strands.session_manager import (
-    LEGACY_AGENT_PREFIX,
-    AgentCoreMemorySessionManager,
-)
+from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
 from botocore.exceptions import ClientError
-from strands.types.session import Session, SessionMessage, SessionType
+from strands.types.session import SessionMessage
 
 from agentmem.clients.boto import memory_client
+from agentmem.clients.strands_compat import legacy_agent_actor, set_up_without_calls
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.reader import EventReader, in_order
 from agentmem.scope.address import SessionAddress
@@ -27,16 +24,14 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.restore import RestoredSession
 
-__all__ = ["SdkSessionManager", "conversation_state"]
-
 _log = logging.getLogger(__name__)
 
 
 class SdkSessionManager(AgentCoreMemorySessionManager):
     """The SDK's session manager with its constructor replaced and what does not apply refused by name.
 
-    The base class's constructor makes four boto3 clients and reads the session with filtered calls, which cost the
-    past and may lag. Nothing of it is run; what the inherited methods rely on is set here.
+    The base class's constructor, which makes clients and calls, is not run; `strands_compat.set_up_without_calls` sets
+    what the inherited methods rely on.
     """
 
     reads_plain_text = True
@@ -53,15 +48,7 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
             boto_session: Where further clients come from.
             region_name: AWS region; None for the boto session's.
         """
-        self.config = config
-        self.persistence_mode = config.persistence_mode
-        self.session_id = config.session_id
-        self.session_repository = self
-        self.session = Session(session_id=config.session_id, session_type=SessionType.AGENT)
-        self.has_existing_agent = False
-        self._timestamp_lock = threading.Lock()
-        self._last_timestamp = None
-        self._agent_created_at_cache = {}
+        set_up_without_calls(self, config)
         self._boto_session = boto_session
         self._region_name = region_name
         self._address = SessionAddress(config.memory_id, config.actor_id, config.session_id)
@@ -106,7 +93,7 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
         )
         if not is_legacy:
             return restored.agent_state
-        address = SessionAddress(self._address.memory_id, LEGACY_AGENT_PREFIX + agent_id, self._address.session_id)
+        address = SessionAddress(self._address.memory_id, legacy_agent_actor(agent_id), self._address.session_id)
         try:
             page = EventReader(self._client, address).page(page_size=1)
         except HistoryUnavailableError as error:

@@ -1,4 +1,4 @@
-"""What the settings a session manager is given mean: the SDK's own, and ours in one or loose.
+"""Translates the settings a session manager is given: the SDK's own, and ours in one object or loose.
 
 | setting | here |
 |---|---|
@@ -24,8 +24,6 @@ from agentmem.settings.sections import CompactionConfig, WriteConfig
 
 if TYPE_CHECKING:
     from strands.types.content import Message
-
-__all__ = ["compaction_settings", "truncation_settings", "without_tool_traffic", "write_settings"]
 
 
 def compaction_settings(compaction: CompactionConfig | None, **loose: Any) -> CompactionConfig:

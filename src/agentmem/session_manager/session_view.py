@@ -1,4 +1,4 @@
-"""A session as the model would be shown it, without an agent: to look at, to plan for, and to compact by hand.
+"""Shows a session as the model would see it, without an agent: to look at, to plan for, and to compact by hand.
 
 Looking calls only what reads. Without an agent two things are not known and can be given: the tokens of the system
 prompt and the tools, and the model's window.
@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Literal
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.open import open_store
 from agentmem.checkpoints.restore import more_than, read_session
+from agentmem.compaction.budget import Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
-from agentmem.compaction.thresholds import Thresholds
 from agentmem.errors import CheckpointConflictError, ConfigurationError
 from agentmem.events.reader import EventReader
-from agentmem.messages.summary_fence import without_summary
 from agentmem.messages.turns import turns_of
 from agentmem.scope.address import SessionAddress
 from agentmem.scope.identity import validate_actor_id, validate_session_id
-from agentmem.session_manager.backfill import FirstOpening
+from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.sdk_settings import truncation_settings
 from agentmem.settings.sections import EventLogCheckpoints, InMemoryCheckpoints
 
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 DEFAULT_AGENT = "default"
 """The id Strands gives an agent that is given none."""
-
-__all__ = ["Part", "SessionView", "ShownMessage", "open_checkpoints"]
 
 Part = Literal["head", "shortened", "protected", "whole"]
 """Why a message is shown as it is: the user's own message of a turn that was partly folded; tool content shortened;
@@ -130,7 +127,7 @@ class SessionView:
     @property
     def summary_tokens(self) -> int:
         """Tokens of the summary the model would be shown, with its fence, uncalibrated."""
-        plain = [without_summary(message) for message in self.messages]
+        plain = [self._compactor.summaries.without(message) for message in self.messages]
         return self._compactor.count(self.messages) - self._compactor.count(plain)
 
     @property
@@ -145,7 +142,7 @@ class SessionView:
         start = protected[0].start if protected else 0
         found = []
         for index, (logged, message) in enumerate(zip(self._restored.messages, self.messages, strict=True)):
-            plain = without_summary(message)
+            plain = self._compactor.summaries.without(message)
             part: Part = "protected" if index >= start else "whole"
             if boundary is not None and logged.position < boundary:
                 part = "head"
@@ -180,7 +177,7 @@ class SessionView:
             CheckpointStoreError: The checkpoint could not be saved.
         """
         if self._restored.unread is not None:
-            FirstOpening(
+            Backfill(
                 self._reader, self._store, self._key, self._settings, self._summarizer, self.limits.summary_tokens
             ).fold(self._restored)
             self._read()

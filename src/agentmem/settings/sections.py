@@ -1,4 +1,4 @@
-"""The sections of a configuration: compaction, hook, writes, and where checkpoints live.
+"""Defines the sections of a configuration: compaction, hook, writes, and checkpoint stores.
 
 In a file they are the tables ``[compaction]``, ``[hook]``, ``[writes]`` and ``[checkpoints]``. Each is frozen, and
 checked when it is made; a field's description is also the remedy its error names.
@@ -14,17 +14,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from agentmem.settings.base import Count, Names, Seconds, Settings, no_bool, one_or_many
-
-__all__ = [
-    "CheckpointLocation",
-    "CompactionConfig",
-    "DynamoDBCheckpoints",
-    "EventLogCheckpoints",
-    "HookConfig",
-    "InMemoryCheckpoints",
-    "SqliteCheckpoints",
-    "WriteConfig",
-]
 
 METADATA_PATTERN = r"^[a-zA-Z0-9\s._:/=+@-]*$"
 """What the service takes in an event's metadata keys and values (botocore `MetadataKey`, `MetadataValue`)."""

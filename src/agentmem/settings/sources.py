@@ -1,4 +1,4 @@
-"""Where the values of a configuration come from: arguments over the environment, the environment over a file."""
+"""Reads a configuration: arguments win over the environment, and the environment wins over a file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import BaseModel
-
-__all__ = ["MEMORY_ID_VARIABLE", "environment_region", "read_environment", "read_toml", "stacked"]
 
 PREFIX = "AGENTMEM_"
 DELIMITER = "__"

@@ -1,4 +1,4 @@
-"""Two clocks: seconds for deadlines, which pass even while a test holds the time still, and the date, which does not.
+"""Provides two clocks: monotonic seconds for deadlines, and a date that a test may freeze.
 
 freezegun freezes `time.monotonic` too, for some callers and not for others, by how deep they stand in a thread. A
 deadline made by one and looked at by the other would be over at once, or never.
@@ -6,6 +6,7 @@ deadline made by one and looked at by the other would be over at once, or never.
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -13,17 +14,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["monotonic", "now", "unfrozen"]
-
 _FREEZEGUN = "freezegun.api"
 
-# In a tuple, where freezegun does not look for functions to replace. Imported while time is frozen, it has to be asked.
-_REAL: tuple[Callable[[], float]] = (getattr(sys.modules.get(_FREEZEGUN), "real_monotonic", time.monotonic),)
-
-
-def monotonic() -> float:
-    """Return seconds that never go back and never stand still."""
-    return _REAL[0]()
+# A partial, where freezegun does not look for functions to replace. Imported while time is frozen, it has to be asked.
+monotonic = functools.partial[float](getattr(sys.modules.get(_FREEZEGUN), "real_monotonic", time.monotonic))
+"""Return seconds that never go back and never stand still."""
 
 
 def now() -> float:
@@ -34,4 +29,4 @@ def now() -> float:
 def unfrozen(clock: Callable[[], float]) -> Callable[[], float]:
     """Return `monotonic` for Python's own clock, frozen or not, and any other clock as it is."""
     frozen = getattr(sys.modules.get(_FREEZEGUN), "fake_monotonic", None)
-    return monotonic if clock is _REAL[0] or (frozen is not None and clock is frozen) else clock
+    return monotonic if clock is monotonic.func or (frozen is not None and clock is frozen) else clock

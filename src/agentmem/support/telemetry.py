@@ -1,4 +1,4 @@
-"""Spans and metrics through OpenTelemetry's API.
+"""Records spans and metrics through OpenTelemetry's API.
 
 The API comes with Strands and does nothing until an application sets up an SDK and an exporter, so nobody is made to
 export anything. No span or metric carries message text or an actor's id.
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span
 
-__all__ = ["count", "describe", "record", "span", "timed"]
+__all__ = ["count", "counter", "describe", "record", "span", "timed"]
 
 _NAME = "agentmem"
 _tracer = trace.get_tracer(_NAME)
@@ -83,6 +83,11 @@ def span(name: str, **attributes: str | float | bool) -> Iterator[Span]:
 def describe(started: Span, **attributes: str | float | bool) -> None:
     """Add attributes that are known only at the end of a span."""
     started.set_attributes(_named(attributes))
+
+
+def counter(name: str) -> metrics.Counter:
+    """Return a counter to add to without attributes; its name is given without ``agentmem.``."""
+    return _COUNTERS[f"{_NAME}.{name}"]
 
 
 def count(name: str, amount: int = 1, **attributes: str | float | bool) -> None:

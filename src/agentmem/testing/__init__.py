@@ -1,48 +1,25 @@
-"""For tests of agents with memory: a scripted model, an embedded service stepped by hand, a local DynamoDB.
+"""Exports the tools for tests of agents with memory: models, an embedded service with a movable clock, DynamoDB.
 
-The pytest plugin makes fixtures of them; docs/testing.md shows how.
+The pytest plugin makes fixtures of them; docs/testing.md shows how. pytest loads this package in every project that has
+agentmem installed, so a name is loaded when it is first used. Type checkers read the same names in `__init__.pyi`.
 """
 
-from __future__ import annotations
+from agentmem.support.lazy_names import lazy_names
 
-from typing import TYPE_CHECKING, Any
-
-from agentmem.support.lazy import load_name
-
-if TYPE_CHECKING:
-    from agentmem.testing.dynamodb import LocalDynamoDB
-    from agentmem.testing.scripted_model import (
-        ModelRequest,
-        Overflow,
-        Reply,
-        ScriptedModel,
-        ScriptExhaustedError,
-        ScriptItem,
-        Throttle,
-        ToolCall,
-    )
-    from agentmem.testing.stepped_memory import SteppedMemory
-
-__all__ = [
-    "LocalDynamoDB",
-    "ModelRequest",
-    "Overflow",
-    "Reply",
-    "ScriptExhaustedError",
-    "ScriptItem",
-    "ScriptedModel",
-    "SteppedMemory",
-    "Throttle",
-    "ToolCall",
-]
-
-# The pytest plugin lies in this package and is loaded by every test run, so nothing heavy is imported before its use.
-_MODULE_OF = dict.fromkeys(__all__, "agentmem.testing.scripted_model") | {
-    "LocalDynamoDB": "agentmem.testing.dynamodb",
-    "SteppedMemory": "agentmem.testing.stepped_memory",
+_NAMES = {
+    "agentmem.testing.dynamodb": ("LocalDynamoDB",),
+    "agentmem.testing.model_base": ("ModelRequest",),
+    "agentmem.testing.offline_model": ("OfflineModel",),
+    "agentmem.testing.scripted_model": (
+        "Overflow",
+        "Reply",
+        "ScriptExhaustedError",
+        "ScriptItem",
+        "ScriptedModel",
+        "Throttle",
+        "ToolCall",
+    ),
+    "agentmem.testing.stepped_memory": ("SteppedMemory",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used (PEP 562)."""
-    return load_name(globals(), _MODULE_OF, name)
+__all__, __getattr__, __dir__ = lazy_names(__name__, _NAMES)

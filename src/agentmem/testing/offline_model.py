@@ -1,4 +1,4 @@
-"""A stand-in for an LLM that needs no network: it answers only from the request it is given.
+"""Answers without a network by quoting the request, in place of a language model.
 
 It is no language model. A question is answered with the sentence of the request that shares the most telling words
 with it; without one good enough it looks through the tools (`recall_session` above all), and failing that it says
@@ -12,25 +12,17 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-from strands.models.model import Model
-
-from agentmem.messages.tokens import count_message, count_request
-from agentmem.testing.model_stream import stream_events
+from agentmem.testing.model_base import Answer, AnsweringModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from strands.types.content import ContentBlock, Message, Messages, SystemContentBlock
-    from strands.types.event_loop import Usage
-    from strands.types.streaming import StreamEvent
+    from strands.types.content import ContentBlock, Message, Messages
     from strands.types.tools import ToolSpec
 
-__all__ = ["DOES_NOT_KNOW", "RECALL_TOOL", "StandInModel", "best_sentence"]
-
-T = TypeVar("T", bound=BaseModel)
+    from agentmem.testing.model_base import ModelRequest
 
 DOES_NOT_KNOW = "I do not know: nothing I was given says so."
 NOTED = "Noted."
@@ -54,7 +46,7 @@ _SUFFIXES = ("ing", "ed", "es", "s", "e")
 
 @dataclass(frozen=True)
 class _Situation:
-    """What the request asks for and what it offers.
+    """The question of a request and the material for an answer.
 
     Attributes:
         question: The user's last own words.
@@ -69,8 +61,8 @@ class _Situation:
     called: list[str]
 
 
-class StandInModel(Model):
-    """A Strands model that quotes its request.
+class OfflineModel(AnsweringModel):
+    """A Strands model that needs no network and quotes its request.
 
     Args:
         context_window_limit: The window it claims to have, in tokens.
@@ -82,60 +74,24 @@ class StandInModel(Model):
 
     def __init__(self, context_window_limit: int = 200_000) -> None:
         """Start without any knowledge, which it never gains."""
-        self.config: dict[str, Any] = {"model_id": "stand-in", "context_window_limit": context_window_limit}
+        super().__init__("offline", context_window_limit=context_window_limit)
         self.request_tokens: list[int] = []
         self.last_request = ""
 
-    def update_config(self, **model_config: Any) -> None:
-        """Change the configuration: `model_id`, `context_window_limit`."""
-        self.config.update(model_config)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the configuration."""
-        return self.config
-
-    async def stream(
-        self,
-        messages: Messages,
-        tool_specs: list[ToolSpec] | None = None,
-        system_prompt: str | None = None,
-        *,
-        tool_choice: Any = None,  # noqa: ARG002 - it chooses by words alone
-        system_prompt_content: list[SystemContentBlock] | None = None,  # noqa: ARG002 - its text is in system_prompt
-        **kwargs: Any,  # noqa: ARG002 - Strands passes more than a stand-in needs
-    ) -> AsyncGenerator[StreamEvent, None]:
-        """Answer from the request.
+    def answer(self, request: ModelRequest) -> Answer:
+        """Quote the sentence that answers the last question, call a tool, or say that it does not know.
 
         Args:
-            messages: The conversation.
-            tool_specs: The tools on offer.
-            system_prompt: The system prompt.
-            tool_choice: Ignored.
-            system_prompt_content: Ignored.
-            **kwargs: Ignored.
+            request: What the agent sent.
 
-        Yields:
-            The stream events of the answer or of one tool call.
+        Returns:
+            One text or one tool call.
         """
-        tools = tool_specs or []
-        tokens = count_request(messages, system_prompt, tools)
-        self.request_tokens.append(tokens)
-        self.last_request = "\n".join([system_prompt or "", *(text for m in messages for text in _texts(m["content"]))])
-        content = _answer(_situation(messages, system_prompt), tools, f"stand-in-{len(messages)}-{tokens}")
-        output = count_message({"role": "assistant", "content": content})
-        usage: Usage = {"inputTokens": tokens, "outputTokens": output, "totalTokens": tokens + output}
-        for event in stream_events(content, usage=usage):
-            yield event
-
-    def structured_output(
-        self, output_model: type[T], prompt: Messages, system_prompt: str | None = None, **kwargs: Any
-    ) -> AsyncGenerator[dict[str, T | Any], None]:
-        """Refuse: it can only quote.
-
-        Raises:
-            NotImplementedError: Always.
-        """
-        raise NotImplementedError(f"The stand-in cannot answer as {output_model.__name__}; it can only quote.")
+        messages, system = request.messages, request.system
+        self.request_tokens.append(request.tokens)
+        self.last_request = "\n".join([system or "", *(text for m in messages for text in _texts(m["content"]))])
+        call_id = f"offline-{len(messages)}-{request.tokens}"
+        return Answer(_answer(_situation(messages, system), request.tools, call_id))
 
 
 def best_sentence(question: str, sentences: Sequence[str], *, ignoring: str = "") -> str | None:
@@ -226,7 +182,7 @@ def _situation(messages: Messages, system_prompt: str | None) -> _Situation:
 
 
 def _own_text(message: Message) -> list[str]:
-    """Return what the user wrote, without fenced blocks that memory added; nothing for an assistant's message."""
+    """Return the user's own text, without fenced blocks of memory; nothing for an assistant's message."""
     if message["role"] != "user":
         return []
     return [

@@ -1,6 +1,7 @@
-"""Fixtures for testing agents with memory; docs/testing.md shows them at work.
+"""Provides pytest fixtures for tests of agents with memory; docs/how-to/test.md shows examples.
 
-pytest loads this module in every project that has agentmem installed, so it imports nothing until a fixture is used.
+pytest loads this module in every project that has strands-agentmem installed, so it imports nothing until a fixture is
+used.
 """
 
 from __future__ import annotations
@@ -56,12 +57,14 @@ _AWS_VARIABLES_UNSET = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE
 
 _log = logging.getLogger(__name__)
 
+pytest.register_assert_rewrite("agentmem.testing.conformance")  # so that a failure shows the values
+
 
 class SettledMemories(Protocol):
-    """What the fixture `settled_memories` is."""
+    """The type of the fixture `settled_memories`."""
 
     def __call__(self, name: str | None = None, *, session: MemorySession | None = None) -> list[MemoryRecord]:
-        """Move the service's clock until extraction is done, and return what there is.
+        """Move the service's clock until extraction is finished, and return the records.
 
         Args:
             name: The configured name of a namespace; None for all of them.
@@ -88,16 +91,16 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def agentmem_local(request: pytest.FixtureRequest) -> Iterator[SteppedMemory]:
     """A fresh embedded service in memory, whose extraction is stepped by hand: ``tick``, ``settle``, ``faults``."""
-    from agentmem.events import writer_registry
+    from agentmem.events.writer_registry import registry
     from agentmem.support.threads import every_pool
     from agentmem.testing import SteppedMemory
 
-    before, unsent_before, pools_before = set(threading.enumerate()), writer_registry.waiting(), every_pool()
+    before, unsent_before, pools_before = set(threading.enumerate()), set(registry.waiting()), every_pool()
     memory = SteppedMemory(**_options(request, _SERVICE_OPTIONS))
     yield memory
     memory.faults.clear()
     # Left by an outage that the test made; nobody will send it, and nothing may try.
-    writer_registry.give_up(writer_registry.waiting() - unsent_before)
+    registry.give_up(set(registry.waiting()) - unsent_before)
     for pool in every_pool() - pools_before:
         pool.shutdown(wait=False)  # a hook that nobody closed
     for thread in threading.enumerate():
@@ -148,7 +151,7 @@ def agentmem_model(request: pytest.FixtureRequest) -> ScriptedModel:
 def agentmem_agent(
     agentmem_session: MemorySession, agentmem_local: SteppedMemory, agentmem_model: ScriptedModel
 ) -> Iterator[Agent]:
-    """A Strands agent of `agentmem_model` whose session is kept and whose long-term memory is searched."""
+    """A Strands agent with `agentmem_model`, the session manager and the hook."""
     from strands import Agent
 
     from agentmem.errors import UnsentMessagesError
@@ -193,12 +196,12 @@ def agentmem_dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalDynamoDB
     """An empty DynamoDB API over HTTP; while it runs, boto3 clients made for DynamoDB without an address use it."""
     import boto3
 
-    from agentmem.errors import ConfigurationError
+    from agentmem.errors import MissingExtraError
     from agentmem.testing import LocalDynamoDB
 
     try:
         server = LocalDynamoDB(REGION)
-    except ConfigurationError as error:
+    except MissingExtraError as error:
         pytest.fail(f"agentmem_dynamodb: {error}", pytrace=False)
     with server, monkeypatch.context() as patch:
         for name in _AWS_VARIABLES_UNSET:

@@ -1,4 +1,4 @@
-"""A model for tests: it answers from a script and keeps the requests it was given.
+"""Answers from a script and records every request, in place of a language model.
 
 model = ScriptedModel([ToolCall("weather", {"city": "Oslo"}), "It rains in Oslo."])
 agent = Agent(model=model, tools=[weather])
@@ -10,33 +10,20 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel
-from strands.models.model import Model
 from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
 
 from agentmem.errors import AgentMemError
-from agentmem.testing.model_stream import stream_events
+from agentmem.messages.tokens import count_request
+from agentmem.testing.model_base import Answer, AnsweringModel, ModelRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
-    from strands.types.content import ContentBlock, Message, Messages, SystemContentBlock
-    from strands.types.event_loop import StopReason, Usage
-    from strands.types.streaming import StreamEvent
-    from strands.types.tools import ToolSpec
-
-__all__ = [
-    "ModelRequest",
-    "Overflow",
-    "Reply",
-    "ScriptExhaustedError",
-    "ScriptItem",
-    "ScriptedModel",
-    "Throttle",
-    "ToolCall",
-]
+    from strands.types.content import ContentBlock, Messages
+    from strands.types.event_loop import StopReason
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -104,62 +91,13 @@ class Throttle:
     message: str = _THROTTLE_TEXT
 
 
-@dataclass(frozen=True)
-class ModelRequest:
-    """One request as the model got it: copies, which later changes to the agent do not reach.
-
-    Attributes:
-        messages: The messages, roles and content only.
-        system: The system prompt as text, or None.
-        system_content: The system prompt as blocks, or None.
-        tools: The tool specifications.
-        tool_choice: The tool choice, or None.
-        tokens: The size of the request in tokens, counted with tiktoken.
-    """
-
-    messages: Messages
-    system: str | None
-    system_content: list[SystemContentBlock] | None
-    tools: list[ToolSpec]
-    tool_choice: Mapping[str, Any] | None
-    tokens: int
-
-    def texts(self, role: str | None = None) -> list[str]:
-        """Return every text block in order.
-
-        Args:
-            role: Only of messages of this role, `user` or `assistant`.
-
-        Returns:
-            The texts; tool results and system prompt not included.
-        """
-        return [
-            block["text"]
-            for message in self.messages
-            if role is None or message["role"] == role
-            for block in message["content"]
-            if "text" in block
-        ]
-
-    def tool_results(self) -> dict[str, str]:
-        """Return the text of every tool result by its tool use id; JSON content is left out."""
-        return {
-            block["toolResult"]["toolUseId"]: "\n".join(
-                item["text"] for item in block["toolResult"]["content"] if "text" in item
-            )
-            for message in self.messages
-            for block in message["content"]
-            if "toolResult" in block
-        }
-
-
 ScriptItem: TypeAlias = (
     "str | ToolCall | Reply | Overflow | Throttle | Exception | Callable[[ModelRequest], ScriptItem]"
 )
 """A text, a tool call, a whole reply, an error, or a function that makes one of these from the request."""
 
 
-class ScriptedModel(Model):
+class ScriptedModel(AnsweringModel):
     """A Strands model that answers from a script, in order, and keeps every request.
 
     Args:
@@ -185,13 +123,12 @@ class ScriptedModel(Model):
         chunk_size: int | None = None,
     ) -> None:
         """Keep the script; nothing is checked before it is its turn."""
+        super().__init__("scripted", context_window_limit=context_window_limit, chunk_size=chunk_size)
         self.requests: list[ModelRequest] = []
-        self.config: dict[str, Any] = {"model_id": "scripted", "context_window_limit": context_window_limit}
         self._script = list(script)
         self._next = 0
         self._default = default
         self._overflow_at = overflow_at
-        self._chunk_size = chunk_size
 
     @property
     def remaining(self) -> int:
@@ -206,58 +143,31 @@ class ScriptedModel(Model):
         """
         self._script += answers
 
-    def update_config(self, **model_config: Any) -> None:
-        """Change the configuration.
-
-        Args:
-            **model_config: `model_id`, `context_window_limit`.
-        """
-        self.config.update(model_config)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the configuration: `model_id` and `context_window_limit`."""
-        return self.config
-
-    async def stream(
-        self,
-        messages: Messages,
-        tool_specs: list[ToolSpec] | None = None,
-        system_prompt: str | None = None,
-        *,
-        tool_choice: Any = None,
-        system_prompt_content: list[SystemContentBlock] | None = None,
-        **kwargs: Any,  # noqa: ARG002 - Strands passes more than a script needs
-    ) -> AsyncGenerator[StreamEvent, None]:
+    def answer(self, request: ModelRequest) -> Answer:
         """Answer one request with the script's next item.
 
         Args:
-            messages: The conversation.
-            tool_specs: The tools on offer.
-            system_prompt: The system prompt as text.
-            tool_choice: Which tool the model must call.
-            system_prompt_content: The system prompt as blocks.
-            **kwargs: Ignored.
+            request: What the agent sent; a copy of it is kept.
 
-        Yields:
-            The stream events of the answer.
+        Returns:
+            The answer.
 
         Raises:
             ContextWindowOverflowException: The script says so, or the request is over `overflow_at`.
             ModelThrottledException: The script says so.
             ScriptExhaustedError: The script has no answer left and there is no default.
         """
-        request = _keep(messages, tool_specs, system_prompt, tool_choice, system_prompt_content)
-        self.requests.append(request)
-        if self._overflow_at is not None and request.tokens > self._overflow_at:
-            raise ContextWindowOverflowException(
-                f"{_OVERFLOW_TEXT} ({request.tokens} tokens, limit {self._overflow_at})"
-            )
-        reply = _resolve(self._take(), request)
-        content = _content(reply, request.messages)
-        for event in stream_events(
-            content, usage=_usage(reply, content, request), stop_reason=reply.stop_reason, chunk_size=self._chunk_size
-        ):
-            yield event
+        kept = copy.deepcopy(request)
+        self.requests.append(kept)
+        if self._overflow_at is not None and kept.tokens > self._overflow_at:
+            raise ContextWindowOverflowException(f"{_OVERFLOW_TEXT} ({kept.tokens} tokens, limit {self._overflow_at})")
+        reply = _resolve(self._take(), kept)
+        usage = {"inputTokens": reply.input_tokens, "outputTokens": reply.output_tokens, **reply.usage}
+        return Answer(
+            _content(reply, kept.messages),
+            {name: tokens for name, tokens in usage.items() if tokens is not None},
+            reply.stop_reason,
+        )
 
     async def structured_output(
         self,
@@ -280,7 +190,8 @@ class ScriptedModel(Model):
         Raises:
             ValidationError: The scripted values do not fit `output_model` (pydantic's).
         """
-        request = _keep(prompt, None, system_prompt, None, None)
+        tokens = count_request(prompt, system_prompt)
+        request = copy.deepcopy(ModelRequest(prompt, system_prompt, None, [], None, tokens))
         self.requests.append(request)
         reply = _resolve(self._take(), request)
         if reply.tool_calls:
@@ -298,28 +209,6 @@ class ScriptedModel(Model):
                 "Add an answer to the script or pass default=."
             )
         return self._default
-
-
-def _keep(
-    messages: Messages,
-    tools: list[ToolSpec] | None,
-    system: str | None,
-    tool_choice: Any,
-    system_content: list[SystemContentBlock] | None,
-) -> ModelRequest:
-    """Copy a request so that nothing the agent does later can change it."""
-    from agentmem.messages.tokens import count_request
-
-    kept = copy.deepcopy(list(messages))
-    specs = copy.deepcopy(list(tools or []))
-    return ModelRequest(
-        messages=kept,
-        system=system,
-        system_content=copy.deepcopy(system_content),
-        tools=specs,
-        tool_choice=copy.deepcopy(tool_choice),
-        tokens=count_request(kept, system, specs),
-    )
 
 
 def _resolve(item: ScriptItem, request: ModelRequest) -> Reply:
@@ -362,14 +251,3 @@ def _content(reply: Reply, messages: Messages) -> list[ContentBlock]:
             {"toolUse": {"toolUseId": tool_use_id, "name": call.name, "input": copy.deepcopy(dict(call.input))}}
         )
     return content
-
-
-def _usage(reply: Reply, content: list[ContentBlock], request: ModelRequest) -> Usage:
-    """Report the scripted usage, or the counted one."""
-    from agentmem.messages.tokens import count_message
-
-    answer = cast("Message", {"role": "assistant", "content": content})
-    inputs = request.tokens if reply.input_tokens is None else reply.input_tokens
-    outputs = count_message(answer) if reply.output_tokens is None else reply.output_tokens
-    usage = {"inputTokens": inputs, "outputTokens": outputs, "totalTokens": inputs + outputs, **reply.usage}
-    return cast("Usage", usage)

@@ -1,14 +1,13 @@
-"""An embedded service in which time passes for extraction only when a test says so."""
+"""Provides an embedded service whose extraction waits until a test moves the clock."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from agentmem.local import LocalMemory, MissingExtraError
+from agentmem.local import LocalMemory
 from agentmem.local.embedding import PackagedEmbedder
 from agentmem.records.waiting.pausing import PAUSE_EVENT
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from agentmem.local import Embedder, Extractor
     from agentmem.local.search import Ranking
-
-__all__ = ["SteppedMemory"]
 
 DEFAULT_REGION = "us-east-1"
 
@@ -68,13 +65,9 @@ class SteppedMemory(LocalMemory):
         )
 
     def load(self) -> None:
-        """Load the embedding model now, once a process, so that it is not the first search that takes so long.
-
-        Without the extra ``local`` nothing happens here; a search then says so.
-        """
+        """Load the embedding model now, once a process, so that it is not the first search that takes so long."""
         if self._ranking != "words":
-            with contextlib.suppress(MissingExtraError):
-                self._embedder.encode(["once a process"])
+            self._embedder.encode(["once a process"])
 
     @property
     def now(self) -> datetime:
@@ -88,7 +81,7 @@ class SteppedMemory(LocalMemory):
             return int(connection.execute("SELECT count(*) FROM pending").fetchone()[0])
 
     def tick(self, seconds: float | timedelta = 1.0) -> int:
-        """Let time pass and extract what is due then.
+        """Let time pass and extract all due events.
 
         Args:
             seconds: How much, 0 or more.

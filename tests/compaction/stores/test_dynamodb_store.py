@@ -4,17 +4,24 @@ import json
 import logging
 import re
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
-from conformance import Backend, CheckpointStoreConformance, CompetingProcesses, CompetingThreads, any_key
-from samples import START, checkpoint, entry, large_index, large_text, plain, position
 
 from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
 from agentmem.checkpoints.summary import Summary
 from agentmem.errors import CheckpointConflictError, CheckpointStoreError
+from agentmem.testing.conformance import (
+    Backend,
+    CheckpointStoreConformance,
+    CompetingProcesses,
+    CompetingThreads,
+    any_key,
+)
+from agentmem.testing.sample_checkpoints import START, checkpoint, entry, large_index, large_text, plain, position
 from dynamodb import client_for
 
 if TYPE_CHECKING:
@@ -74,6 +81,10 @@ def all_items(client, table: str) -> dict[str, dict[str, Any]]:
     return {item["sk"]["S"]: item for page in pages for item in page["Items"]}
 
 
+def open_store(endpoint_url: str, table: str) -> DynamoDBCheckpointStore:
+    return DynamoDBCheckpointStore(client_for(endpoint_url), table)
+
+
 @pytest.fixture
 def store(dynamodb, checkpoint_table) -> DynamoDBCheckpointStore:
     return DynamoDBCheckpointStore(dynamodb, checkpoint_table, sleep=lambda seconds: None)
@@ -95,7 +106,7 @@ class TestDynamoDBStore(CheckpointStoreConformance, CompetingThreads, CompetingP
             open=lambda: DynamoDBCheckpointStore(dynamodb, checkpoint_table, clock=clock),
             advance=advance,
             days=30,
-            address={"endpoint_url": dynamodb_endpoint, "table": checkpoint_table},
+            open_in_process=partial(open_store, dynamodb_endpoint, checkpoint_table),
         )
 
 

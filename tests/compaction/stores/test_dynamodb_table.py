@@ -3,12 +3,13 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from conformance import any_key
-from samples import checkpoint
 from test_dynamodb_store import answer_with, calls_of, error
 
-from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore, create_table
+from agentmem.checkpoints.dynamodb.create import create_table
+from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
 from agentmem.errors import CheckpointStoreError
+from agentmem.testing.conformance import any_key
+from agentmem.testing.sample_checkpoints import checkpoint
 
 
 @pytest.fixture

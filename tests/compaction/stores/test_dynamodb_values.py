@@ -50,9 +50,33 @@ def without_number_forms(value):
     return [without_number_forms(item) for item in value] if isinstance(value, list) else value
 
 
+def as_text(value):
+    """Return JSON in which a whole number is written as one: DynamoDB has only one kind of number."""
+    whole = json.loads(json.dumps(value), parse_float=lambda text: int(f) if (f := float(text)).is_integer() else f)
+    return json.dumps(whole)
+
+
 @given(json_values)
+@example({"$json": "[]"})
+@example([{"": 1}, "\ud800", 10**38, 1e300])
+@example({"$attribute": {"S": "text"}})
+@example({"$attribute": {"B": "AA=="}})
 def test_any_json_value_comes_back_from_its_attribute(value):
-    assert json.dumps(from_attribute(to_attribute(value))) == json.dumps(value)
+    assert as_text(from_attribute(to_attribute(value))) == as_text(value)
+
+
+@pytest.mark.parametrize("value", [1e-131, -1e126, 10**38 + 1, float("inf")])
+def test_a_number_dynamodb_refuses_is_stored_as_text(value):
+    assert to_attribute(value) == {"M": {"$json": {"S": json.dumps(value)}}}
+    assert from_attribute(to_attribute(value)) == value
+
+
+def test_a_value_deeper_than_dynamodb_takes_comes_back():
+    value = "bottom"
+    for _ in range(40):
+        value = [value]
+    assert to_attribute(value) == {"M": {"$json": {"S": json.dumps(value)}}}
+    assert from_attribute(to_attribute(value)) == value
 
 
 @given(attributes)

@@ -4,13 +4,13 @@ import uuid
 from dataclasses import replace
 
 import pytest
-from conformance import Backend, CheckpointStoreConformance
-from samples import checkpoint
 
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.errors import CheckpointStoreError
-from agentmem.events.codec import encode_text
+from agentmem.events.serializer import encode_text
+from agentmem.testing.conformance import Backend, CheckpointStoreConformance
+from agentmem.testing.sample_checkpoints import checkpoint
 from sessions import Session
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from conformance import Backend, CheckpointStoreConformance, CompetingThreads, any_key
-from samples import checkpoint
 
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
+from agentmem.testing.conformance import Backend, CheckpointStoreConformance, CompetingThreads, any_key
+from agentmem.testing.sample_checkpoints import checkpoint
 
 
 class TestInMemoryStore(CheckpointStoreConformance, CompetingThreads):

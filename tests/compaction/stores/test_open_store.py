@@ -5,13 +5,13 @@ import sys
 import time
 
 import pytest
-from conformance import any_key
-from samples import checkpoint
 
 from agentmem.checkpoints.checkpoint import CheckpointStore
 from agentmem.checkpoints.open import open_store
 from agentmem.errors import ConfigurationError
 from agentmem.settings.sections import DynamoDBCheckpoints, EventLogCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
+from agentmem.testing.conformance import any_key
+from agentmem.testing.sample_checkpoints import checkpoint
 from dynamodb import dummy_session
 
 ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/agentmem-checkpoints"

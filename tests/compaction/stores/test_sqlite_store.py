@@ -1,25 +1,47 @@
 from __future__ import annotations
 
-import json
+import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
 from contextlib import closing
+from functools import partial
 
 import pytest
-from conformance import COMPETITOR, Backend, CheckpointStoreConformance, CompetingProcesses, CompetingThreads, any_key
-from samples import checkpoint
 
 from agentmem.checkpoints.sqlite import SCHEMA_VERSION, SqliteCheckpointStore
 from agentmem.errors import CheckpointStoreError
+from agentmem.testing.conformance import (
+    Backend,
+    CheckpointStoreConformance,
+    CompetingProcesses,
+    CompetingThreads,
+    any_key,
+)
+from agentmem.testing.sample_checkpoints import checkpoint
+
+SAVES_FOR_EVER = """
+import itertools, sys
+from dataclasses import replace
+from agentmem.checkpoints.sqlite import SqliteCheckpointStore
+from agentmem.testing.conformance import any_key
+from agentmem.testing.sample_checkpoints import checkpoint
+
+store, key = SqliteCheckpointStore(sys.argv[1]), replace(any_key(), session_id=sys.argv[2])
+for version in itertools.count(1):
+    store.save(key, checkpoint(version))
+    print(version, flush=True)
+"""
 
 
 class TestSqliteStore(CheckpointStoreConformance, CompetingThreads, CompetingProcesses):
     @pytest.fixture
     def backend(self, tmp_path) -> Backend:
         path = tmp_path / "folder" / "checkpoints.sqlite"
-        return Backend(open=lambda: SqliteCheckpointStore(path), address={"path": str(path)})
+        opened = partial(SqliteCheckpointStore, path)
+        return Backend(open=opened, open_in_process=opened)
 
 
 def test_nothing_is_opened_before_the_first_use(tmp_path):
@@ -27,15 +49,22 @@ def test_nothing_is_opened_before_the_first_use(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_it_stores_is_its_owners_alone(tmp_path):
+    path = tmp_path / "folder" / "checkpoints.sqlite"
+    old = os.umask(0)
+    try:
+        SqliteCheckpointStore(path).save(any_key(), checkpoint(1))
+    finally:
+        os.umask(old)
+    assert {stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()} == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
 def test_what_a_save_returned_for_survives_kill_9(tmp_path):
     path, key = tmp_path / "checkpoints.sqlite", any_key()
-    order = {"address": {"path": str(path)}, "key": list(key.__dict__.values())}
     process = subprocess.Popen(
-        [sys.executable, str(COMPETITOR), json.dumps(order)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SAVES_FOR_EVER, str(path), key.session_id], stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "ready\n"
-    process.stdin.write("go\n")
-    process.stdin.flush()
     for _ in range(5):
         process.stdout.readline()
     process.kill()

@@ -1,4 +1,4 @@
-"""Creating the checkpoint table."""
+"""Creates the checkpoint table in DynamoDB."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from agentmem.errors import CheckpointStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-__all__ = ["create_table"]
 
 _KEYS = (("pk", "HASH"), ("sk", "RANGE"))
 _TTL_ATTRIBUTE = "expires_at"

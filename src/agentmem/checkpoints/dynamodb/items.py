@@ -1,4 +1,4 @@
-"""Checkpoints as DynamoDB items: the table's layout, and nothing that talks to DynamoDB.
+"""Turns checkpoints into DynamoDB items and back, without any call.
 
 | pk | sk | holds |
 |---|---|---|
@@ -28,20 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from agentmem.events.position import Position
-
-__all__ = [
-    "Item",
-    "Items",
-    "boundary_order",
-    "current_key",
-    "from_item",
-    "index_of",
-    "key_of",
-    "spill_prefix",
-    "spilled_keys",
-    "to_items",
-    "version_prefix",
-]
 
 Item = dict[str, Any]
 """A DynamoDB item: attribute names to attribute values."""

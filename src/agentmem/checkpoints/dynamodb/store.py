@@ -1,4 +1,4 @@
-"""Checkpoints in a DynamoDB table: for containers that compete for a session, and for audit.
+"""Stores checkpoints in a DynamoDB table, for containers that compete for a session, and for audit.
 
 ``dynamodb_items`` has the table's layout, ``dynamodb_table`` creates the table.
 """
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from agentmem.checkpoints.dynamodb.create import create_table
 from agentmem.checkpoints.dynamodb.items import (
     boundary_order,
     current_key,
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
     from agentmem.checkpoints.dynamodb.items import Item, Items
-
-__all__ = ["DynamoDBCheckpointStore", "create_table"]
 
 _DAY = 86_400
 
@@ -160,7 +157,7 @@ class DynamoDBCheckpointStore:
         return max(len(versions), 1 if answer.get("Attributes") else 0)
 
     def keys_of(self, memory_id: str, actor_id: str | None = None) -> list[CheckpointKey]:
-        """Return whose checkpoints there are in a memory, of one actor or of all. Scans the whole table.
+        """Return the keys of the checkpoints in a memory, of one actor or of all. Scans the whole table.
 
         Raises:
             CheckpointStoreError: The table does not answer.

@@ -1,4 +1,4 @@
-"""Calls to one DynamoDB table: batches finished, failures told with the table, the region and the remedy."""
+"""Calls one DynamoDB table: finishes batches, and names the table, the region and the remedy in errors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from agentmem.checkpoints.dynamodb.items import Item
-
-__all__ = ["Table"]
 
 _WRITE_BATCH, _READ_BATCH = 25, 100
 """Items a BatchWriteItem and a BatchGetItem take."""

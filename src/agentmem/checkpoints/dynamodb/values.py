@@ -1,36 +1,33 @@
-"""JSON values as DynamoDB attribute values and back, without loss in either direction.
+"""Turns JSON values into DynamoDB attribute values and back without loss.
 
-Plain JSON becomes DynamoDB's own types (S, N, BOOL, NULL, L, M), so a table can be read by eye and queried. Two escapes
-keep the rest: a JSON value DynamoDB cannot hold is stored as its text under ``$json``, and an attribute JSON has no
-form for (sets, binary) is handed out as the wire form under ``$attribute`` and written back as it was.
+Plain JSON becomes DynamoDB's own types, by boto3's serializer, so a table can be read by eye and queried. Two escapes
+keep the rest: a JSON value that DynamoDB cannot hold is stored as its text under ``$json``, and an attribute that JSON
+cannot hold (sets, binary) is read as its wire form under ``$attribute`` and written back as it was.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import contextlib
 import json
-import math
-from decimal import Decimal
+from base64 import b64decode, b64encode
+from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-__all__ = ["from_attribute", "to_attribute"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 _JSON = "$json"
 _ATTRIBUTE = "$attribute"
 
 _DEEPEST = 24
-"""Levels stored natively; DynamoDB takes 32 and the escapes need room below."""
-
-_LONGEST_INTEGER = 10**38
-"""DynamoDB numbers have 38 significant digits."""
+"""Levels stored as DynamoDB's own types; DynamoDB takes 32, those of the item around them included."""
 
 _SMALLEST, _LARGEST = 1e-130, 9.9e125
-"""The magnitudes DynamoDB takes."""
+"""The magnitudes of DynamoDB's numbers; boto3 lets a little more through."""
+
+_to_wire: Callable[[Any], Any] = TypeSerializer().serialize
+_from_wire: Callable[[Any], Any] = TypeDeserializer().deserialize
 
 
 def to_attribute(value: Any) -> dict[str, Any]:
@@ -42,126 +39,67 @@ def to_attribute(value: Any) -> dict[str, Any]:
     Raises:
         TypeError: The value is not JSON.
     """
-    if isinstance(value, dict) and set(value) == {_ATTRIBUTE}:
-        try:
-            return _bytes_from_text(value[_ATTRIBUTE])
-        except (TypeError, ValueError, AttributeError, binascii.Error):
-            return _as_json(value)
-    return _native(value, 0)
+    text = json.dumps(value)
+    try:
+        if isinstance(value, dict) and set(value) == {_ATTRIBUTE}:
+            foreign: dict[str, Any] = json.loads(json.dumps(value[_ATTRIBUTE]), object_hook=_with_bytes)
+            if from_attribute(foreign) == value:
+                return foreign
+        elif _fits(value):
+            attribute: dict[str, Any] = _to_wire(json.loads(text, parse_float=Decimal))
+            return attribute
+    except (AttributeError, DecimalException, TypeError, ValueError):
+        pass  # a number, a text or an attribute that DynamoDB refuses
+    return {"M": {_JSON: {"S": text}}}
 
 
 def from_attribute(attribute: Mapping[str, Any]) -> Any:
     """Return a DynamoDB attribute value as a JSON value; ``to_attribute`` of it is the same attribute again."""
-    value = _plain(attribute)
-    if _equal(to_attribute(value), attribute):
-        return value
-    return {_ATTRIBUTE: _bytes_to_text(attribute)}
-
-
-def _native(value: Any, depth: int) -> dict[str, Any]:  # noqa: PLR0911 - one for each type
-    match value:
-        case None:
-            return {"NULL": True}
-        case bool():
-            return {"BOOL": value}
-        case str():
-            return {"S": value} if _is_utf8(value) else _as_json(value)
-        case int():
-            return {"N": str(value)} if abs(value) < _LONGEST_INTEGER else _as_json(value)
-        case float():
-            fits = value == 0 or (math.isfinite(value) and _SMALLEST <= abs(value) <= _LARGEST)
-            return {"N": repr(value)} if fits else _as_json(value)
-        case list() | tuple():
-            return {"L": [_native(item, depth + 1) for item in value]} if depth < _DEEPEST else _as_json(value)
-        case dict():
-            plain = depth < _DEEPEST and all(isinstance(name, str) and name and _is_utf8(name) for name in value)
-            if not plain or set(value) in ({_JSON}, {_ATTRIBUTE}):
-                return _as_json(value)
-            return {"M": {name: _native(item, depth + 1) for name, item in value.items()}}
-        case _:
-            raise TypeError(f"a checkpoint field holds a {type(value).__name__}, which is not a JSON value")
-
-
-def _as_json(value: Any) -> dict[str, Any]:
-    return {"M": {_JSON: {"S": json.dumps(value)}}}
-
-
-def _is_utf8(text: str) -> bool:
+    content = _from_wire(attribute)
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _plain(attribute: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - one for each type
-    ((kind, value),) = attribute.items()
-    match kind:
-        case "S" | "BOOL":
+        value = json.loads(json.dumps(content, default=_number))
+        if isinstance(value, dict) and set(value) == {_JSON}:
+            value = json.loads(value[_JSON])
+        # Compared as Python values: DynamoDB has its own way to write a number.
+        if _from_wire(to_attribute(value)) == content:
             return value
-        case "NULL":
-            return None
-        case "N":
-            return _number(value)
-        case "L":
-            return [_plain(item) for item in value]
-        case "M":
-            if set(value) == {_JSON} and set(value[_JSON]) == {"S"}:
-                # An attribute of somebody else's may look the same without being JSON.
-                with contextlib.suppress(ValueError):
-                    return json.loads(value[_JSON]["S"])
-            return {name: _plain(item) for name, item in value.items()}
+    except (TypeError, ValueError):
+        pass  # no JSON, or somebody else's attribute that only looks like ours
+    return {_ATTRIBUTE: json.loads(json.dumps(attribute, default=lambda data: b64encode(data).decode()))}
+
+
+def _fits(value: Any, depth: int = 0) -> bool:
+    """Return whether DynamoDB's own types can hold a value; whether a number has too many digits, boto3 tells."""
+    match value:
+        case float():
+            return value == 0 or _SMALLEST <= abs(value) <= _LARGEST
+        case str():
+            value.encode()  # a lone surrogate is a ValueError
+            return True
+        case dict():
+            inside = [*value, *value.values()]
+            return (
+                depth < _DEEPEST and set(value) != {_JSON} and all(value) and all(_fits(i, depth + 1) for i in inside)
+            )
+        case list() | tuple():
+            return depth < _DEEPEST and all(_fits(item, depth + 1) for item in value)
         case _:
-            return None  # not JSON; from_attribute sees that it does not come back the same
+            return True
 
 
-def _number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+def _number(value: object) -> int | float:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} is not JSON")
+    text = str(value)
+    return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
-def _equal(one: Any, other: Any) -> bool:
-    """Compare attribute values; DynamoDB writes numbers its own way, so N is compared as a number."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        if set(one) != set(other):
-            return False
-        if set(one) == {"N"} and isinstance(one["N"], str) and isinstance(other["N"], str):
-            return Decimal(one["N"]) == Decimal(other["N"])
-        return all(_equal(item, other[name]) for name, item in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(_equal(*pair) for pair in zip(one, other, strict=True))
-    return bool(one == other)
-
-
-def _bytes_to_text(attribute: Mapping[str, Any]) -> dict[str, Any]:
-    ((kind, value),) = attribute.items()
-    match kind:
-        case "B":
-            return {"B": base64.b64encode(value).decode()}
-        case "BS":
-            return {"BS": [base64.b64encode(item).decode() for item in value]}
-        case "L":
-            return {"L": [_bytes_to_text(item) for item in value]}
-        case "M":
-            return {"M": {name: _bytes_to_text(item) for name, item in value.items()}}
+def _with_bytes(attribute: dict[str, Any]) -> dict[str, Any]:
+    """Decode binary data; in a wire form only ``B`` and ``BS`` stand directly before texts of it."""
+    match attribute:
+        case {"B": str(text)} if len(attribute) == 1:
+            return {"B": b64decode(text, validate=True)}
+        case {"BS": [str(), *_] as texts} if len(attribute) == 1:
+            return {"BS": [b64decode(text, validate=True) for text in texts]}
         case _:
-            return {kind: value}
-
-
-def _bytes_from_text(attribute: Mapping[str, Any]) -> dict[str, Any]:
-    ((kind, value),) = attribute.items()
-    match kind:
-        case "B":
-            return {"B": base64.b64decode(value, validate=True)}
-        case "BS":
-            return {"BS": [base64.b64decode(item, validate=True) for item in value]}
-        case "L":
-            return {"L": [_bytes_from_text(item) for item in value]}
-        case "M":
-            return {"M": {name: _bytes_from_text(item) for name, item in value.items()}}
-        case "S" | "N" | "BOOL" | "NULL" | "SS" | "NS":
-            return {kind: value}
-        case _:
-            raise ValueError(f"no DynamoDB type {kind!r}")
+            return attribute

@@ -1,4 +1,4 @@
-"""`agentmem chat`: a conversation in the terminal, with memory and compaction on."""
+"""Defines `agentmem chat`: a conversation in the terminal with memory and compaction."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ from agentmem.cli.output import progress
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
 
-__all__ = ["chat"]
-
-STAND_IN = "stand-in"
 DEFAULT_ACTOR = "me"
 SYSTEM_PROMPT = "You are a helpful assistant."
 
@@ -31,10 +28,10 @@ def chat(  # noqa: PLR0917 - typer makes an option of each
     model: Annotated[
         str,
         typer.Option(
-            help="A model id on Bedrock, 'ollama:NAME', or 'openai:NAME' for an OpenAI-compatible API; 'stand-in' "
-            "answers offline by quoting what it is given.",
+            help="A model id on Bedrock, 'ollama:NAME', or 'openai:NAME' for an OpenAI-compatible API; 'offline' "
+            "needs none and answers by quoting what it is given.",
         ),
-    ] = STAND_IN,
+    ] = "offline",
     base_url: Annotated[
         str | None,
         typer.Option(help="Where the API of ollama:NAME or openai:NAME is, such as http://127.0.0.1:8000/v1."),
@@ -60,10 +57,10 @@ def chat(  # noqa: PLR0917 - typer makes an option of each
     Example: agentmem chat --local ./.agentmem --actor ana --model ollama:llama3.2
     """
     from agentmem.cli.chat.conversation import Conversation
-    from agentmem.cli.chat.session import Chat
+    from agentmem.cli.chat.loop import Chat
+    from agentmem.cli.chat.providers import is_offline, open_model
     from agentmem.cli.chat.view import JsonView, TextView
     from agentmem.cli.errors import explained
-    from agentmem.cli.models import open_model
     from agentmem.scope.identity import new_session_id
 
     # Of an embedded memory, the region is only a name.
@@ -84,7 +81,7 @@ def chat(  # noqa: PLR0917 - typer makes an option of each
     )
     running.run()
     if not as_json:
-        given = {"local": config.local_path, "model": None if model == STAND_IN else model, "base-url": base_url}
+        given = {"local": config.local_path, "model": None if is_offline(model) else model, "base-url": base_url}
         again = "".join(f" --{name} {value}" for name, value in given.items() if value is not None)
         print(f"  [go on with: agentmem chat{again} --actor {actor} --session {conversation.session.session_id}]")
     if running.failures and not interactive:

@@ -1,4 +1,4 @@
-"""A conversation with memory and compaction on, and what happens in it; `agentmem chat` shows it on a terminal."""
+"""Holds a conversation with memory and compaction, and reports its events for `agentmem chat`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,7 @@ if TYPE_CHECKING:
     from agentmem.recall.recall import RecalledMessage
     from agentmem.records.retrieval import MemoryRecord
     from agentmem.session import MemorySession
-
-__all__ = [
-    "Compacted",
-    "Conversation",
-    "Happening",
-    "Retrieved",
-    "Status",
-    "Text",
-    "ToolCalled",
-    "Turn",
-]
+    from agentmem.session_manager.manager import CompactingSessionManager
 
 
 @dataclass(frozen=True)
@@ -74,7 +64,7 @@ class Compacted(Happening):
     """The context was compacted.
 
     Attributes:
-        trigger: What started it: ``threshold``, ``overflow`` or ``manual``.
+        trigger: The reason for it: ``threshold``, ``overflow`` or ``manual``.
         tokens_before: Tokens of the request before, as estimated.
         tokens_after: And after.
         folded: Messages folded into the summary.
@@ -103,7 +93,7 @@ class Status(Happening):
         saved: Messages saved since the conversation was opened.
         pending: Messages that are not saved yet.
         dropped: Messages given up.
-        error: What the last failed attempt to save said, or None.
+        error: The message of the last failed attempt to save, or None.
     """
 
     kind = "status"
@@ -134,15 +124,15 @@ class Turn(Status):
 
 
 class Conversation:
-    """An agent whose session is kept and compacted, with long-term memory, and an account of what happens.
+    """An agent with a stored and compacted session and long-term memory; it reports every event.
 
     Attributes:
-        session: Whose conversation, and which.
+        session: The session of the conversation.
         agent: The agent.
     """
 
     def __init__(self, session: MemorySession, model: Model, *, system_prompt: str) -> None:
-        """Open the session, restoring what there is.
+        """Open the session and restore its history.
 
         Raises:
             HistoryUnavailableError: The history could not be read.
@@ -167,7 +157,7 @@ class Conversation:
         self._request_tokens = 0
         self._retrieved: tuple[MemoryRecord, ...] = ()
         self._last: Compaction | None = None
-        self._in_view = _in_view(self.agent)
+        self._in_view = _in_view(self.agent, self._manager)
         # Around the session manager, which compacts last before the model.
         self.agent.add_hook(self._before_compaction, BeforeModelCallEvent, order=HookOrder.SDK_FIRST)
         self.agent.add_hook(self._before_model, BeforeModelCallEvent, order=HookOrder.SDK_LAST + 1)
@@ -218,7 +208,7 @@ class Conversation:
 
     def status(self) -> Status:
         """Return how the conversation stands."""
-        from agentmem.compaction.thresholds import Thresholds
+        from agentmem.compaction.budget import Thresholds
 
         saving = self._manager.status
         checkpoint = self._manager.checkpoint
@@ -234,7 +224,7 @@ class Conversation:
         )
 
     def recall(self, words: str) -> list[RecalledMessage]:
-        """Return what was said in this session about some words, best first, folded messages included.
+        """Return the messages of this session that match some words, best first, folded messages included.
 
         Raises:
             HistoryUnavailableError: The events could not be read.
@@ -262,7 +252,7 @@ class Conversation:
         Raises:
             CheckpointStoreError: The checkpoint could not be saved.
         """
-        self._in_view = _in_view(self.agent)
+        self._in_view = _in_view(self.agent, self._manager)
         if self._manager.compact(self.agent) is None:
             return None
         self._note_compaction()
@@ -271,7 +261,7 @@ class Conversation:
         return done if isinstance(done, Compacted) else None
 
     def close(self) -> None:
-        """Save what is not saved yet, of an interrupted turn too.
+        """Save all unsaved messages, also those of an interrupted turn.
 
         Raises:
             UnsentMessagesError: Some messages are still unacknowledged.
@@ -285,7 +275,7 @@ class Conversation:
     def _before_compaction(self, event: BeforeModelCallEvent) -> None:
         del event
         self._note_compaction()  # after a refusal of the model it was compacted already
-        self._in_view = _in_view(self.agent)
+        self._in_view = _in_view(self.agent, self._manager)
 
     def _before_model(self, event: BeforeModelCallEvent) -> None:
         del event
@@ -316,7 +306,7 @@ class Conversation:
         if done is None or done is self._last:
             return
         self._last = done
-        kept = _in_view(self.agent)
+        kept = _in_view(self.agent, self._manager)
         gone = tuple(text for tracking_id, text in self._in_view.items() if tracking_id not in kept)
         facts = {name: value for name, value in asdict(done).items() if name != "fits"}
         self._happened.append(Compacted(**facts, messages=gone))
@@ -329,13 +319,12 @@ class Conversation:
         return count_request(self.agent.messages, self.agent.system_prompt, tools)
 
 
-def _in_view(agent: Agent) -> dict[str, str]:
+def _in_view(agent: Agent, manager: CompactingSessionManager) -> dict[str, str]:
     """Return the beginnings of the messages the agent has in view, by tracking id."""
-    from agentmem.messages.summary_fence import without_summary
     from agentmem.messages.text import message_text
 
     return {
-        message["tracking_id"]: f"{message['role']}: {shortened(message_text(without_summary(message)), 60)}"
+        message["tracking_id"]: f"{message['role']}: {shortened(message_text(manager.without_summary(message)), 60)}"
         for message in agent.messages
     }
 

@@ -56,6 +56,7 @@ _UNJUDGED = 0.5
 _ASSISTANT, _RETOLD = 0.6, 0.5
 _ANSWERED, _WORKED = 0.5, 0.5
 _ASKS = 0.5
+_NOTHING = 0.08
 _NEAR = 0.3
 _QUESTION_MARKS = ("?", "？", "؟", "՞", ";")  # the last is the Greek question mark
 _CLOSERS = " \"'”’»」』)*_"
@@ -168,12 +169,11 @@ class _Collection:
 
     def _tell(self, passages: Sequence[_Passage], by: str, share: float) -> None:
         for one in passages:
+            worth = round(share * one.worth(by), 4)
+            if worth < _NOTHING:
+                continue  # an exclamation, thanks: nobody would look for it
             sure = max((judgement.confidence for judgement in one.judgements if judgement is not None), default=0.0)
-            self._put(
-                Statement(
-                    one.text, TOLD, 0, by, one.kind, round(sure, 4), round(share * one.worth(by), 4), one.source, one.at
-                )
-            )
+            self._put(Statement(one.text, TOLD, 0, by, one.kind, round(sure, 4), worth, one.source, one.at))
 
     def _note(self, call: Call) -> None:
         old = self.tools.get(call.name, ToolNote(call.name, 0))

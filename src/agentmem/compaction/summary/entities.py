@@ -5,6 +5,7 @@ By the form of the characters alone, so that it works in any language: there is 
 
 from __future__ import annotations
 
+import itertools
 import re
 
 MAX_VALUES = 24
@@ -14,10 +15,10 @@ _QUOTED = r"`[^`\n]{1,80}`|\"[^\"\n]{1,80}\"|“[^”\n]{1,80}”|„[^“\n]{1,
 _ADDRESS = r"https?://[^\s<>\"')\]]*[^\s<>\"')\].,;:!?]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 _PATH = r"(?<![\w/])(?:~|\.{1,2})?/?[\w.@-]*\w(?:/[\w.@-]*\w)+/?"
 _AMOUNT = r"[$€£¥₹₩]\s?\d[\d.,]*|\d[\d.,]*\s?[$€£¥₹₩%円元원]"
-# Letters and digits in one word, digits with inner punctuation, words joined by underscores: XEHM4B, 2026-05-04, max_size.
+# Letters and digits in one word, digits with inner punctuation, words joined by underscores: XEHM4B, 2026-05-04, a_b.
 _MIXED = r"(?<!\w)(?=[^\W_]*[-_./:]?\w*\d)[^\W_](?:[\w.:/-]*[^\W_])?|[^\W\d_]+(?:_[^\W_]+)+"
 _CAPITALS = r"(?<!\w)[A-Z]{2,}(?!\w)"
-_VALUE = re.compile("|".join((_QUOTED, _ADDRESS, _AMOUNT, _PATH, _MIXED, _CAPITALS)))
+_VALUE = re.compile(f"{_QUOTED}|{_ADDRESS}|{_AMOUNT}|{_PATH}|{_MIXED}|{_CAPITALS}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
@@ -37,9 +38,7 @@ def names_in(text: str) -> int:
     German writes every noun so; that is why this only counts and nothing is decided by one word.
     """
     words = list(_WORD.finditer(text))
-    return sum(
-        1 for before, word in zip(words, words[1:], strict=False) if word[0][:1].isupper() and before[0] != word[0]
-    )
+    return sum(1 for before, word in itertools.pairwise(words) if word[0][:1].isupper() and before[0] != word[0])
 
 
 def letters_in(text: str) -> int:

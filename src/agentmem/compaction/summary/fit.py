@@ -13,11 +13,11 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agentmem.checkpoints.summary import DONE, HELD, OPEN, Statement, Summary
+from agentmem.checkpoints.summary import DONE, HELD, OPEN, TITLES, Statement, Summary
 from agentmem.compaction.summary.entities import values_of, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 HELD_SHARE = 0.4
 """Share of the room that only requests that hold may take."""
@@ -47,10 +47,10 @@ def fit(summary: Summary, max_tokens: int, count: Callable[[str], int]) -> Summa
     if count(summary.render()) <= max_tokens:
         return summary
     summary = _with_fewer_tools(summary, int(TOOL_SHARE * max_tokens), count)
-    bare = replace(summary, statements=())
-    room = max_tokens - count(bare.render()) - _HEADINGS
-    costs = {one.order: count(f"- {one.line(dated=True)}\n") for one in summary.statements}
-    kept = _chosen(summary.statements, costs, room, int(HELD_SHARE * max_tokens))
+    bare = replace(summary, statements=(), gave_way=10_000, held_gave_way=1_000)
+    selection = _Selection(count, max_tokens - count(bare.render()))
+    selection.choose(summary.statements, int(HELD_SHARE * max_tokens))
+    kept = selection.kept
     chosen = _with(summary, kept)
     # The parts were counted one by one; what the whole takes decides.
     while kept and count(chosen.render()) > max_tokens:
@@ -59,72 +59,77 @@ def fit(summary: Summary, max_tokens: int, count: Callable[[str], int]) -> Summa
     return _without_the_rest(chosen, max_tokens, count)
 
 
-_HEADINGS = 60
-"""Tokens of the headings and of the lines that count what gave way."""
+class _Selection:
+    """Statements chosen so far, the most important first, and the tokens that are left."""
 
+    def __init__(self, count: Callable[[str], int], room: int) -> None:
+        self._count = count
+        self._room = room
+        self._costs: dict[int, int] = {}
+        self._words: dict[int, frozenset[str]] = {}
+        self._said: set[str] = set()
+        self._titled: set[str] = set()
+        self.kept: list[Statement] = []
 
-def _chosen(statements: Sequence[Statement], costs: dict[int, int], room: int, reserved: int) -> list[Statement]:
-    """Choose statements, the most important first."""
-    kept: list[Statement] = []
-    held = sorted((one for one in statements if one.section == HELD), key=lambda one: (-one.sure, -one.order))
-    used = 0
-    for one in held:
-        if used + costs[one.order] <= min(reserved, room):
-            kept.append(one)
-            used += costs[one.order]
-    newest = max((one for one in statements if one.section in (OPEN, DONE)), key=lambda one: one.order, default=None)
-    first = [one for one in statements if one.section == OPEN or one is newest]
-    for one in sorted(first, key=lambda one: -one.order):
-        if used + costs[one.order] <= room:
-            kept.append(one)
-            used += costs[one.order]
-    done = [one for one in statements if one.section == DONE and one not in first]
-    others = [one for one in statements if one.section != HELD and one not in first]
-    for candidates, most in ((done, int(DONE_SHARE * room)), (others, room)):
-        left = [one for one in candidates if one not in kept]
-        for one in _by_gain(left, costs, min(most, room - used)):
-            kept.append(one)
-            used += costs[one.order]
-    for one in held:  # what the others left
-        if one not in kept and used + costs[one.order] <= room:
-            kept.append(one)
-            used += costs[one.order]
-    return kept
+    def choose(self, statements: Sequence[Statement], reserved: int) -> None:
+        """Choose: surest requests that hold, what is open, the last request, what adds most, what then still fits."""
+        self._costs = {one.order: self._count(f"- {one.line(dated=True)}\n") for one in statements}
+        self._words = {one.order: words_of(f"{one.text} {one.outcome}") for one in statements}
+        held = sorted((one for one in statements if one.section == HELD), key=lambda one: (-one.sure, -one.order))
+        self._take(held, reserved)
+        requests = [one for one in statements if one.section in (OPEN, DONE)]
+        newest = max(requests, key=lambda one: one.order, default=None)
+        first = [one for one in reversed(requests) if one.section == OPEN or one is newest]
+        self._take(first, self._room)
+        others = [one for one in statements if one.section != HELD and one not in first]
+        done = [one for one in others if one.section == DONE]
+        self._take(self._by_gain(done), int(DONE_SHARE * self._room))
+        left = [one for one in others if one not in self.kept]
+        self._take(self._by_gain(left), self._room)
+        self._take([one for one in held if one not in self.kept], self._room)
 
+    def _take(self, candidates: Iterable[Statement], most: int) -> None:
+        """Take candidates in order, each that fits in what is left and in a share of it."""
+        for one in candidates:
+            cost = self._costs[one.order]
+            if one.section not in self._titled:
+                cost += self._count(f"{TITLES.get(one.section, one.section)}:\n")
+            if cost > min(most, self._room):
+                continue
+            most -= cost
+            self._room -= cost
+            self._titled.add(one.section)
+            self._said |= self._words[one.order]
+            self.kept.append(one)
 
-def _by_gain(statements: Sequence[Statement], costs: dict[int, int], room: int) -> Iterable[Statement]:
-    """Choose greedily by what each statement adds for its cost; what it adds only shrinks, so a heap is enough."""
-    words = {one.order: words_of(f"{one.text} {one.outcome}") for one in statements}
-    frequency = Counter(word for said in words.values() for word in said)
-    rarity = {word: math.log(1 + len(statements) / seen) for word, seen in frequency.items()}
-    newest = max((one.order for one in statements), default=0)
-    covered: set[str] = set()
+    def _by_gain(self, statements: Sequence[Statement]) -> Iterator[Statement]:
+        """Give statements in the order of what each adds, for its cost, to those that are kept.
 
-    def gain(one: Statement) -> float:
-        said = words[one.order]
-        mass = sum(rarity[word] for word in said)
-        new = sum(rarity[word] for word in said - covered)
-        recency = 0.5 ** ((newest - one.order) / _HALF_LIFE)
-        fresh = new / mass if mass else 0.0
-        return float(one.weight * recency * fresh * math.sqrt(new / costs[one.order]))
+        What a statement adds only shrinks, so the best of a heap is best if it still is after it was weighed again.
+        """
+        frequency = Counter(word for one in statements for word in self._words[one.order])
+        rarity = {word: math.log(1 + len(statements) / seen) for word, seen in frequency.items()}
+        newest = max((one.order for one in statements), default=0)
+        by_order = {one.order: one for one in statements}
 
-    by_order = {one.order: one for one in statements}
-    heap = [(-gain(one), -one.order) for one in statements]
-    heapq.heapify(heap)
-    while heap:
-        _, place = heapq.heappop(heap)
-        one = by_order[-place]
-        if costs[one.order] > room:
-            continue
-        now = gain(one)
-        if heap and now < -heap[0][0] - 1e-9:
-            heapq.heappush(heap, (-now, place))
-            continue
-        if now <= 0:
-            continue
-        room -= costs[one.order]
-        covered |= words[one.order]
-        yield one
+        def gain(one: Statement) -> float:
+            said = self._words[one.order]
+            mass = sum(rarity[word] for word in said)
+            new = sum(rarity[word] for word in said - self._said)
+            recency = 0.5 ** ((newest - one.order) / _HALF_LIFE)
+            fresh = new / mass if mass else 0.0
+            return float(one.weight * recency * fresh * math.sqrt(new / self._costs[one.order]))
+
+        heap = [(-gain(one), -one.order) for one in statements]
+        heapq.heapify(heap)
+        while heap:
+            _, place = heapq.heappop(heap)
+            one = by_order[-place]
+            now = gain(one)
+            if heap and now < -heap[0][0] - 1e-9:
+                heapq.heappush(heap, (-now, place))
+            elif now > 0:
+                yield one
 
 
 def _without_repetition(summary: Summary) -> Summary:

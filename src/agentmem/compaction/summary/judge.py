@@ -42,7 +42,7 @@ class Judge:
         """Judge with an encoder.
 
         Args:
-            encoder: ``"packaged"``, which is loaded in the background; an encoder of your own; or None to judge nothing.
+            encoder: ``"packaged"``, which is loaded in the background; an encoder of your own; None to judge nothing.
             keep: Plain words for what is to be kept.
             prototypes: Further sample sentences by kind.
         """

@@ -1,4 +1,4 @@
-"""Waiting until long-term memories have been extracted.
+"""Waits until long-term memories have been extracted.
 
 Extraction takes 10 to 90 seconds, and a namespace is rarely empty, so the question is what is *new* in it. The logic is
 in `agentmem.records.waiting.polling` and `agentmem.records.waiting.marks`; here are the two ways to run it.
@@ -10,9 +10,9 @@ import asyncio
 import inspect
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, Unpack, runtime_checkable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,6 +28,7 @@ from agentmem.records.waiting.marks import (
     place_key,
     place_parameters,
 )
+from agentmem.records.waiting.options import WaitOptions, with_defaults
 from agentmem.records.waiting.pausing import pause, pause_async
 from agentmem.records.waiting.polling import (
     JOB_PAGES,
@@ -41,17 +42,13 @@ from agentmem.records.waiting.polling import (
     WaitProgress,
 )
 
-__all__ = ["BoundSession", "Mark", "WaitProgress", "take_mark", "wait_for_memories", "wait_for_memories_async"]
-
 QUERY_LIMIT = 10_000
 """Most characters of a query (botocore: `SearchCriteriaSearchQueryString`)."""
-
-Steps: TypeAlias = Generator[Step, Any, list[Record]]
 
 
 @runtime_checkable
 class BoundSession(Protocol):
-    """What waiting needs of a `MemorySession`."""
+    """The part of a `MemorySession` that waiting needs."""
 
     @property
     def memory_id(self) -> str:
@@ -80,16 +77,7 @@ def wait_for_memories(  # noqa: PLR0917 - the signature people know from the SDK
     query: str | None = None,
     max_wait: float = 60.0,
     poll_interval: float = 5.0,
-    *,
-    top_k: int = 3,
-    since: Since | None = None,
-    min_count: int = 1,
-    until: Callable[[list[Record]], object] | None = None,
-    match: Match = "exact",
-    raise_on_timeout: bool = False,
-    on_poll: Callable[[WaitProgress], object] | None = None,
-    sleep: Callable[[float], object] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
+    **options: Unpack[WaitOptions],
 ) -> list[Record]:
     """Wait until there are long-term memory records, or new ones, in a namespace.
 
@@ -101,27 +89,16 @@ def wait_for_memories(  # noqa: PLR0917 - the signature people know from the SDK
         memory_client: A `MemoryClient`, a boto3 `bedrock-agentcore` client, or a `MemorySession`.
         memory_id: Id of the memory; None with a session, which has its own.
         namespace: The resolved namespace, such as `/users/user123/facts/`; with a session also a configured name.
-        query: What to search for; the records come best first, at most `top_k` (or `min_count`, if more). None
+        query: The text to search for; the records come best first, at most `top_k` (or `min_count`, if more). None
             lists the namespace, and all records count.
         max_wait: Seconds to wait, 0 or more; 0 looks once, at everything.
         poll_interval: Seconds between polls, above 0.
-        top_k: Most records returned for a query, 1 to 100.
-        since: From when on a record is new: a datetime with a time zone, an event as `create_event` returns it, an
-            event id, or a `Mark`, which is the exact way. A record rewritten since is new too, one deleted is not.
-            For a time or an event the service's clock is compared with the one that made it. None counts whatever
-            is there.
-        min_count: How many records are enough, 1 or more.
-        until: Says whether the records are what is waited for, in addition to their number.
-        match: `exact`, or `path` (`prefix` is the same) for the namespace and everything below it.
-        raise_on_timeout: Whether to raise when the time is up.
-        on_poll: Called after every poll.
-        sleep: How to pause, in seconds; a test may move a frozen clock instead. The default lets the embedded service
-            of `agentmem.testing` pass the time without sleeping.
-        clock: Seconds, never going back. It may stand still: pauses count as they were asked for.
+        **options: `top_k`, `since`, `min_count`, `until`, `match`, `raise_on_timeout`, `on_poll`, `sleep` and `clock`;
+            see `WaitOptions`.
 
     Returns:
         The records as boto3 returns them (`memoryRecordId`, `content`, `createdAt`, `score` with a query, ...). Empty
-        when the time was up: what is returned is always what was waited for.
+        when the time was up: returned records always satisfy the wait.
 
     Raises:
         MemoryWaitTimeout: The time was up, and `raise_on_timeout` was set.
@@ -130,11 +107,12 @@ def wait_for_memories(  # noqa: PLR0917 - the signature people know from the SDK
         ConfigurationError: An argument is malformed.
         ClientError: The service refused the request (access, validation, no such memory).
     """
+    chosen = with_defaults(options, "wait_for_memories", sleep=time.sleep)
     question, client = _prepare(
-        memory_client, memory_id, namespace, query=query, max_wait=max_wait, poll_interval=poll_interval, top_k=top_k,
-        since=since, min_count=min_count, until=until, match=match, raise_on_timeout=raise_on_timeout,
-    )  # fmt: skip
-    steps = Wait(question, clock).run()
+        memory_client, memory_id, namespace, chosen, query=query, max_wait=max_wait, poll_interval=poll_interval
+    )
+    on_poll, sleep = chosen["on_poll"], chosen["sleep"]
+    steps = Wait(question, chosen["clock"]).run()
     try:
         step = next(steps)
         while True:
@@ -158,16 +136,7 @@ async def wait_for_memories_async(  # noqa: PLR0917 - the signature people know 
     query: str | None = None,
     max_wait: float = 60.0,
     poll_interval: float = 5.0,
-    *,
-    top_k: int = 3,
-    since: Since | None = None,
-    min_count: int = 1,
-    until: Callable[[list[Record]], object] | None = None,
-    match: Match = "exact",
-    raise_on_timeout: bool = False,
-    on_poll: Callable[[WaitProgress], object] | None = None,
-    sleep: Callable[[float], object] = asyncio.sleep,
-    clock: Callable[[], float] = time.monotonic,
+    **options: Unpack[WaitOptions],
 ) -> list[Record]:
     """Wait as `wait_for_memories` does, without blocking the event loop.
 
@@ -177,18 +146,10 @@ async def wait_for_memories_async(  # noqa: PLR0917 - the signature people know 
         memory_client: See `wait_for_memories`, also for all that follow.
         memory_id: Id of the memory.
         namespace: The namespace.
-        query: What to search for.
+        query: The text to search for.
         max_wait: Seconds to wait.
         poll_interval: Seconds between polls.
-        top_k: Most records returned for a query.
-        since: From when on a record is new.
-        min_count: How many records are enough.
-        until: Says whether the records are what is waited for.
-        match: How the namespace is matched.
-        raise_on_timeout: Whether to raise when the time is up.
-        on_poll: Called after every poll; may be a coroutine function.
-        sleep: How to pause; may be a coroutine function, as by default, or not.
-        clock: Seconds, never going back.
+        **options: See `WaitOptions`.
 
     Returns:
         The records; empty when the time was up.
@@ -199,11 +160,12 @@ async def wait_for_memories_async(  # noqa: PLR0917 - the signature people know 
         ConfigurationError: An argument is malformed.
         ClientError: The service refused the request.
     """
+    chosen = with_defaults(options, "wait_for_memories_async", sleep=asyncio.sleep)
     question, client = _prepare(
-        memory_client, memory_id, namespace, query=query, max_wait=max_wait, poll_interval=poll_interval, top_k=top_k,
-        since=since, min_count=min_count, until=until, match=match, raise_on_timeout=raise_on_timeout,
-    )  # fmt: skip
-    steps = Wait(question, clock).run()
+        memory_client, memory_id, namespace, chosen, query=query, max_wait=max_wait, poll_interval=poll_interval
+    )
+    on_poll, sleep = chosen["on_poll"], chosen["sleep"]
+    steps = Wait(question, chosen["clock"]).run()
     try:
         step = next(steps)
         while True:
@@ -237,7 +199,7 @@ def take_mark(
     actor_id: str | None = None,
     session_id: str | None = None,
 ) -> Mark:
-    """Note what namespaces hold now, to wait later for what is new.
+    """Note the present records of namespaces, to wait later for new ones.
 
     Every page of every namespace is read, so take it of the namespaces you will wait for.
 
@@ -246,7 +208,7 @@ def take_mark(
         memory_id: Id of the memory; None with a session.
         namespaces: The resolved namespaces; with a session also configured names.
         match: `exact`, or `path` (`prefix`) for everything at and below each of them.
-        actor_id: Whose failed extraction jobs end a wait; a session's own by default.
+        actor_id: The actor whose failed extraction jobs end a wait; by default the session's.
         session_id: And of which session.
 
     Returns:
@@ -299,21 +261,17 @@ def _prepare(
     memory_client: Any,
     memory_id: str | None,
     namespace: str,
+    options: WaitOptions,
     *,
     query: object,
     max_wait: float,
     poll_interval: float,
-    top_k: int,
-    since: Since | None,
-    min_count: int,
-    until: Callable[[list[Record]], object] | None,
-    match: Match,
-    raise_on_timeout: bool,
 ) -> tuple[Question, Any]:
     client, session = _data_client(memory_client), _session_of(memory_client)
     memory = _memory_id(memory_id, session)
     namespace = _checked_namespace(namespace, session)
-    match = _checked_match(match)
+    top_k, since, min_count = options["top_k"], options["since"], options["min_count"]
+    match = _checked_match(options["match"])
     text = _checked_query(query)
     _number("max_wait", max_wait, max_wait >= 0, "0 or more seconds")
     _number("poll_interval", poll_interval, poll_interval > 0, "more than 0 seconds")
@@ -324,8 +282,8 @@ def _prepare(
     )
     novelty = Novelty.of(since, memory, namespace, match)
     question = Question(
-        memory, namespace, text, float(max_wait), float(poll_interval), top_k, min_count, until, match,
-        raise_on_timeout, novelty, _job_scope(since, novelty, session),
+        memory, namespace, text, float(max_wait), float(poll_interval), top_k, min_count, options["until"], match,
+        options["raise_on_timeout"], novelty, _job_scope(since, novelty, session),
         has_control=hasattr(memory_client, "gmcp_client"),
     )  # fmt: skip
     return question, client

@@ -1,0 +1,146 @@
+"""Reaches what Strands and the AgentCore SDK keep private or do not document, each thing in one function.
+
+Nothing else in the package does. tests/test_strands_compat.py holds Strands and the SDK to each of these and says in a
+sentence what has changed when one no longer stands; written for strands-agents 1.62 and bedrock-agentcore 1.25.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
+    from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
+    from strands.agent.agent import Agent
+    from strands.agent.conversation_manager import ConversationManager
+    from strands.types.content import Message
+    from strands.types.tools import ToolGenerator, ToolResult, ToolSpec
+
+_Owner = TypeVar("_Owner")
+
+
+def session_manager_of(agent: Agent) -> AgentCoreMemorySessionManager | None:
+    """Return the session manager that keeps an agent's session in AgentCore Memory, the SDK's or ours, if any.
+
+    Uses ``Agent._session_manager``: an agent has no public way to tell; ag-ui-strands reads the same attribute.
+    """
+    from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
+
+    manager = agent._session_manager  # noqa: SLF001
+    return manager if isinstance(manager, AgentCoreMemorySessionManager) else None
+
+
+def has_context_manager(agent: Agent) -> bool:
+    """Return whether an agent was made with ``context_manager=``.
+
+    Uses ``Agent._context_manager``: the argument is kept nowhere else.
+    """
+    return agent._context_manager is not None  # noqa: SLF001
+
+
+def is_default_conversation_manager(manager: ConversationManager) -> bool:
+    """Return whether a conversation manager is the one that an agent gets unasked.
+
+    Compares all attributes with those of a new ``SlidingWindowConversationManager()``, most of which are private: the
+    agent does not keep whether it was given one.
+    """
+    from strands.agent.conversation_manager import SlidingWindowConversationManager
+
+    fresh = SlidingWindowConversationManager()
+    return type(manager) is type(fresh) and vars(manager) == vars(fresh)
+
+
+def hook_providers_of(agent: Agent, kind: type[_Owner]) -> list[_Owner]:
+    """Return the hook providers of a kind that an agent was given, which must listen to ``AfterInvocationEvent``.
+
+    Uses ``__self__`` of the registered callbacks: the registry keeps the bound methods and not the providers.
+    """
+    from strands.hooks import AfterInvocationEvent
+
+    callbacks = agent.hooks.get_callbacks_for(AfterInvocationEvent(agent=agent))
+    owners = (getattr(callback, "__self__", None) for callback in callbacks)
+    return [owner for owner in owners if isinstance(owner, kind)]
+
+
+def is_structured_output_prompt(message: Message) -> bool:
+    """Return whether Strands itself said this to make the model call its structured output tool.
+
+    Uses ``strands.tools.structured_output.DEFAULT_STRUCTURED_OUTPUT_PROMPT``: the message carries no other mark.
+    """
+    from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
+
+    return [block.get("text") for block in message["content"]] == [DEFAULT_STRUCTURED_OUTPUT_PROMPT]
+
+
+def normalized_tool_spec(spec: ToolSpec) -> ToolSpec:
+    """Return a tool specification as Strands sends it.
+
+    Uses ``strands.tools.tools.normalize_tool_spec``, which the tool registry applies to every specification.
+    """
+    from strands.tools.tools import normalize_tool_spec
+
+    return normalize_tool_spec(spec)
+
+
+async def tool_result_stream(result: ToolResult) -> ToolGenerator:
+    """Yield a finished result the way an ``AgentTool.stream`` has to.
+
+    Uses ``strands.types._events.ToolResultEvent``: the only event that ends a tool's stream, and in a private module.
+    """
+    from strands.types._events import ToolResultEvent
+
+    yield ToolResultEvent(result)
+
+
+def legacy_agent_actor(agent_id: str) -> str:
+    """Return the actor under which older versions of the SDK kept an agent's state.
+
+    Uses ``LEGACY_AGENT_PREFIX`` of the SDK's session manager module.
+    """
+    from bedrock_agentcore.memory.integrations.strands.session_manager import LEGACY_AGENT_PREFIX
+
+    return f"{LEGACY_AGENT_PREFIX}{agent_id}"
+
+
+def set_up_without_calls(manager: AgentCoreMemorySessionManager, config: AgentCoreMemoryConfig) -> None:
+    """Set what the inherited methods of a session manager rely on, in place of the SDK's constructor.
+
+    The constructor makes four boto3 clients and reads the session with filtered calls, which cost the past and may lag
+    a write. There is no public way to leave that out.
+
+    Args:
+        manager: A session manager whose constructor was not run.
+        config: The SDK's configuration of its session.
+    """
+    from strands.types.session import Session, SessionType
+
+    manager.config = config
+    manager.persistence_mode = config.persistence_mode
+    manager.session_id = config.session_id
+    manager.session_repository = manager
+    manager.session = Session(session_id=config.session_id, session_type=SessionType.AGENT)
+    manager.has_existing_agent = False
+    manager._timestamp_lock = threading.Lock()  # noqa: SLF001
+    manager._last_timestamp = None  # noqa: SLF001
+    manager._agent_created_at_cache = {}  # noqa: SLF001
+
+
+_MIXING = ("anthropic", "claude", "nova")
+
+
+def keeps_results_apart(model: object) -> bool:
+    """Tell whether a model of Bedrock's refuses tool results and anything else in one message.
+
+    Claude and Nova take both; others answer "Conversation blocks and tool result blocks cannot be provided in the same
+    turn". A model id that names no vendor, such as a profile's ARN, counts as one that takes both.
+
+    Args:
+        model: A Strands model.
+    """
+    from strands.models.bedrock import BedrockModel
+
+    if not isinstance(model, BedrockModel):
+        return False
+    name = str(model.get_config().get("model_id", "")).lower()
+    return not name.startswith("arn:") and "." in name and not any(vendor in name for vendor in _MIXING)

@@ -1,0 +1,11 @@
+from agentmem.testing.dynamodb import LocalDynamoDB as LocalDynamoDB
+from agentmem.testing.model_base import ModelRequest as ModelRequest
+from agentmem.testing.offline_model import OfflineModel as OfflineModel
+from agentmem.testing.scripted_model import Overflow as Overflow
+from agentmem.testing.scripted_model import Reply as Reply
+from agentmem.testing.scripted_model import ScriptedModel as ScriptedModel
+from agentmem.testing.scripted_model import ScriptExhaustedError as ScriptExhaustedError
+from agentmem.testing.scripted_model import ScriptItem as ScriptItem
+from agentmem.testing.scripted_model import Throttle as Throttle
+from agentmem.testing.scripted_model import ToolCall as ToolCall
+from agentmem.testing.stepped_memory import SteppedMemory as SteppedMemory
