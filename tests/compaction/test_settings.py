@@ -177,7 +177,8 @@ def test_a_summary_that_is_too_long_is_cut_to_its_room(session):
 
 
 def test_a_narrative_is_written_by_the_agents_second_model(session):
-    second = ScriptedModel(default="The user looks at one gate after the other.")
+    told = {"narrative": "The user looks at one gate after the other.", "quotes": []}
+    second = ScriptedModel(default=ToolCall("ConversationSummary", told))
     manager = session.manager(compaction=CompactionConfig(token_threshold=THRESHOLD, summarizer="model"))
     agent = session.agent(manager, tools=[weather], aux_model=second)
     for number in range(12):

@@ -22,6 +22,9 @@ DONE = "done"
 TOLD = "told"
 """Everything else that was worth keeping."""
 
+QUOTED = "quoted"
+"""Kind of a statement that a model chose and that was found in its message."""
+
 TITLES = {
     HELD: "Asked to hold",
     OPEN: "Asked, no outcome yet",
@@ -45,7 +48,7 @@ class Statement:
         section: One of the keys of `TITLES`; sections of a future format are shown under their own name.
         order: Position in the conversation; higher is newer.
         by: `user` or `assistant`.
-        kind: Kind of the passage as it was judged (`agentmem.meaning`), such as ``prohibition``; empty when it was not.
+        kind: Kind of the passage as it was judged (`agentmem.meaning`), such as ``prohibition``; `QUOTED`; or empty.
         sure: How sure the judgement is, 0 to 1.
         weight: Worth under a budget, about 0 to 2.
         source: Handle of the message it is from.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from agentmem.checkpoints.summary import DONE, HELD, OPEN, TOLD, Statement, Summary, ToolNote
+from agentmem.checkpoints.summary import DONE, HELD, OPEN, QUOTED, TOLD, Statement, Summary, ToolNote
 from agentmem.compaction.summary.entities import letters_in, names_in, values_of
 from agentmem.compaction.summary.exchanges import exchanges_of
 from agentmem.messages.text import clip
@@ -232,9 +232,13 @@ class _Collection:
         return self.statements[-1]
 
     def _settle(self) -> None:
-        """Close what was answered by a question and not come back to: its outcome is that question."""
+        """Close what was answered by a question and not come back to: its outcome is that question.
+
+        What a model quoted as open stays so, whatever was answered to it.
+        """
         self.statements = [
-            replace(one, section=DONE) if one.section == OPEN and one.outcome else one for one in self.statements
+            replace(one, section=DONE) if one.section == OPEN and one.outcome and one.kind != QUOTED else one
+            for one in self.statements
         ]
 
     def _last_request(self) -> Statement | None:
