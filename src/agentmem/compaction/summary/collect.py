@@ -189,8 +189,7 @@ class _Collection:
     ) -> set[str]:
         """Give a request its outcome, as far as there is one; return the sentences of the answer that it holds."""
         last = self._last_request()
-        alone = sum(letters_in(text.text) for text in exchange.asked) >= SHORT
-        goes_on = last is not None and ((not requests and last.section == OPEN) or (exchange.asked and not alone))
+        goes_on = last is not None and _goes_on(exchange, requests, last)
         if last is not None and (goes_on or not exchange.asked):
             request = last
         elif requests or (exchange.calls and exchange.asked):
@@ -247,6 +246,15 @@ class _Collection:
     def _put(self, statement: Statement) -> None:
         self.statements.append(replace(statement, order=self.next_order))
         self.next_order += 1
+
+
+def _goes_on(exchange: Exchange, requests: Sequence[_Passage], last: Statement) -> bool:
+    """Whether the user's words answer a question, agree or add to the last request, instead of asking anew."""
+    letters = sum(letters_in(text.text) for text in exchange.asked)
+    if requests:
+        named = any(values_of(one.text) for one in requests)
+        return last.section == OPEN and not named and letters < 2 * SHORT
+    return last.section == OPEN or (bool(exchange.asked) and letters < SHORT)
 
 
 def _order(statement: Statement) -> int:
