@@ -308,9 +308,11 @@ def test_a_later_quote_replaces_an_earlier_one_when_the_model_says_so() -> None:
 
 
 def test_a_quote_replaces_one_of_the_summary_so_far() -> None:
-    old, new = said("Always write reports in French."), said("Reports are to be in Polish from now on.")
-    first = summarize(answer(), [old])
-    assert [one.text for one in first.of_section(HELD)] == ["Always write reports in French."]
+    new = said("Reports are to be in Polish from now on.")
+    old = Statement(
+        "Always write reports in French.", HELD, 0, kind="standing_request", sure=0.8, source="0123456789ab"
+    )
+    first = Summary(statements=(old,))
     second = summarize(answer("Reports.", quote(2, new, replaces=1)), [new], previous=first)
     assert [one.text for one in second.of_section(HELD)] == ["Reports are to be in Polish from now on."]
 
