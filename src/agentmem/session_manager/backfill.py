@@ -14,6 +14,7 @@ from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.restore import read_session
 from agentmem.checkpoints.summary import Summary
+from agentmem.compaction.summary.exchanges import with_time
 from agentmem.errors import CheckpointConflictError
 from agentmem.events.reader import in_order
 from agentmem.messages.summary_fence import count_in_fence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
     from agentmem.checkpoints.restore import RestoredSession
-    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.compaction.summary.summarizer import Summarizer
     from agentmem.events.codec import LoggedMessage
     from agentmem.events.position import Position
     from agentmem.events.reader import EventReader
@@ -159,7 +160,12 @@ class Backfill:
             version=1 if last is None else last.version + 1,
             boundary=boundary,
             settings=self.settings,
-            summary=self.summarizer.summarize(previous, messages, max_tokens=self.summary_tokens, count=count_in_fence),
+            summary=self.summarizer.summarize(
+                previous,
+                [with_time(one.message, one.at) for one in folded],
+                max_tokens=self.summary_tokens,
+                count=count_in_fence,
+            ),
             folded_messages=len(folded) + (0 if last is None else last.folded_messages),
             index=tuple(
                 index_entry(replace(one, message=said))
