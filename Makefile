@@ -21,7 +21,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 # first leaves out, so that `make test test-all` runs each test of the two once.
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist worksteal
 FAST := -m 'not slow'
-THOROUGH := -m 'slow or hypothesis' --hypothesis-profile thorough
+THOROUGH := -m 'slow or hypothesis or counted' --hypothesis-profile thorough
 
 # The tests start many processes, and with bytecode that is kept each of them starts a second sooner.
 unexport PYTHONDONTWRITEBYTECODE
@@ -47,7 +47,7 @@ test: $(READY)
 	@$(PYTEST) $(FAST)
 
 test-all: test $(READY_FOR_ALL)
-	@$(PYTEST) $(THOROUGH)
+	@AGENTMEM_SOAK=1 $(PYTEST) $(THOROUGH)
 
 test-aws: $(READY)
 	@AGENTMEM_TEST_AWS=1 $(BIN)/python -m pytest -q -rs tests/local/test_official_clients.py
@@ -78,8 +78,8 @@ $(READY): $(PINNED)
 	@touch $@
 
 $(READY_FOR_ALL): $(READY)
-	@echo "Adding what builds the documentation and runs the notebooks to $(VENV); this happens once."
-	$(call install,$(VENV),.[dev$(COMMA)docs$(COMMA)notebooks])
+	@echo "Adding what builds the documentation, runs the notebooks and drives a browser to $(VENV); this happens once."
+	$(call install,$(VENV),.[dev$(COMMA)docs$(COMMA)notebooks$(COMMA)browser])
 	@touch $@
 
 ifdef UV
@@ -108,7 +108,7 @@ endef
 constraints:
 	$(call new,.fresh,the newest release of everything)
 	@$(if $(UV),$(UV) pip install --quiet --python .fresh,.fresh/bin/python -m pip install --quiet) \
-		--editable '.[dev,docs,notebooks]'
+		--editable '.[dev,docs,notebooks,browser]'
 	@{ echo "# Exact versions of everything an environment can hold; written by \`make constraints\`."; \
 		$(if $(UV),$(UV) pip freeze --python .fresh,.fresh/bin/python -m pip freeze) --exclude-editable; \
 		} > constraints.txt

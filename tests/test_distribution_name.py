@@ -23,7 +23,7 @@ INSTALLS = re.compile(
     r"\b(?:pip3?|uv|uvx|pipx|poetry|pdm|conda|mamba)\b[^\n]*\b(?:install|add|from|with|run --with)\b[^\n&;#|]*"
     r"(?<![\w./@:-])agentmem(?=[\[\s'\"`=<>~!;,)\\]|$)"
 )
-EXTRA = re.compile(r"(?<![\w-])agentmem\[(?:all|cli|dev|docs|local|notebooks|testing)[\],]")
+EXTRA = re.compile(r"(?<![\w-])agentmem\[(?:all|cli|dev|docs|local|notebooks|testing|web)[\],]")
 
 
 def texts():

@@ -7,8 +7,11 @@ import importlib.util
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="`make test-all` installs what runs notebooks")
+
+pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NAMES = (
@@ -54,7 +57,6 @@ def lines(printed):
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_and_says_what_is_stored(run, name):
     notebook = run.execute(FOLDER / f"{name}.ipynb")
