@@ -68,17 +68,18 @@ docs: $(READY_FOR_ALL)
 	@echo "site/index.html; its search works when it is served: python -m http.server -d site"
 
 $(READY_FOR_DEMO): $(PINNED)
-	$(call new,$(DEMO),about 70 packages$(COMMA) 55 MB to download and 230 MB on disk)
+	$(call new,$(DEMO),about 75 packages$(COMMA) 70 MB to download and 260 MB on disk)
 	$(call install,$(DEMO),.[all])
 	@touch $@
 
 $(READY): $(PINNED)
-	$(call new,$(VENV),about 130 packages$(COMMA) 100 MB to download and 450 MB on disk)
+	$(call new,$(VENV),about 140 packages$(COMMA) 140 MB to download and 500 MB on disk)
 	$(call install,$(VENV),.[dev])
 	@touch $@
 
 $(READY_FOR_ALL): $(READY)
-	@echo "Adding what builds the documentation, runs the notebooks and drives a browser to $(VENV); this happens once."
+	@echo "Adding what builds the documentation, runs the notebooks and drives a browser to $(VENV): about 100" \
+		"packages, 120 MB to download and 500 MB on disk; this happens once."
 	$(call install,$(VENV),.[dev$(COMMA)docs$(COMMA)notebooks$(COMMA)browser])
 	@touch $@
 

@@ -20,7 +20,7 @@ NAMED = {"test_distribution_name.py", "docs_blocks.py", "test_docs_blocks.py"}
 """Files that name the wrong line in order to refuse it."""
 
 INSTALLS = re.compile(
-    r"\b(?:pip3?|uv|uvx|pipx|poetry|pdm|conda|mamba)\b[^\n]*\b(?:install|add|from|with|run --with)\b[^\n&;#|]*"
+    r"\b(?:pip3?|uv|uvx|pipx|poetry|pdm|conda|mamba)\b[^\n]*\b(?:install|add|from|with|run --with)\b[^\n&;#|`]*"
     r"(?<![\w./@:-])agentmem(?=[\[\s'\"`=<>~!;,)\\]|$)"
 )
 EXTRA = re.compile(r"(?<![\w-])agentmem\[(?:all|cli|dev|docs|local|notebooks|testing|web)[\],]")
