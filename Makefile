@@ -68,7 +68,7 @@ docs: $(READY_FOR_ALL)
 	@echo "site/index.html; its search works when it is served: python -m http.server -d site"
 
 $(READY_FOR_DEMO): $(PINNED)
-	$(call new,$(DEMO),about 75 packages$(COMMA) 70 MB to download and 260 MB on disk)
+	$(call new,$(DEMO),about 75 packages$(COMMA) 90 MB to download and 250 MB on disk)
 	$(call install,$(DEMO),.[all])
 	@touch $@
 
@@ -79,7 +79,7 @@ $(READY): $(PINNED)
 
 $(READY_FOR_ALL): $(READY)
 	@echo "Adding what builds the documentation, runs the notebooks and drives a browser to $(VENV): about 100" \
-		"packages, 120 MB to download and 500 MB on disk; this happens once."
+		"packages, 110 MB to download and 480 MB on disk; this happens once."
 	$(call install,$(VENV),.[dev$(COMMA)docs$(COMMA)notebooks$(COMMA)browser])
 	@touch $@
 
