@@ -13,7 +13,7 @@ nbformat = pytest.importorskip("nbformat", reason="`make test-all` installs what
 
 pytestmark = pytest.mark.slow
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
+FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = (
     "01_short_and_long_term_memory",
     "02_compaction",

@@ -30,8 +30,8 @@ from agentmem.settings.sections import (
 )
 from converse import validate_request
 
-WORKSHOP = Path(__file__).parent / "data" / "workshop.jsonl"
-AIRLINE = Path(os.environ.get("AGENTMEM_DATA", Path(__file__).parents[2] / "shared" / "data")) / "tau-airline-100.jsonl"
+WORKSHOP = Path(__file__).parents[1] / "data" / "workshop.jsonl"
+AIRLINE = Path(os.environ.get("AGENTMEM_DATA", Path(__file__).parents[3] / "shared" / "data")) / "tau-airline-100.jsonl"
 STORES = ("event_log", "sqlite", "memory", "dynamodb")
 MOST_RESTORE_CALLS = 6
 
