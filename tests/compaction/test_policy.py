@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from histories import UNKNOWN, histories
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from agentmem.messages.truncation import TruncationSettings, names_of_tools
 from agentmem.messages.turns import cycles_of, has_recall, turns_of
 from converse import validate_request
 from gears import examples
+from histories import UNKNOWN, histories
 
 limits_ = st.builds(
     lambda threshold, share, protected, summary: Limits(threshold, int(threshold * share), protected, summary),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from histories import histories
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strands import Agent, tool
@@ -37,6 +36,7 @@ from agentmem.scope.address import SessionAddress
 from agentmem.session_manager.backfill import Backfill
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from gears import examples
+from histories import histories
 from sessions import Session
 from summaries import without_summary
 
