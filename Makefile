@@ -21,7 +21,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 # first leaves out, so that `make test test-all` runs each test of the two once.
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist worksteal
 FAST := -m 'not slow'
-THOROUGH := -m 'slow or hypothesis' --hypothesis-profile thorough
+THOROUGH := -m 'slow or hypothesis or counted' --hypothesis-profile thorough
 
 # The tests start many processes, and with bytecode that is kept each of them starts a second sooner.
 unexport PYTHONDONTWRITEBYTECODE
@@ -47,7 +47,7 @@ test: $(READY)
 	@$(PYTEST) $(FAST)
 
 test-all: test $(READY_FOR_ALL)
-	@$(PYTEST) $(THOROUGH)
+	@AGENTMEM_SOAK=1 $(PYTEST) $(THOROUGH)
 
 test-aws: $(READY)
 	@AGENTMEM_TEST_AWS=1 $(BIN)/python -m pytest -q -rs tests/local/test_official_clients.py
@@ -68,18 +68,19 @@ docs: $(READY_FOR_ALL)
 	@echo "site/index.html; its search works when it is served: python -m http.server -d site"
 
 $(READY_FOR_DEMO): $(PINNED)
-	$(call new,$(DEMO),about 70 packages$(COMMA) 55 MB to download and 230 MB on disk)
+	$(call new,$(DEMO),about 75 packages$(COMMA) 90 MB to download and 250 MB on disk)
 	$(call install,$(DEMO),.[all])
 	@touch $@
 
 $(READY): $(PINNED)
-	$(call new,$(VENV),about 130 packages$(COMMA) 100 MB to download and 450 MB on disk)
+	$(call new,$(VENV),about 140 packages$(COMMA) 140 MB to download and 500 MB on disk)
 	$(call install,$(VENV),.[dev])
 	@touch $@
 
 $(READY_FOR_ALL): $(READY)
-	@echo "Adding what builds the documentation and runs the notebooks to $(VENV); this happens once."
-	$(call install,$(VENV),.[dev$(COMMA)docs$(COMMA)notebooks])
+	@echo "Adding what builds the documentation, runs the notebooks and drives a browser to $(VENV): about 100" \
+		"packages, 110 MB to download and 480 MB on disk; this happens once."
+	$(call install,$(VENV),.[dev$(COMMA)docs$(COMMA)notebooks$(COMMA)browser])
 	@touch $@
 
 ifdef UV
@@ -108,7 +109,7 @@ endef
 constraints:
 	$(call new,.fresh,the newest release of everything)
 	@$(if $(UV),$(UV) pip install --quiet --python .fresh,.fresh/bin/python -m pip install --quiet) \
-		--editable '.[dev,docs,notebooks]'
+		--editable '.[dev,docs,notebooks,browser]'
 	@{ echo "# Exact versions of everything an environment can hold; written by \`make constraints\`."; \
 		$(if $(UV),$(UV) pip freeze --python .fresh,.fresh/bin/python -m pip freeze) --exclude-editable; \
 		} > constraints.txt

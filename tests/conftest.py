@@ -4,6 +4,7 @@ import ipaddress
 import os
 import socket
 
+import freezegun
 import pytest
 from hypothesis import settings
 
@@ -13,6 +14,9 @@ from gears import QUICK
 from warm_python import warm_commands
 
 __all__ = ["checkpoint_table", "dynamodb", "dynamodb_endpoint"]
+
+# They load their modules late, and freezing the time looks at every name: what it loads would keep the frozen classes.
+freezegun.configure(extend_ignore_list=["langchain_core", "langsmith"])
 
 settings.load_profile(QUICK)  # unless pytest is told another with --hypothesis-profile
 

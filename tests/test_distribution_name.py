@@ -20,10 +20,10 @@ NAMED = {"test_distribution_name.py", "docs_blocks.py", "test_docs_blocks.py"}
 """Files that name the wrong line in order to refuse it."""
 
 INSTALLS = re.compile(
-    r"\b(?:pip3?|uv|uvx|pipx|poetry|pdm|conda|mamba)\b[^\n]*\b(?:install|add|from|with|run --with)\b[^\n&;#|]*"
+    r"\b(?:pip3?|uv|uvx|pipx|poetry|pdm|conda|mamba)\b[^\n]*\b(?:install|add|from|with|run --with)\b[^\n&;#|`]*"
     r"(?<![\w./@:-])agentmem(?=[\[\s'\"`=<>~!;,)\\]|$)"
 )
-EXTRA = re.compile(r"(?<![\w-])agentmem\[(?:all|cli|dev|docs|local|notebooks|testing)[\],]")
+EXTRA = re.compile(r"(?<![\w-])agentmem\[(?:all|cli|dev|docs|local|notebooks|testing|web)[\],]")
 
 
 def texts():

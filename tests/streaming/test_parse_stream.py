@@ -20,6 +20,7 @@ from agentmem.streaming import (
     parse_stream,
     parse_stream_async,
 )
+from gears import examples, thorough
 
 KEYS = """
 event data delta text toolUse toolUseId name input message content role toolResult type metadata usage trace guardrail
@@ -49,11 +50,15 @@ def test_every_faulty_stream_comes_to_a_proper_end(form):
     assert events == EXPECTED_FAULTY.get(form, events)
 
 
+_STEP = 13  # bytes; the sizes below cut at every byte, too
+
+
+@pytest.mark.counted
 @pytest.mark.parametrize("form", [*STREAMS, *FAULTY])
 def test_a_stream_cut_at_any_byte_gives_the_same_events(form):
     stream = {**STREAMS, **FAULTY}[form]
     whole = list(parse_stream([stream]))
-    for at in range(len(stream) + 1):
+    for at in range(0, len(stream) + 1, 1 if thorough() else _STEP):
         assert list(parse_stream([stream[:at], stream[at:]])) == whole, f"cut at byte {at}"
     for size in (1, 2, 3, 7):
         assert list(parse_stream(stream[at : at + size] for at in range(0, len(stream), size))) == whole
@@ -69,7 +74,7 @@ async def test_the_async_twin_reads_the_same():
 
 
 @given(st.lists(JSON, max_size=8))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_no_json_whatever_its_shape_breaks_the_reading(values):
     events = list(parse_stream([as_ndjson(values)]))
     assert [event for event in events if isinstance(event, DoneEvent)] == [events[-1]]

@@ -167,6 +167,7 @@ def test_its_types_hold():
     assert (done.returncode, done.stdout) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium")
 async def test_a_page_in_a_browser_receives_a_turn_over_a_connection_that_is_cut():
     playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")

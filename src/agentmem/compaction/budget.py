@@ -132,6 +132,7 @@ class Budget:
     def is_due(self, agent: Agent) -> bool:
         """Whether the coming request reaches the threshold; blocks over the hard limit are cut on the way."""
         self._compactor.calibration.use(model_name(agent.model))
+        self._compactor.note_times(agent.messages)
         cut_oversized(agent.messages, self._compactor.settings, self._within_limit, self._compactor.summaries)
         self._counted = self._fixed_tokens(agent) + self._compactor.counter.total(agent.messages)
         return self._compactor.calibration.estimate(self._counted) >= self._thresholds.threshold(agent.model)

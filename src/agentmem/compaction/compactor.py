@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.checkpoints.summary import Summary
 from agentmem.compaction.pending_checkpoint import NOWHERE, Draft
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
+from agentmem.compaction.summary.exchanges import with_time
 from agentmem.compaction.view_state import ViewState
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.summary_fence import FENCE_TOKENS, ShownSummaries, count_in_fence, summary_block
@@ -24,6 +26,7 @@ from agentmem.messages.truncation import TruncationSettings, handle_of, hard_cut
 from agentmem.messages.turns import is_own_message, says_nothing
 from agentmem.recall.passages import index_entry, recall_units
 from agentmem.support import telemetry
+from agentmem.support.clock import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.checkpoints.restore import RestoredSession
-    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.compaction.summary.summarizer import Summarizer
     from agentmem.events.position import Position
 
 _log = logging.getLogger(__name__)
@@ -94,6 +97,7 @@ class Compactor:
         self._summarizer = summarizer
         self._recall_tool = RECALL_TOOL if recall_tool else None
         self._view = ViewState()
+        self._times: dict[str, datetime] = {}
         self.counter = TokenCounter()
         self._summary_tokens = 0
         self._lock = threading.RLock()
@@ -112,12 +116,25 @@ class Compactor:
         """Return the tokens of messages, uncalibrated; each message is counted once."""
         return self.counter.total(messages)
 
+    def note_times(self, messages: Sequence[Message]) -> None:
+        """Take messages that are new for said now."""
+        at = datetime.fromtimestamp(now(), UTC)
+        for message in messages:
+            self._times.setdefault(message.get("tracking_id", ""), at)
+
+    def prepare(self, messages: Sequence[Message]) -> None:
+        """Let the summarizer read messages ahead of the compaction that will fold them, between turns."""
+        prepare = getattr(self._summarizer, "prepare", None)
+        if prepare is not None:
+            prepare([self._outward(self.summaries.without(message)) for message in messages])
+
     def show(self, restored: RestoredSession) -> list[Message]:
         """Return the messages to show for a session that was read back, and take over its state.
 
         A message that was shortened is shortened to the same bytes again.
         """
         messages = [_without_usage(one.message) for one in restored.messages]
+        self._times = {one.message["tracking_id"]: one.at for one in restored.messages}
         checkpoint = restored.checkpoint
         self.checkpoint, self.draft = checkpoint, None
         self._view = ViewState()
@@ -211,6 +228,8 @@ class Compactor:
         self.draft = replace(draft, checkpoint=replace(draft.checkpoint, tokens_before=before, tokens_after=after))
         self.last = Compaction(trigger, before, after, len(folded), len(changed), after < limits.threshold)
         self.counter.forget_all_but(shown)
+        names = {message["tracking_id"] for message in shown}
+        self._times = {name: at for name, at in self._times.items() if name in names}
         return shown
 
     def saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
@@ -301,7 +320,7 @@ class Compactor:
             telemetry.timed("summarize.duration"),
             telemetry.span("summarize", folded=len(folded), tokens_before=before) as span,
         ):
-            said = [self._outward(message) for message in folded]
+            said = [with_time(self._outward(message), self._times.get(message["tracking_id"])) for message in folded]
             summary = self._summarizer.summarize(previous, said, max_tokens=limits.summary_tokens, count=count_in_fence)
             telemetry.describe(span, tokens_after=count_in_fence(summary.render()))
         return summary

@@ -14,6 +14,7 @@ from agentmem.checkpoints.checkpoint import Checkpoint
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.restore import read_session
 from agentmem.checkpoints.summary import Summary
+from agentmem.compaction.summary.exchanges import with_time
 from agentmem.errors import CheckpointConflictError
 from agentmem.events.reader import in_order
 from agentmem.messages.summary_fence import count_in_fence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
     from agentmem.checkpoints.restore import RestoredSession
-    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.compaction.summary.summarizer import Summarizer
     from agentmem.events.codec import LoggedMessage
     from agentmem.events.position import Position
     from agentmem.events.reader import EventReader
@@ -145,13 +146,17 @@ class Backfill:
     def _next(
         self, last: Checkpoint | None, folded: Sequence[LoggedMessage], boundary: Position, *, everything: bool
     ) -> Checkpoint:
-        messages = [one.message for one in folded]
         previous = (Summary() if everything else Summary().with_note(UNREAD_NOTE)) if last is None else last.summary
         return Checkpoint(
             version=1 if last is None else last.version + 1,
             boundary=boundary,
             settings=self.settings,
-            summary=self.summarizer.summarize(previous, messages, max_tokens=self.summary_tokens, count=count_in_fence),
+            summary=self.summarizer.summarize(
+                previous,
+                [with_time(one.message, one.at) for one in folded],
+                max_tokens=self.summary_tokens,
+                count=count_in_fence,
+            ),
             folded_messages=len(folded) + (0 if last is None else last.folded_messages),
             index=tuple(index_entries((one.message, one.position) for one in folded)),
             trigger="restore",

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Plan
-    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.compaction.summary.summarizer import Summarizer
     from agentmem.events.send_queue import WriterStatus
     from agentmem.scope.scope import SessionScope
     from agentmem.settings.sections import CheckpointLocation
@@ -277,7 +277,7 @@ class CompactingSessionManager(SdkSessionManager):
         self._settings = truncation_settings(self._compaction)
         self._recall = SessionRecall(self._reader, self._store, key, unsent=self._unsent)
         has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
-        self._summarizer = summarizer_for(self._compaction.summarizer, agent)
+        self._summarizer = summarizer_for(self._compaction, agent)
         self._compactor = Compactor(
             self._settings, self._summarizer, recall_tool=has_tool, outward=self._serializer.message
         )
@@ -389,6 +389,7 @@ class CompactingSessionManager(SdkSessionManager):
         self._invoking = False
         await asyncio.to_thread(self._close_turn, event.agent)
         self._arrivals.seen(event.agent.messages)
+        self._compactor.prepare(event.agent.messages)
         await self._drain()
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:

@@ -44,7 +44,7 @@ async def ag_ui_events(
         AG-UI's events, for `sse_response`, `sse_encode` or AG-UI's own ``EventEncoder``.
 
     Raises:
-        ConfigurationError: The extra ``web`` is not installed.
+        MissingExtraError: The extra ``web`` is not installed.
     """
     run = _Run(from_web_extra("ag_ui.core", "ag_ui_events"), thread_id, run_id)
     yield run.started()

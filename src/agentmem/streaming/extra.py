@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from agentmem.errors import ConfigurationError
+from agentmem.errors import MissingExtraError
 
 __all__ = ["from_web_extra"]
 
@@ -21,12 +21,9 @@ def from_web_extra(module: str, what: str) -> Any:
         The module.
 
     Raises:
-        ConfigurationError: It is not installed.
+        MissingExtraError: It is not installed.
     """
     try:
         return import_module(module)
     except ImportError as error:
-        raise ConfigurationError(
-            f"{what} needs the package {module.partition('.')[0]!r}, which is not installed. Install the extra: "
-            "pip install 'strands-agentmem[web]'"
-        ) from error
+        raise MissingExtraError(what, module.partition(".")[0], "web") from error

@@ -59,7 +59,7 @@ def sse_response(
         The response; ``text/event-stream``.
 
     Raises:
-        ConfigurationError: The extra ``web`` is not installed.
+        MissingExtraError: The extra ``web`` is not installed.
     """
     sse = from_web_extra("sse_starlette", "sse_response")
     source = _generator(events)

@@ -32,7 +32,7 @@ def sse_encode(event: Sendable, *, event_id: str | None = None) -> str:
         The frame, with the empty line that ends it.
 
     Raises:
-        ConfigurationError: The extra ``web`` is not installed.
+        MissingExtraError: The extra ``web`` is not installed.
     """
     sse = from_web_extra("sse_starlette", "sse_encode")
     dump = getattr(event, "model_dump", None)

@@ -16,6 +16,7 @@ export anything. No span or metric carries message text or an actor's id.
 | ``agentmem.compaction.tokens_before``, ``.tokens_after``, ``.tokens_removed`` | ``{token}`` | histograms, estimated |
 | ``agentmem.restore.duration``, ``agentmem.summarize.duration`` | ``s`` | histograms |
 | ``agentmem.recall.duration`` | ``s`` | histogram, by ``agentmem.by`` |
+| ``agentmem.quotes.verified``, ``.dropped`` | ``{quote}`` | counters of a summarizing model's quotes |
 | ``agentmem.recalls`` | ``{recall}`` | counter, by ``agentmem.by`` |
 | ``agentmem.messages.saved``, ``.dropped`` | ``{message}`` | counters |
 | ``agentmem.events.failed`` | ``{attempt}`` | counter of attempts to write that the service did not take |
@@ -45,6 +46,8 @@ _COUNTERS = {
     name: _meter.create_counter(name, unit=unit, description=description)
     for name, unit, description in (
         ("agentmem.compactions", "{compaction}", "Compactions carried out"),
+        ("agentmem.quotes.verified", "{quote}", "Quotes of a summarizing model that stand in the message they name"),
+        ("agentmem.quotes.dropped", "{quote}", "Quotes of a summarizing model that do not"),
         ("agentmem.recalls", "{recall}", "Recalls of folded messages"),
         ("agentmem.messages.saved", "{message}", "Messages the service has acknowledged"),
         ("agentmem.messages.dropped", "{message}", "Messages given up: refused for good, or a full queue"),

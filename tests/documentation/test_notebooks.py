@@ -7,10 +7,13 @@ import importlib.util
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
+nbformat = pytest.importorskip("nbformat", reason="`make test-all` installs what runs notebooks")
+
+pytestmark = pytest.mark.slow
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = (
     "01_short_and_long_term_memory",
     "02_compaction",
@@ -54,7 +57,6 @@ def lines(printed):
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_and_says_what_is_stored(run, name):
     notebook = run.execute(FOLDER / f"{name}.ipynb")

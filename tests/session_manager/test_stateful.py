@@ -22,6 +22,8 @@ from agentmem.local import LocalMemory
 from agentmem.settings.sections import CompactionConfig
 from gears import examples
 
+pytestmark = pytest.mark.counted
+
 FAULTS = st.builds(
     Fault, st.sampled_from((LOG, LOG, STORE)), st.sampled_from((1, 2, 1, 3, 1, 4, 5, 6)), st.sampled_from(KINDS)
 )

@@ -292,6 +292,7 @@ def long_session():
     return session
 
 
+@pytest.mark.slow
 def test_a_first_opening_reads_five_thousand_events_and_says_so(long_session):
     manager = long_session.manager(token_threshold=THRESHOLD)
     before = long_session.calls["ListEvents"]

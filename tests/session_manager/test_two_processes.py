@@ -79,7 +79,7 @@ def over_http(dynamodb, dynamodb_endpoint, checkpoint_table):
         yield Containers(memory, {"table": checkpoint_table}, environment, lambda: store)
 
 
-@pytest.fixture(params=["on_files", "over_http"])
+@pytest.fixture(params=["on_files", pytest.param("over_http", marks=pytest.mark.slow)])
 def containers(request):
     return request.getfixturevalue(request.param)
 

@@ -19,7 +19,7 @@ pytest_plugins = ["pytester"]
 # Loaded here: see test_pytest_plugin.
 LOADED = (agentmem, freezegun, moto)
 
-PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "test.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "test.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True, scope="module")

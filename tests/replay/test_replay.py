@@ -30,8 +30,8 @@ from agentmem.settings.sections import (
 )
 from converse import validate_request
 
-WORKSHOP = Path(__file__).parent / "data" / "workshop.jsonl"
-AIRLINE = Path(os.environ.get("AGENTMEM_DATA", Path(__file__).parents[2] / "shared" / "data")) / "tau-airline-100.jsonl"
+WORKSHOP = Path(__file__).parents[1] / "data" / "workshop.jsonl"
+AIRLINE = Path(os.environ.get("AGENTMEM_DATA", Path(__file__).parents[3] / "shared" / "data")) / "tau-airline-100.jsonl"
 STORES = ("event_log", "sqlite", "memory", "dynamodb")
 MOST_RESTORE_CALLS = 6
 
@@ -167,6 +167,7 @@ def test_a_restore_costs_few_calls_at_the_end_as_in_the_middle(workshop, checkpo
     assert report.restores[-1].messages < 60
 
 
+@pytest.mark.slow
 def test_the_same_replay_gives_the_same_requests_with_every_store(workshop, checkpoints):
     by_store = {
         store: Replayed(workshop, checkpoints=checkpoints(store), token_threshold=5_000, restart_every=3).requests
@@ -177,6 +178,7 @@ def test_the_same_replay_gives_the_same_requests_with_every_store(workshop, chec
         assert by_store[store] == by_store["event_log"], store
 
 
+@pytest.mark.slow
 def test_restarts_do_not_change_a_byte_of_any_request(workshop):
     undisturbed = Replayed(workshop, token_threshold=5_000).requests
     assert len(undisturbed) == 103

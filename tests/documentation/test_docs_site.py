@@ -52,6 +52,7 @@ def pages(site):
     return found
 
 
+@pytest.mark.slow
 def test_the_site_builds_strictly_and_without_a_warning(built):
     done, _ = built
     assert re.findall(r"^(?:WARNING|ERROR).*", done.stderr, re.MULTILINE) == []
@@ -63,12 +64,14 @@ def test_every_page_but_the_first_stands_in_one_of_the_four_folders():
     assert {page.parts[0] for page in pages_written} == {"index.md", "tutorial", "how-to", "explanation", "reference"}
 
 
+@pytest.mark.slow
 def test_every_public_name_is_in_the_reference(built):
     _, site = built
     text = "\n".join(page for name, page in pages(site).items() if name.startswith("reference"))
     assert [name for name in agentmem.__all__ if f'id="agentmem.{name}"' not in text] == []
 
 
+@pytest.mark.slow
 def test_every_setting_and_command_is_in_the_reference(built):
     _, site = built
     commands = (site / "reference" / "command-line.html").read_text(encoding="utf-8")
@@ -90,6 +93,7 @@ def test_every_setting_and_command_is_in_the_reference(built):
     assert {name for name in fields if f"<code>{name}</code>" not in configuration} == set()
 
 
+@pytest.mark.slow
 def test_no_page_fetches_anything_from_elsewhere(built):
     _, site = built
     elsewhere = {

@@ -14,6 +14,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from strands import Agent
 
 from agentmem import MemoryConfig, WriteConfig
+from agentmem.compaction.summary.extractive import ExtractiveSummarizer
+from agentmem.compaction.summary.judge import Judge
+from agentmem.compaction.summary.model_summarizer import ModelSummarizer
+from agentmem.messages.truncation import handle_of
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from sessions import Session
 
@@ -110,6 +114,22 @@ def test_tokens_before_and_after_a_compaction_are_measured(talked):
         talked[1][f"agentmem.compaction.tokens_{name}"].data.data_points[0] for name in ("before", "after", "removed")
     )
     assert before.sum - after.sum == removed.sum > 0
+
+
+def test_quotes_of_a_model_are_counted_by_whether_they_were_found(exported):
+    message = {"role": "user", "content": [{"text": "Never open gate 1."}], "tracking_id": "a"}
+    right = {"number": 1, "kind": "bound", "text": "Never open", "message": handle_of("a"), "said_by": "user"}
+    quotes = [right, {**right, "text": "Open gate 1."}, {**right, "said_by": "assistant"}]
+    model = ScriptedModel([ToolCall("ConversationSummary", {"narrative": "A gate.", "quotes": quotes})])
+    ModelSummarizer(model, ExtractiveSummarizer(Judge(None))).summarize(None, [message], max_tokens=500, count=len)
+    metrics_read = exported[1].get_metrics_data().resource_metrics
+    counted = {
+        metric.name: [getattr(point, "value", None) for point in metric.data.data_points]
+        for resource in metrics_read
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+    assert (counted["agentmem.quotes.verified"], counted["agentmem.quotes.dropped"]) == ([1], [2])
 
 
 def test_no_span_carries_text_or_the_actor(talked):

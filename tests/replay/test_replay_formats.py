@@ -15,7 +15,7 @@ from agentmem.replay.conversation import Conversation, ReplayFormatError
 from agentmem.replay.formats import load_conversation, read_lines
 from converse import validate_request
 
-WORKSHOP = Path(__file__).parent / "data" / "workshop.jsonl"
+WORKSHOP = Path(__file__).parents[1] / "data" / "workshop.jsonl"
 
 
 def lines(*values):
