@@ -76,6 +76,11 @@ class SessionRecall:
         self.looked_back_to: datetime | None = None
         self.has_more = False
 
+    def forget(self) -> None:
+        """Forget what was read, because the log has changed: something in it was redacted."""
+        with self._lock:
+            self._seen.forget()
+
     def by_handle(self, handle: str) -> RecalledMessage | None:
         """Return the message, or the one block, a handle names.
 

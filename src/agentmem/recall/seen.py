@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.events.codec import LoggedMessage
 from agentmem.events.position import Position
-from agentmem.events.reader import PAGE_SIZE, in_order
+from agentmem.events.reader import in_order
 from agentmem.messages.truncation import handle_of
 from agentmem.recall.passages import index_entry, passages_of, recall_units, unit_of
 from agentmem.recall.ranking import PassageIndex
@@ -40,7 +40,6 @@ FEW_MESSAGES, FEW_CALLS, MANY_CALLS = 1_500, 6, 10
 CALLS_KEPT = 2
 """Of a question's calls, for reading the originals of what the index finds."""
 
-_NEW_EVENTS = 10  # read first when the log is known up to a point: what a process wrote since is rarely more
 _PARALLEL = 4
 _NOWHERE = Position("", 0)
 _log = logging.getLogger(__name__)
@@ -64,6 +63,10 @@ class SeenLog:
         self._begin()
         self.calls_left = 0
 
+    def forget(self) -> None:
+        """Forget everything that was read: the log has changed, as by a redaction."""
+        self._begin()
+
     def _begin(self) -> None:
         self._originals: OrderedDict[str, tuple[LoggedMessage, int]] = OrderedDict()
         self._originals_size = 0
@@ -85,21 +88,8 @@ class SeenLog:
         stale = self._unsent
         self._unsent = {handle_of(message["tracking_id"]) for message in waiting}
         self.calls_left = FEW_CALLS
-        fresh = self._newest is None
-        page = first = self._page(None, PAGE_SIZE if fresh else _NEW_EVENTS)
-        while not fresh and page.next_token and self.calls_left and not self._reaches_known(page):
-            page = self._page(page.next_token)
-        if not fresh and not page.next_token and not self._reaches_known(page):
-            # Nothing of what is known stands in the log any more: it was forgotten, or has expired.
-            self._begin()
-            fresh, page = True, self._page(None)
-            first = page
-        if fresh:
-            self._note_end(page)
-        self._newest = max(
-            (Position(event.event_id) for event in first.events), default=self._newest, key=lambda one: one.milliseconds
-        )
-        self._read_indexes(first)
+        if not self._is_up_to_date():
+            self._read_newest()
         if len(self.index.messages) > FEW_MESSAGES:
             self.calls_left += MANY_CALLS - FEW_CALLS
         self._take([self.unwritten(message) for message in waiting])
@@ -111,6 +101,30 @@ class SeenLog:
         while self._parts is None and (self._boundary is None or self._ends_behind(self._boundary)):
             if self.calls_left <= (0 if self._boundary is None else 1) or not self.deepen():
                 break
+
+    def _is_up_to_date(self) -> bool:
+        """Tell whether nothing was written since the last question, which costs one small call."""
+        if self._newest is None:
+            return False
+        self.calls_left -= 1
+        return self._reader.newest_event_id() == self._newest.event_id
+
+    def _read_newest(self) -> None:
+        """Read from the newest event back to what is known."""
+        known = self._newest
+        page = first = self._page(None)
+        while known is not None and page.next_token and self.calls_left and not self._reaches(known, page):
+            page = self._page(page.next_token)
+        if known is not None and not page.next_token and not self._reaches(known, page):
+            # Nothing of what is known stands in the log any more: it was forgotten, or has expired.
+            self._begin()
+            page = first = self._page(None)
+            known = None
+        if known is None or not self._reaches(known, page):
+            self._note_end(page)
+        if first.events:
+            self._newest = Position(first.events[0].event_id)
+        self._read_indexes(first)
 
     @staticmethod
     def unwritten(message: Message) -> LoggedMessage:
@@ -193,9 +207,9 @@ class SeenLog:
             return False
         return not self.at_end and (self.oldest is None or position.milliseconds < self.oldest.timestamp() * 1_000)
 
-    def _page(self, token: str | None, size: int = PAGE_SIZE) -> Page:
+    def _page(self, token: str | None) -> Page:
         self.calls_left -= 1
-        page = self._reader.page(token, page_size=size)
+        page = self._reader.page(token)
         self._take(in_order(page.events))
         return page
 
@@ -204,9 +218,9 @@ class SeenLog:
         if page.events:
             self.oldest = page.events[-1].at
 
-    def _reaches_known(self, page: Page) -> bool:
-        newest = self._newest
-        return newest is not None and any(Position(event.event_id) <= newest for event in page.events)
+    @staticmethod
+    def _reaches(known: Position, page: Page) -> bool:
+        return any(Position(event.event_id) <= known for event in page.events)
 
     def _read_indexes(self, newest: Page) -> None:
         """Take in the indexes of checkpoints that are new; a version never changes."""

@@ -300,6 +300,7 @@ class CompactingSessionManager(SdkSessionManager):
         deleted: at the end of the invocation, or at once outside of one.
         """
         self._log.redact(redact_message)
+        self._recall.forget()
         # Strands puts the replacement where the whole content was, the summary before it included.
         agent.messages[:] = self._compactor.with_summary_again(agent.messages)
         if not self._invoking:
