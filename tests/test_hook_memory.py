@@ -169,7 +169,7 @@ def test_long_term_memory_is_shown_in_every_call_of_the_turn_and_gone_after_it(s
     script = [ToolCall("look", {"query": "tea"}), ToolCall("look", {"query": "cup"}), "Tea.", "Weather."]
     agent = setup.agent(script=script)
     agent("What is my favourite drink?")
-    agent("How is the weather on the moon tonight?")
+    agent("Thanks a lot!")
 
     first, second, third, fourth = agent.model.requests
     blocks = [request.messages[0]["content"] for request in (first, second, third)]
@@ -197,11 +197,12 @@ def test_long_term_memory_is_searched_once_a_turn(setup):
 def test_what_the_model_was_shown_can_be_looked_at(setup):
     setup.learn("Ann's favourite drink is oolong tea.")
     hook = setup.hook()
-    agent = setup.agent(hook, ["Tea.", "Weather."])
+    agent = setup.agent(hook, ["Tea.", "You're welcome."])
+    wait_until_ready()
     assert hook.retrieved(agent) == ()
     agent("What is my favourite drink?")
     assert [record.text for record in hook.retrieved(agent)] == ["Ann's favourite drink is oolong tea."]
-    agent("How is the weather on the moon tonight?")
+    agent("Thanks a lot!")
     assert hook.retrieved(agent) == ()
 
 
