@@ -70,7 +70,7 @@ FACTS_AND_QUESTIONS = {
     ],
 }
 UNRELATED = {
-    "en": ("What is the boiling point of ethanol?", "Prove that the square root of two is irrational.", "Who wrote the Iliad?"),
+    "en": ("What is the boiling point of ethanol?", "Prove that pi is irrational.", "Who wrote the Iliad?"),
     "de": ("Wie funktioniert ein Kompass?", "Schreib ein Gedicht über den Mond.", "Was bedeutet Inflation?"),
     "es": ("¿Cuántos planetas hay?", "Explícame la fotosíntesis.", "¿Quién inventó la imprenta?"),
     "fr": ("Combien de côtés a un dodécaèdre ?", "Explique la tectonique des plaques.", "Qui a peint la Joconde ?"),
