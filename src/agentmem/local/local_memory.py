@@ -1,4 +1,4 @@
-"""`LocalMemory`: Amazon Bedrock AgentCore Memory inside the process."""
+"""Defines `LocalMemory`: Amazon Bedrock AgentCore Memory inside the process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from .delete_actor import drop_actor
-from .embedding import Embedder, PackagedEmbedder
+from .embedding import Embedder, PackagedEmbedder, check_installed
 from .extraction.extractor import Extractor, RuleExtractor
 from .service import Service
 from .storage import Store
@@ -32,8 +32,8 @@ _log = logging.getLogger(__name__)
 class LocalMemory:
     """The embedded service: AgentCore Memory's two APIs over one SQLite database.
 
-    Code that uses boto3 or any of the official clients runs on it unchanged; see docs/embedded-service.md for what is
-    faithful and what is not known about the live service.
+    Code that uses boto3 or any of the official clients runs on it unchanged. docs/reference/embedded-service.md
+    says which behaviour is faithful to the live service and which is not known.
 
     Args:
         path: File of the database, shared by any number of processes, or ``":memory:"``.
@@ -48,6 +48,7 @@ class LocalMemory:
 
     Raises:
         ValueError: A negative delay, or a file of another format.
+        MissingExtraError: The packages of the default embedder are not installed.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class LocalMemory:
                 raise ValueError(f"{name} must not be negative, got {value}: give seconds, 0 for none")
         self.path = os.fspath(path)
         self._uses_package = (embedder is None and ranking != "words") or extractor is None
+        if ranking != "words" and (embedder is None or isinstance(embedder, PackagedEmbedder)):
+            check_installed()
         self._service = Service(
             Store(path),
             clock=clock or _wall_clock,
@@ -80,7 +83,7 @@ class LocalMemory:
         """A boto3 session whose AgentCore clients are answered in this process, without a socket.
 
         Args:
-            region: Region of the session; it shows in the ARNs of what is created.
+            region: Region of the session; it is part of the ARNs of new resources.
 
         Returns:
             A session that needs no AWS configuration for ``bedrock-agentcore`` and ``bedrock-agentcore-control``.

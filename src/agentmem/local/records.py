@@ -1,4 +1,4 @@
-"""Operations on memory records, one by one and in batches."""
+"""Serves the operations on memory records, one by one and in batches."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class RecordOperations:
         )
 
     def batch_update_memory_records(self, call: Call) -> dict[str, Any]:
-        """Change records; what a request does not name stays as it is."""
+        """Change records; fields that a request does not name stay unchanged."""
         expiry = call.params.get("recordExpirySpecification", {})
 
         def change(connection: sqlite3.Connection, memory: MemoryResource, seq: int, given: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What of a record is embedded, and what of a question is looked up."""
+"""Selects the text of a record to embed and the words of a question to look up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows stored text to a model as data: inside a fence it cannot leave, dated, and named for where it comes from.
+"""Fences stored text as data for a model: the text cannot leave the fence, and has a date and a source.
 
 Everything stored is escaped as XML text, so it can neither close the fence around it nor open a tag of ours, and every
 message or record is an element of its own, so it cannot pass for its neighbour.

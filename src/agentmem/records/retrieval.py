@@ -1,4 +1,4 @@
-"""Searching long-term memory: one namespace, or all of them at once within a time budget."""
+"""Searches long-term memory: one namespace, or all of them at once within a time budget."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class MemoryRecord:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What a search over all namespaces found.
+    """The result of a search over all namespaces.
 
     Attributes:
         records: Each record once: the best of each namespace, in the order they are configured in, then the second
             best of each, and so on. Scores of different namespaces are not compared.
-        failures: What went wrong, by the name of the namespace; a namespace that did not answer in time has a
+        failures: The errors, by the name of the namespace; a namespace that did not answer in time has a
             `TimeoutError`.
     """
 
@@ -76,7 +76,7 @@ def search(session: SessionScope, name: str, query: str, *, client: Any = None) 
     Args:
         session: The session, which resolves the namespace.
         name: The namespace's configured name.
-        query: What to search for, 1 to 10,000 characters.
+        query: The text to search for, 1 to 10,000 characters.
         client: The boto3 client to ask; None for the session's.
 
     Returns:
@@ -140,13 +140,13 @@ async def retrieve(
 
     Args:
         session: The session.
-        query: What to search for; what is over the service's limit is cut off.
-        seconds: The time for all namespaces together. What is late is left out; its thread ends with its call.
+        query: The text to search for; it is cut off at the service's limit.
+        seconds: The time for all namespaces together. Late results are left out; their threads end with their calls.
         executor: Where the calls run.
         client: Gives the boto3 client to ask, in a thread of the executor; None for the session's.
 
     Returns:
-        What was found in time.
+        The records that were found in time.
     """
     names = [namespace.name for namespace in session.config.namespaces]
     if not names:

@@ -1,4 +1,4 @@
-"""Namespaces: where the records of a strategy are, for whom, and how that is written.
+"""Defines namespaces: the paths of a strategy's records, and their settings.
 
 A template such as ``/users/{actorId}/facts/`` is registered with AgentCore Memory, which files the records it extracts
 under it, and is resolved here for every search. Both come from this one place, in one spelling: a slash in front, one
@@ -250,7 +250,7 @@ class Namespace(Settings):
         """Fill in the template: the exact namespace (`namespace` of a search) of one actor and session.
 
         Args:
-            actor_id: Whose records.
+            actor_id: The actor of the records.
             session_id: Of which session, where the template asks for it.
             variables: Values of at least the own placeholders of this template.
             hierarchical_actor_ids: Take an actor id with ``/`` or ``:``.
@@ -276,7 +276,7 @@ class Namespace(Settings):
         """Fill in the template down to the session: the `namespacePath` of all of an actor's sessions.
 
         Args:
-            actor_id: Whose records.
+            actor_id: The actor of the records.
             variables: Values of at least the own placeholders of this template.
             hierarchical_actor_ids: Take an actor id with ``/`` or ``:``.
 

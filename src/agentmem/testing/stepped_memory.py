@@ -1,4 +1,4 @@
-"""An embedded service in which time passes for extraction only when a test says so."""
+"""Provides an embedded service whose extraction waits until a test moves the clock."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class SteppedMemory(LocalMemory):
             return int(connection.execute("SELECT count(*) FROM pending").fetchone()[0])
 
     def tick(self, seconds: float | timedelta = 1.0) -> int:
-        """Let time pass and extract what is due then.
+        """Let time pass and extract all due events.
 
         Args:
             seconds: How much, 0 or more.
