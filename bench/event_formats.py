@@ -24,7 +24,7 @@ from agentmem.local import LocalMemory
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 
 FIGURES = Path(__file__).parent.parent / "docs" / "reference" / "figures" / "event-formats.md"
-FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/", top_k=3, relevance_score=0.2)
+FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/", top_k=3)
 PLANTED = [
     ("I am allergic to peanuts.", "What is the user allergic to?", "peanuts"),
     ("My daughter Mia was born in 2014.", "When was the daughter born?", "2014"),

@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import runpy
 import statistics
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +156,12 @@ def nothing_planted(talks: list[list[dict[str, Any]]]) -> list[str]:
 
 def compint(talks: list[list[dict[str, Any]]]) -> list[str]:
     """Plant COMPINT's constraints in long conversations, at three places, and look for them in the last summary."""
-    try:
-        from conpact.constraints import SCS, render_sc  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
+    found = find_spec("conpact")
+    if found is None or not found.submodule_search_locations:
         return ["Left out: the package `conpact` is not installed."]
+    # Read as a file: importing the package wants clients of models.
+    module = runpy.run_path(str(Path(found.submodule_search_locations[0]) / "constraints.py"))
+    constraints, render = module["SCS"], module["render_sc"]
     lines = ["| wording | early | middle | late | all |", "|---|---:|---:|---:|---:|"]
     for name, strict, direct in (("plain", False, False), ("important", True, False), ("session", False, True)):
         shares = []
@@ -166,11 +170,11 @@ def compint(talks: list[list[dict[str, Any]]]) -> list[str]:
             for talk in talks:
                 users = [at for at, one in enumerate(talk) if one["role"] == "user"]
                 messages = list(talk)
-                for n, constraint in enumerate(SCS):
+                for n, constraint in enumerate(constraints):
                     at = users[min(int(place * len(users)) + n, len(users) - 1)]
-                    messages[at] = said("user", render_sc(constraint["sc"], strict, direct))
+                    messages[at] = said("user", render(constraint["sc"], strict, direct))
                 text = folded(messages).render().casefold()
-                for constraint in SCS:
+                for constraint in constraints:
                     total += 1
                     kept += constraint["sc"].casefold().rstrip(".")[:60] in text
             shares.append(kept / total)

@@ -15,6 +15,7 @@ from agentmem.errors import HistoryUnavailableError
 from agentmem.events.reader import EventReader
 from agentmem.events.turn_buffer import PATIENCE
 from agentmem.local import LocalMemory
+from agentmem.meaning.loading import wait_until_ready
 from agentmem.scope.address import SessionAddress
 from agentmem.testing import Reply, ToolCall
 from guardrail import REDACTED, SECRET, Guarded
@@ -111,8 +112,9 @@ class Drill:
 
 @pytest.fixture(scope="module")
 def shared():
-    """One service and its clients for all drills: a boto3 client takes long to make."""
+    """One service and its clients for all drills: a boto3 client takes long to make, and an encoder to load."""
     service = LocalMemory()
+    wait_until_ready()
     return service, Pointed(service.boto_session("us-west-2"), ONE_ATTEMPT)
 
 

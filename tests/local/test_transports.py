@@ -34,7 +34,7 @@ def test_in_process_calls_open_no_socket(api, monkeypatch):
     api.create(SEMANTIC)
     api.say("I live in Porto.")
     assert len(api.events()) == 1
-    assert api.texts("/users/bob/facts/") == ["The user lives in Porto."]
+    assert api.texts("/users/bob/facts/") == ["I live in Porto."]
 
 
 def test_it_needs_no_aws_configuration_and_leaves_other_services_alone(memory, monkeypatch):
@@ -112,7 +112,7 @@ def test_the_server_extracts_without_being_asked(clock):
         while memory._service.store._connected().execute(waiting).fetchone()[0] and time.monotonic() < deadline:
             time.sleep(0.02)
         with memory._service.store.read() as connection:
-            assert connection.execute("SELECT text FROM records").fetchone()[0] == "The user lives in Porto."
+            assert connection.execute("SELECT text FROM records").fetchone()[0] == "I live in Porto."
 
 
 def test_listening_beyond_loopback_is_warned_of(memory, caplog):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from agentmem import MemoryConfig, Namespace
 from agentmem.errors import ConfigurationError
+from agentmem.local import LocalMemory
 from agentmem.messages.fencing import (
     CONVERSATION_TAG,
     RECORDS_TAG,
@@ -41,12 +42,17 @@ def record(text: str = "A fact.", **changes) -> MemoryRecord:
 
 
 @pytest.fixture
-def session():
+def service():
+    return LocalMemory()
+
+
+@pytest.fixture
+def session(service):
     config = MemoryConfig.local(
-        ":memory:",
+        service,
         namespaces=(
             Namespace.semantic("facts", "/users/{actorId}/facts/", top_k=3, relevance_score=0.2),
-            Namespace.user_preference("preferences", "/users/{actorId}/preferences/", top_k=3, relevance_score=0.0),
+            Namespace.user_preference("preferences", "/users/{actorId}/preferences/", top_k=3),
         ),
     )
     return config.bind("ann", "s1")
@@ -114,8 +120,52 @@ async def test_all_namespaces_are_searched_and_what_says_the_same_comes_once(ses
     add(session, "/users/ann/preferences/", "Ann's  favourite drink is Oolong tea.", "Ann's favourite drink: not cola.")
     found = await retrieve(session, "favourite drink", seconds=5, executor=executor)
     assert not found.failures
-    assert len(found.records) == 2
-    assert [one.score for one in found.records] == sorted((one.score for one in found.records), reverse=True)
+    assert [one.text for one in found.records] == [
+        "Ann's favourite drink is oolong tea.",
+        "Ann's favourite drink: not cola.",
+    ]
+
+
+async def test_namespaces_take_turns_because_their_scores_cannot_be_compared(session, executor):
+    add(session, "/users/ann/facts/", "Ann's favourite drink is oolong tea.", "Ann's favourite food is dumplings.")
+    add(session, "/users/ann/preferences/", "Ann never drinks alcohol.", "Ann wants short answers.")
+    found = await retrieve(session, "What is Ann's favourite drink?", seconds=5, executor=executor)
+    assert [one.namespace for one in found.records[:2]] == ["/users/ann/facts/", "/users/ann/preferences/"]
+
+
+async def test_a_preference_and_a_fact_that_say_the_same_come_once(session, executor):
+    add(session, "/users/ann/facts/", "I prefer oolong tea.")
+    stored = '{"context": "said so", "preference": "I prefer oolong tea.", "categories": ["drink"]}'
+    add(session, "/users/ann/preferences/", stored)
+    found = await retrieve(session, "Which tea?", seconds=5, executor=executor)
+    assert [one.text for one in found.records] == ["I prefer oolong tea."]
+
+
+MANY = [
+    "Ann's favourite drink is oolong tea.", "Ann's office is in Bergen.", "The printer on floor three is broken.",
+    "Ann studied geology.", "The gym opens at six.", "Ann has two cousins in Peru.", "The boiler was repaired in May.",
+    "Ann collects stamps.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("band", [(0.0, 1.0), (0.356, 0.496), (0.9, 0.92)])
+async def test_what_stands_out_is_found_on_any_scale_and_the_rest_dropped(service, session, executor, band):
+    add(session, "/users/ann/preferences/", *MANY)
+    with service.faults.inject("squeezed_scores", scores=band):
+        found = await retrieve(session, "What does Ann like to drink?", seconds=5, executor=executor)
+    assert [one.text for one in found.records] == [MANY[0]]
+
+
+async def test_a_relevance_score_decides_alone_where_it_is_set(service, session, executor):
+    add(session, "/users/ann/facts/", *MANY)
+    with service.faults.inject("squeezed_scores", scores=(0.356, 0.496)):
+        found = await retrieve(session, "What does Ann like to drink?", seconds=5, executor=executor)
+    assert len(found.records) == 3  # all are above 0.2
+
+
+def test_a_search_by_hand_returns_all_it_may_when_there_is_no_relevance_score(session):
+    add(session, "/users/ann/preferences/", *MANY)
+    assert len(search(session, "preferences", "What does Ann like to drink?")) == 3
 
 
 async def test_a_namespace_that_is_late_is_left_out_within_the_time(session, executor):

@@ -102,7 +102,7 @@ def test_waiting_starts_from_the_sessions_last_write():
     clock.tick(60)
     say(memory, "I work as a carpenter.", at=clock.time())
     found = memory.wait_for_memories("facts", sleep=clock.tick)
-    assert [record["content"]["text"] for record in found] == ["The user works as a carpenter."]
+    assert [record["content"]["text"] for record in found] == ["I work as a carpenter."]
 
 
 def test_waiting_without_a_write_counts_what_came_after_binding():
@@ -126,7 +126,7 @@ async def test_waiting_does_not_block_the_event_loop():
         turns.append(seconds)
 
     found = await memory.wait_for_memories_async("facts", sleep=sleep)
-    assert [record["content"]["text"] for record in found] == ["The user lives in Lisbon."]
+    assert [record["content"]["text"] for record in found] == ["I live in Lisbon."]
     assert turns
 
 

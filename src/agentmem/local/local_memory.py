@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from .delete_actor import drop_actor
-from .embedding import Embedder, PackagedEmbedder, check_installed, load_in_background
+from .embedding import Embedder, PackagedEmbedder, check_installed
 from .extraction.extractor import Extractor, RuleExtractor
 from .service import Service
 from .storage import Store
@@ -39,7 +39,7 @@ class LocalMemory:
         path: File of the database, shared by any number of processes, or ``":memory:"``.
         extraction_delay: Seconds, by the service's clock, from an event to the records made of it. On AWS it takes
             10 to 90 seconds.
-        extractor: Makes long-term records; by rule, without a model, unless given (such as `ModelExtractor`).
+        extractor: Makes long-term records; by rule, the user's own sentences, unless given (such as `ModelExtractor`).
         embedder: Makes vectors for search; the packaged model unless given.
         clock: Returns the time in epoch seconds; ``time.time`` unless given. Tests may step it instead of sleeping.
         activation_delay: Seconds a new memory resource stays in status CREATING.
@@ -66,7 +66,7 @@ class LocalMemory:
             if value < 0:
                 raise ValueError(f"{name} must not be negative, got {value}: give seconds, 0 for none")
         self.path = os.fspath(path)
-        self._embeds_by_package = embedder is None and ranking != "words"
+        self._uses_package = (embedder is None and ranking != "words") or extractor is None
         if ranking != "words" and (embedder is None or isinstance(embedder, PackagedEmbedder)):
             check_installed()
         self._service = Service(
@@ -122,13 +122,15 @@ class LocalMemory:
         return LocalServer(self._service, host, port, allowed_hosts)
 
     def warm_up(self) -> None:
-        """Begin to load the packaged embedding model in the background; otherwise the first search waits for it.
+        """Begin to load the packaged sentence encoder in the background; otherwise whoever needs it first waits.
 
-        It takes a second or two and is done once per process. Nothing happens with an embedder of your own, or when
-        records are ranked by words alone.
+        It takes a second or two and is done once a process. Search embeds with it, and extraction by rule judges
+        sentences with it; nothing happens when neither does.
         """
-        if self._embeds_by_package:
-            load_in_background()
+        if self._uses_package:
+            from agentmem.meaning.loading import start_loading  # here: it imports Strands
+
+            start_loading()
 
     def extract_due(self) -> int:
         """Extract everything that is due by the service's clock, in every memory; returns how many events it read.

@@ -33,7 +33,7 @@ class NewRecord:
         timestamp: Time of its source, epoch seconds.
         expires_at: Epoch seconds, or None for never.
         metadata: Values as in the API: ``{"key": {"stringValue": "..."}}``.
-        subject: What it is the latest word on, for consolidation; None for records that callers write.
+        subject: Of a session's rolling summary ``summary:<session id>``, by which it is found again; else None.
     """
 
     memory_id: str

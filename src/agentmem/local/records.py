@@ -176,7 +176,7 @@ class RecordOperations:
             columns: dict[str, Any] = {"timestamp": given["timestamp"]}
             if "content" in given:
                 columns["text"] = given["content"]["text"]
-                columns["subject"] = None  # the caller's words now: no rule knows what they are the latest word on
+                columns["subject"] = None  # the caller's words now, and no longer a summary that rolls
             if given.get("namespaces"):
                 columns["namespace"] = _only_namespace(given["namespaces"])
             if "memoryStrategyId" in given:

@@ -193,7 +193,9 @@ class SessionRecall:
             self._shown.clear()
         unread = self._seen.has_unread_past and not self._seen.index.covers(question, hits)
         self.looked_back_to = self._seen.oldest if unread else None
-        return answer.messages(max_tokens, explain=explain)
+        quoted = " ".join(query.casefold().split())
+        found = answer.messages(max_tokens, explain=explain)
+        return sorted(found, key=lambda one: quoted not in " ".join(one.text.casefold().split()))  # its own words first
 
     def _question(self, query: str) -> Question:
         languages = [language for language, count in self._seen.index.languages.most_common(6) if count]

@@ -53,7 +53,7 @@ class NamespaceOptions(TypedDict, total=False):
     """The fields of `Namespace` besides its name, template and kind; see there."""
 
     top_k: int
-    relevance_score: float
+    relevance_score: float | None
     strategy_id: str | None
     variables: tuple[str, ...]
     shared: bool
@@ -87,11 +87,11 @@ class Namespace(Settings):
         le=TOP_K_MAX,
         description="Give the most records a search returns, 1 to 100 (the service's limit).",
     )
-    relevance_score: Seconds = Field(
-        default=0.2,
+    relevance_score: Seconds | None = Field(
+        default=None,
         ge=0,
         le=1,
-        description="Give the score below which records are left out, 0 to 1.",
+        description="Give the score below which records are left out, 0 to 1, or nothing to compare records by rank.",
     )
     strategy_id: str | None = Field(
         default=None,

@@ -153,7 +153,7 @@ class Backfill:
             settings=self.settings,
             summary=self.summarizer.summarize(
                 previous,
-                [with_time(one.message, one.at) for one in folded],
+                [with_time(one.message, one.at.timestamp()) for one in folded],
                 max_tokens=self.summary_tokens,
                 count=count_in_fence,
             ),

@@ -390,8 +390,8 @@ class CompactingSessionManager(SdkSessionManager):
         self._invoking = False
         await asyncio.to_thread(self._close_turn, event.agent)
         self._arrivals.seen(event.agent.messages)
-        self._compactor.prepare(event.agent.messages)
         await self._drain()
+        self._compactor.prepare(event.agent.messages)
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
         if self._stateful:

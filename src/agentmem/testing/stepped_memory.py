@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.local import LocalMemory
-from agentmem.local.embedding import PackagedEmbedder
+from agentmem.meaning.loading import EncoderUnavailableError, wait_until_ready
 from agentmem.records.waiting.pausing import PAUSE_EVENT
 
 if TYPE_CHECKING:
@@ -58,16 +59,21 @@ class SteppedMemory(LocalMemory):
         ranking: Ranking = "hybrid",
     ) -> None:
         """Open it; nothing has been written yet."""
-        self._embedder = PackagedEmbedder() if embedder is None else embedder
-        self._ranking = ranking
+        self._own_embedder = embedder if ranking != "words" else None
         super().__init__(
-            path, extraction_delay=extraction_delay, extractor=extractor, embedder=self._embedder, ranking=ranking
+            path, extraction_delay=extraction_delay, extractor=extractor, embedder=embedder, ranking=ranking
         )
 
     def load(self) -> None:
-        """Load the embedding model now, once a process, so that it is not the first search that takes so long."""
-        if self._ranking != "words":
-            self._embedder.encode(["once a process"])
+        """Load the models now, once a process, so that it is not the first search or extraction that takes so long.
+
+        Where the packaged encoder cannot be loaded nothing happens here; whoever needs it is told then.
+        """
+        if self._uses_package:
+            with contextlib.suppress(EncoderUnavailableError):
+                wait_until_ready()
+        if self._own_embedder is not None:
+            self._own_embedder.encode(["once a process"])
 
     @property
     def now(self) -> datetime:

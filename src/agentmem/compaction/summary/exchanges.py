@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.messages.cutting import RECALL_TOOL
@@ -13,7 +14,6 @@ from agentmem.messages.turns import is_own_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from strands.types.content import Message
 
@@ -96,10 +96,11 @@ def exchanges_of(messages: Iterable[Message]) -> list[Exchange]:
     return [one for one in found if one.asked or one.calls or one.answered]
 
 
-def with_time(message: Message, at: datetime | None) -> Message:
-    """Return a copy of a message that carries the time it was said; the message itself when the time is not known."""
-    if at is None:
+def with_time(message: Message, seconds: float | None) -> Message:
+    """Return a copy of a message that carries its time, UTC; the message itself when the time is not known."""
+    if seconds is None:
         return message
+    at = datetime.fromtimestamp(seconds, UTC)
     metadata: Any = message.get("metadata") or {}
     custom = {**(metadata.get("custom") or {}), AT: at.isoformat(timespec="seconds")}
     return cast("Message", {**message, "metadata": {**metadata, "custom": custom}})

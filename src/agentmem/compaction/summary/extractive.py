@@ -24,7 +24,7 @@ class ExtractiveSummarizer:
         self.judge = judge if judge is not None else Judge()
 
     def prepare(self, messages: Iterable[Message]) -> None:
-        """Judge messages in the background, so that the compaction that folds them need not."""
+        """Judge messages, not on a user's time, so that the compaction that folds them need not."""
         exchanges = exchanges_of(messages)
         self.judge.prepare(text.text for one in exchanges for text in (*one.asked, *one.answered))
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from agentmem.meaning import loading
 from agentmem.meaning.sentences import split_sentences
-from agentmem.support.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +51,6 @@ class Judge:
         self._own: SentenceClassifier | None = None
         self._judged: OrderedDict[str, list[tuple[Sentence, Judgement | None]]] = OrderedDict()
         self._lock = threading.Lock()
-        self._threads = Threads(1, "agentmem-judge")
         if encoder == "packaged":
             loading.start_loading()
 
@@ -79,13 +77,9 @@ class Judge:
                 return  # logged where it is loaded; what is summarized now is chosen without it
 
     def prepare(self, texts: Iterable[str]) -> None:
-        """Judge texts in the background, ahead of the compaction that will ask for them."""
-        with self._lock:
-            new = [text for text in texts if text and text not in self._judged]
-        if new and self._encoder is not None:
-            self._threads.submit(self._prepare, new)
-
-    def _prepare(self, texts: Sequence[str]) -> None:
+        """Judge texts ahead of the compaction that will ask for them; not on a user's time, for it may wait."""
+        if self._encoder is None:
+            return
         self.wait(_LOADING)
         for text in texts:
             self.sentences(text)
