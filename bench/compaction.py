@@ -1,9 +1,9 @@
-"""Figures of compaction: what a restore and a turn cost, and what is sent on a long tool-heavy session.
+"""Measure the cost of a restore and a turn, and the requests of a long session with tools.
 
 Run:
 
     python bench/compaction.py                  # prints the tables
-    python bench/compaction.py --write          # also writes docs/figures/compaction.md
+    python bench/compaction.py --write          # also writes docs/reference/figures/compaction.md
     python bench/compaction.py --data FILE      # the conversations to replay (JSONL)
 
 Everything runs on the embedded memory. Speed is shown as ratios within this run wherever it can be: the machine's own
@@ -49,17 +49,17 @@ LATENCY = 0.005
 def main() -> None:
     """Measure, print, and write if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write docs/figures/compaction.md")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/figures/compaction.md")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/tau-airline-100.jsonl")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="messages of the sessions to restore")
     options = parser.parse_args()
     parts = [restores(options.sizes), turns(), workload(options.data)]
     page = "\n".join(
-        ["# What compaction costs and does", "", "Written by `python bench/compaction.py --write`.", *parts]
+        ["# Cost and effect of compaction", "", "Written by `python bench/compaction.py --write`.", *parts]
     )
     print(page)
     if options.write:
-        target = ROOT / "docs/figures/compaction.md"
+        target = ROOT / "docs/reference/figures/compaction.md"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(page + "\n", encoding="utf-8")
 

@@ -1,7 +1,7 @@
-"""Run compaction-conformance-kit against the extractive summarizer and print what survives.
+"""Run compaction-conformance-kit against the extractive summarizer and print the surviving statements.
 
     python bench/conformance.py            # print the tables
-    python bench/conformance.py --write    # and write docs/figures/conformance.md
+    python bench/conformance.py --write    # and write docs/reference/figures/conformance.md
 
 The kit plants statements of five kinds in a conversation, compacts it five times over (each round is given nothing but
 the text of the round before) and looks for them word for word. Budgets are characters, a share of the conversation.
@@ -10,7 +10,6 @@ the text of the round before) and looks for them word for word. Budgets are char
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +25,7 @@ from compaction_kit.runner import run_conformance
 from compaction_kit.session import build_seeded_session
 
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
+from agentmem.meaning.loading import wait_until_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ROUNDS = 5
 SEEDS = tuple(range(1, 13))
 BUDGETS = (0.30, 0.20, 0.10)
-FIGURES = Path(__file__).parent.parent / "docs" / "figures" / "conformance.md"
+FIGURES = Path(__file__).parent.parent / "docs" / "reference" / "figures" / "conformance.md"
 _UNLIMITED = 1_000_000_000
 
 Session = tuple[Any, list[Any]]
@@ -111,11 +111,11 @@ def measure(build: Callable[[int], Session], seeds: Iterable[int], budget: float
     }
 
 
-def tables() -> tuple[str, bool, list[str]]:
+def tables() -> tuple[str, list[str]]:
     """Run everything.
 
     Returns:
-        The tables as markdown, whether the figures hold, and the canaries lost.
+        The tables as markdown, and the canaries lost.
     """
     kinds = [kind.value for kind in CanaryType]
     about = (
@@ -128,15 +128,11 @@ def tables() -> tuple[str, bool, list[str]]:
         f"| corpus | budget | survival | {' | '.join(kinds)} | verdict | cliffs | stale values | over budget |",
         f"| --- | ---: | ---: | {' | '.join('---:' for _ in kinds)} | --- | ---: | ---: | ---: |",
     ]
-    good = True
     lost: list[str] = []
-    needed = {0.30: 1.0, 0.20: 0.95, 0.10: 0.60}
     for corpus, (build, seeds) in CORPORA.items():
         for budget in BUDGETS:
             result = measure(build, seeds, budget)
             worst = min(result["worst"].values(), key=("FLAG", "WARN", "SILENT").index)
-            good &= not result["over_budget"] and result["survival"] >= needed[budget]
-            good &= budget < 0.30 or (worst == "SILENT" and not result["cliffs"])
             lost += [f"{corpus} {budget:.0%} {line}" for line in result["lost"]]
             lines.append(
                 f"| {corpus} | {budget:.0%} | {result['survival']:.1%} | "
@@ -160,34 +156,27 @@ def tables() -> tuple[str, bool, list[str]]:
             f"{entry['semantic']['resolved_rate']:.1%} | {conflicts['stale']} of {conflicts['n']} | "
             f"{entry['semantic']['distinct_pair_rate']:.1%} | {'yes' if entry['budget_compliant'] else 'no'} |"
         )
-        good &= entry["budget_compliant"]
-        good &= entry["budget_fraction"] != 0.20 or entry["semantic"]["resolved_rate"] == 1.0
-    return "\n".join(lines) + "\n", good, lost
+    return "\n".join(lines) + "\n", lost
 
 
-def main() -> int:
-    """Print the tables; with `--write` also write them to docs/figures.
-
-    Returns:
-        0 when the figures hold, 1 when they do not.
-    """
+def main() -> None:
+    """Print the tables; with `--write` also write them to docs/reference/figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help=f"write {FIGURES.name}")
     parser.add_argument("--lost", action="store_true", help="list the canaries that were lost")
     options = parser.parse_args()
-    text, good, lost = tables()
+    wait_until_ready()
+    text, lost = tables()
     print(text)
     if options.lost:
         print("\n".join(lost))
     if options.write:
         FIGURES.parent.mkdir(parents=True, exist_ok=True)
         FIGURES.write_text(
-            f"# What survives compaction\n\nWritten by `python bench/conformance.py --write`.\n\n{text}",
+            f"# Statements after compaction\n\nWritten by `python bench/conformance.py --write`.\n\n{text}",
             encoding="utf-8",
         )
-    print("the figures hold" if good else "the figures do NOT hold")
-    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,7 @@
-"""Which API calls a turn and a restore make, for each integration, and what they cost at given prices.
+"""Count the API calls of a turn and of a restore for each integration, and multiply them by prices.
 
     python bench/cost.py                                        # count
-    python bench/cost.py --write                                # and write docs/figures/cost.md
+    python bench/cost.py --write                                # and write docs/reference/figures/cost.md
     python bench/cost.py --price CreateEvent=P --input-price Q  # and multiply
 
 The same conversation, tool calls included, is held by agents on the embedded service, and what they really call is
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from agentmem import MemorySession
 
-FIGURES = Path(__file__).parent.parent / "docs" / "figures" / "cost.md"
+FIGURES = Path(__file__).parent.parent / "docs" / "reference" / "figures" / "cost.md"
 TOOL_CALLS = 5
 THRESHOLD = 30_000
 ORDER = (
@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=40, help="turns of the conversation (40)")
     parser.add_argument("--price", type=_price, action="append", default=[], metavar="OPERATION=PRICE")
     parser.add_argument("--input-price", type=float, default=0.0, help="price of a million input tokens")
-    parser.add_argument("--write", action="store_true", help="write docs/figures/cost.md")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/figures/cost.md")
     arguments = parser.parse_args()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         os.environ.setdefault(name, "nobody")  # the local DynamoDB wants a signature, whoever's
@@ -224,12 +224,12 @@ def main() -> None:
         print(f"\n{priced(measured, arguments.turns, prices, arguments.input_price)}")
     if arguments.write:
         FIGURES.write_text(
-            "# API calls\n\nWritten by `python bench/cost.py --write`; [the cost model](../explanation/cost.md) says "
-            "how to read it.\n\n"
+            "# API calls\n\nWritten by `python bench/cost.py --write`; [the cost model](../../explanation/cost.md) "
+            "explains the columns.\n\n"
             f"One session of {arguments.turns} turns with {TOOL_CALLS} tool calls each, a `token_threshold` of "
             f"{THRESHOLD:,}, three namespaces, on the embedded service. An agent with the SDK's session manager, or "
-            "with only a hook, also has Strands' default conversation manager, which drops what is older than 40 "
-            "messages; the second row is without it.\n\n"
+            "with only a hook, also has Strands' default conversation manager, which keeps 40 messages; "
+            "the second row is without it.\n\n"
             f"{counted}\n",
             encoding="utf-8",
         )

@@ -1,7 +1,7 @@
-"""What each way of writing a conversation hands to extraction, measured on the embedded service.
+"""Measure the input that each way of writing a conversation gives to extraction, on the embedded service.
 
     python bench/event_formats.py            # print the table
-    python bench/event_formats.py --write    # and write docs/figures/event-formats.md
+    python bench/event_formats.py --write    # and write docs/reference/figures/event-formats.md
 
 The same conversations, tool traffic included, are held by agents that write with the SDK's own session manager, with
 ours in both formats, and with the hook. Counted is what an extraction is given (the text of the conversational items),
@@ -23,8 +23,8 @@ from agentmem import HookConfig, MemoryConfig, Namespace, WriteConfig
 from agentmem.local import LocalMemory
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 
-FIGURES = Path(__file__).parent.parent / "docs" / "figures" / "event-formats.md"
-FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/", top_k=3, relevance_score=0.2)
+FIGURES = Path(__file__).parent.parent / "docs" / "reference" / "figures" / "event-formats.md"
+FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/", top_k=3)
 PLANTED = [
     ("I am allergic to peanuts.", "What is the user allergic to?", "peanuts"),
     ("My daughter Mia was born in 2014.", "When was the daughter born?", "2014"),
@@ -137,18 +137,18 @@ def as_it_stands(events: list[dict[str, Any]]) -> Any:
 def main() -> None:
     """Measure every writer and print, or write, the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write docs/figures/event-formats.md")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/figures/event-formats.md")
     heads = [
         "written by",
         "events",
         "characters given",
-        "of it said",
+        "share of text",
         "tool items",
         "thinking items",
         "found",
         "characters a record",
-        "found, as it stands",
-        "characters a record, as it stands",
+        "found, wrapped",
+        "characters a record, wrapped",
     ]
     rows = [heads, ["---"] * len(heads)] + [[name, *measure(*how)] for name, how in WRITERS.items()]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -156,11 +156,11 @@ def main() -> None:
     if parser.parse_args().write:
         FIGURES.parent.mkdir(parents=True, exist_ok=True)
         FIGURES.write_text(
-            "# What each way of writing hands to extraction\n\n"
+            "# Input of extraction\n\n"
             "Eight turns with a tool call each, on the embedded service with extraction by rule. It unwraps the SDK's "
-            "JSON before\nit reads, so there the records are the same, and what differs is what there is to read. The "
-            "last two columns are the\nsame items taken as they stand, by a service that does not unwrap them. Made by "
-            "the command\n`python bench/event_formats.py --write`.\n\n" + table + "\n"
+            "JSON before\nextraction, so the records are the same in every row; only the size of the input differs. "
+            "The last two columns show a\nservice that does not unwrap the JSON. Made by "
+            "`python bench/event_formats.py --write`.\n\n" + table + "\n"
         )
 
 

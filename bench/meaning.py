@@ -1,7 +1,7 @@
 """How well sentences are told apart by their meaning, by kind and by language, and what that costs.
 
     python bench/meaning.py                                # print the tables
-    python bench/meaning.py --write                        # and write docs/figures/meaning.md
+    python bench/meaning.py --write                        # and write docs/reference/figures/meaning.md
     python bench/meaning.py --talk locomo-5.json           # real conversations, in LoCoMo's form
     python bench/meaning.py --fit                          # fit the weights after a change of prototypes.toml
 
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROOT = Path(__file__).parent.parent
-FIGURES = ROOT / "docs" / "figures" / "meaning.md"
+FIGURES = ROOT / "docs" / "reference" / "figures" / "meaning.md"
 HELD_OUT = ROOT / "tests" / "meaning" / "held_out.toml"
+HELD_OUT_2 = ROOT / "tests" / "meaning" / "held_out_2.toml"
 PLANTED = ROOT / "tests" / "meaning" / "planted.toml"
 TALK = ROOT.parent / "shared" / "data" / "locomo-5.json"
 UNKNOWN_LANGUAGES = ("hi", "sv")  # the encoder was not trained on them; kept in the files to show what that means
@@ -228,6 +229,22 @@ def thresholds(page: Page, surely: NDArray[np.float32], standing: NDArray[np.boo
     page.table(("standing at", "recall", "others taken for standing"), rows)
 
 
+def service_dialogues(page: Page, classifier: SentenceClassifier, standing: set[str]) -> None:
+    """The second set of sentences: dialogue acts of service, and standing requests in few words."""
+    page.say("## Sentences of service dialogues, and terse requests (tests/meaning/held_out_2.toml)")
+    page.say()
+    page.say(
+        "Written by the author of the prototypes before those of `choice`, `not_knowing` and `offer`; measured once, "
+        "after the last change of prototypes."
+    )
+    page.say()
+    held_out = read_prototypes(HELD_OUT_2)
+    judged = classifier.judge([sample.text for sample in held_out.samples])
+    kinds, given = [sample.kind for sample in held_out.samples], [judgement.kind for judgement in judged]
+    by_kind(page, "By kind", kinds, given, tuple(held_out.groups))
+    by_language(page, held_out, given, [judgement.standing for judgement in judged], standing)
+
+
 def planted(page: Page, classifier: SentenceClassifier) -> None:
     """Recall of standing requests in ordinary words, alone and hidden in longer messages."""
     data = tomllib.loads(PLANTED.read_text(encoding="utf-8"))
@@ -380,6 +397,7 @@ def main() -> None:
     )
     page.say()
     by_language(page, held_out, [j.kind for j in judged], [j.standing for j in judged], standing)
+    service_dialogues(page, classifier, standing)
     planted(page, classifier)
     examples = talk(page, classifier, arguments.talk)
     cost(page)

@@ -4,8 +4,9 @@
     python bench/paths.py --list     # and every function, by file, in the order of its first call
 
 A tracer notes each call of a function of the package, in every thread. Left out are the embedded service and the
-scripted model, which stand for AWS and for a model, and comprehensions, which are no functions to a reader. A move is a
-call whose function is in another file than the function called before it in the same thread.
+scripted model, which stand for AWS and for a model, comprehensions, which are no functions to a reader, and the judging
+of sentences for the next summary, which follows in the background when the event is acknowledged. A move is a call
+whose function is in another file than the function called before it in the same thread.
 
 Three ways are measured, on agents that have taken a turn before, so that nothing is imported or set up on the way:
 
@@ -40,6 +41,9 @@ PACKAGE = f"{Path(agentmem.__file__).parent}/"
 APART = (f"{PACKAGE}local/", f"{PACKAGE}testing/")
 """What stands for AWS and for the model."""
 
+AFTERWARDS = ("Compactor.prepare", "Compactor._read_ahead")
+"""Functions that begin the work after the acknowledgement."""
+
 
 class Paths:
     """Notes the calls of the package's functions while it is entered."""
@@ -61,7 +65,7 @@ class Paths:
 
     def _note(self, frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
-        if event == "call" and _is_counted(code) and not _is_of_model(frame):
+        if event == "call" and _is_counted(code) and not _is_apart(frame):
             self.calls[threading.get_ident()].append(code)
 
     @property
@@ -84,10 +88,10 @@ def _is_counted(code: CodeType) -> bool:
     return is_ours and code.co_name not in ("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>", "<module>")
 
 
-def _is_of_model(frame: FrameType | None) -> bool:
-    """Whether the scripted model makes the call, to count the tokens that it reports."""
+def _is_apart(frame: FrameType | None) -> bool:
+    """Whether the scripted model makes the call, to count the tokens it reports, or the call is made afterwards."""
     while frame is not None:
-        if frame.f_code.co_filename.startswith(APART):
+        if frame.f_code.co_filename.startswith(APART) or frame.f_code.co_qualname.startswith(AFTERWARDS):
             return True
         frame = frame.f_back
     return False

@@ -1,7 +1,7 @@
-"""What a turn with five tool calls costs in calls and in the user's time, by who writes it and how.
+"""Measure the calls and the time that each way of writing adds to a turn with five tool calls.
 
     python bench/writes.py            # print the table
-    python bench/writes.py --write    # and write docs/figures/writes.md
+    python bench/writes.py --write    # and write docs/reference/figures/writes.md
 
 The same agent on the embedded service, each call made to take 100 ms. Counted are the calls of the first turn and of
 the second one; the time is what the second turn took longer than without any memory, the best of three runs each.
@@ -23,7 +23,7 @@ from agentmem import HookConfig, MemoryConfig, WriteConfig
 from agentmem.local import LocalMemory
 from agentmem.testing import ScriptedModel, ToolCall
 
-FIGURES = Path(__file__).parent.parent / "docs" / "figures" / "writes.md"
+FIGURES = Path(__file__).parent.parent / "docs" / "reference" / "figures" / "writes.md"
 CALL_SECONDS = 0.1
 RUNS = 3
 HEADS = ["written by", "CreateEvent, first turn", "CreateEvent, second turn", "other calls", "added to the turn"]
@@ -107,7 +107,7 @@ def measure(flush: str, make: Any) -> list[str]:
 def main() -> None:
     """Measure every writer and print, or write, the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write docs/figures/writes.md")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/figures/writes.md")
     arguments = parser.parse_args()
     rows = [HEADS, ["---"] * len(HEADS)] + [[name, *measure(*how)] for name, how in WRITERS.items()]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -115,10 +115,10 @@ def main() -> None:
     if arguments.write:
         FIGURES.parent.mkdir(parents=True, exist_ok=True)
         FIGURES.write_text(
-            "# What a turn costs to write\n\n"
-            f"A turn with five tool calls (12 messages) on the embedded service, each call made to take "
-            f"{CALL_SECONDS * 1000:.0f} ms. The time is what\nthe second turn took longer than without any memory, "
-            f"the best of {RUNS} runs each. Made by `python bench/writes.py --write`.\n\n" + table + "\n"
+            "# Cost of writing a turn\n\n"
+            "A turn with five tool calls (12 messages) on the embedded service, where each call takes "
+            f"{CALL_SECONDS * 1000:.0f} ms. The last column\nis the time of the second turn minus the time without "
+            f"memory, best of {RUNS} runs. Made by `python bench/writes.py --write`.\n\n" + table + "\n"
         )
 
 

@@ -21,7 +21,7 @@ def main() -> None:
         actor_id="ana",
         session_id=session_id,
         messages=[
-            ("I work as a nurse, and I live in Porto.", "USER"),
+            ("I work as a nurse. I live in Porto.", "USER"),
             ("Noted. What can I do for you?", "ASSISTANT"),
         ],
     )

@@ -29,7 +29,7 @@ def main() -> None:
     first = config.bind(actor, new_session_id(actor))
     mark = first.mark()
     agent = make_agent(first)
-    exchange(agent, "I live in Porto, and I am a nurse.")
+    exchange(agent, "I live in Porto. I am a nurse.")
     exchange(agent, "I prefer trains to planes.")
     exchange(agent, "Please remind me to buy the ticket for Lisbon.")
 

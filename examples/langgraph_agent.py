@@ -48,7 +48,7 @@ def run(config: MemoryConfig, endpoint: dict[str, str]) -> None:
 
     first = config.bind("ana", new_session_id("ana"))
     mark = first.mark()
-    say(first, "I live in Porto, and I work as a nurse.")
+    say(first, "I live in Porto. I work as a nurse.")
     say(first, "Good evening.")
     first.wait_for_memories("facts", since=mark, min_count=2)
     say(config.bind("ana", new_session_id("ana")), "What is my job?")

@@ -1,4 +1,4 @@
-"""An agent on AgentCore Runtime: many sessions, answers as a stream, and a memory that outlives the container.
+"""An agent on AgentCore Runtime: many sessions, answers as typed events, and a memory that outlives the container.
 
 python examples/runtime_agent.py        (on port 8080, or PORT; the memory is in ./.agentmem unless it is on AWS)
 
@@ -8,8 +8,8 @@ curl -N http://127.0.0.1:8080/invocations -d '{"prompt": "I live in Porto."}' -H
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 from backend import open_memory, open_model
@@ -19,8 +19,8 @@ from starlette.exceptions import HTTPException
 from strands import Agent, tool
 from strands.types.tools import AgentTool
 
-from agentmem import CompactionConfig, IdentityError, SessionAgents, ThinkingFilter, actor_id_for
-from agentmem.runtime.sessions import AgentInUse
+from agentmem import CompactionConfig, IdentityError, SessionAgents, actor_id_for
+from agentmem.streaming import StreamEvent
 
 # Runtime passes headers of this prefix on when they are on its allowlist. Whoever calls Runtime has to set it to the
 # user it has signed in; with an inbound JWT take the verified token's subject from the Authorization header instead.
@@ -81,37 +81,24 @@ app = BedrockAgentCoreApp(lifespan=lifespan)
 
 
 @app.entrypoint
-async def invoke(payload: dict[str, Any], context: RequestContext) -> AsyncIterator[dict[str, str]]:
-    """Answer a prompt as a stream of deltas; a request that says not whose it is gets status 400."""
+async def invoke(payload: dict[str, Any], context: RequestContext) -> AsyncIterator[dict[str, Any]]:
+    """Answer a prompt as a stream of typed events; a request that says not whose it is gets status 400."""
     prompt = payload.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
         raise HTTPException(400, "prompt is missing: send {'prompt': '...'}")
     user = (context.request_headers or {}).get(ACTOR_HEADER)
     try:
-        use = agents.use(actor_id_for(user) if user else None, context.session_id)
+        events = agents.stream(actor_id_for(user) if user else None, context.session_id, prompt)
     except IdentityError as error:
         raise HTTPException(400, str(error)) from error
-    return answer(use, prompt)
+    return as_json(events)
 
 
-async def answer(use: AgentInUse, prompt: str) -> AsyncIterator[dict[str, str]]:
-    """Yield the answer of the session's agent, which is not let go meanwhile."""
-    async with use as agent:
-        async for delta in deltas(agent, prompt):
-            yield {"delta": delta}
-
-
-async def deltas(agent: Agent, prompt: str) -> AsyncIterator[str]:
-    """Yield the visible text as it comes, without thinking, and without tool calls written as text."""
-    visible = ThinkingFilter()
-    async for event in agent.stream_async(prompt):
-        text = ""
-        if "data" in event:
-            text = visible.feed(event["data"])
-        elif "contentBlockStop" in event.get("event", {}):
-            text, visible = visible.close(), ThinkingFilter()  # one filter for each text
-        if text:
-            yield text
+async def as_json(events: AsyncGenerator[StreamEvent, None]) -> AsyncIterator[dict[str, Any]]:
+    """Yield each event as the JSON object that Runtime frames and sends; `invoke_stream` makes events of them again."""
+    async with aclosing(events):  # a client that goes away cancels the turn
+        async for event in events:
+            yield event.to_dict()
 
 
 if __name__ == "__main__":

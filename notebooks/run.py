@@ -5,8 +5,8 @@ Run:
     python notebooks/run.py                    # all of them
     python notebooks/run.py 02_compaction      # one
 
-Each runs in a kernel of this interpreter, in a temporary folder and without a network. `tests/test_notebooks.py`
-executes them the same way and compares what comes out with what is stored.
+Each runs in a kernel of this interpreter, in a temporary folder and without a network.
+`tests/documentation/test_notebooks.py` executes them the same way and compares what comes out with what is stored.
 """
 
 from __future__ import annotations

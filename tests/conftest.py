@@ -4,17 +4,21 @@ import ipaddress
 import os
 import socket
 
+import freezegun
 import pytest
 from hypothesis import settings
 
 from agentmem.events.writer_registry import registry
 from dynamodb import checkpoint_table, dynamodb, dynamodb_endpoint
+from gears import QUICK
+from warm_python import warm_commands
 
 __all__ = ["checkpoint_table", "dynamodb", "dynamodb_endpoint"]
 
-# A busy machine makes single examples slow; that is no failure of the property.
-settings.register_profile("agentmem", deadline=None)
-settings.load_profile("agentmem")
+# They load their modules late, and freezing the time looks at every name: what it loads would keep the frozen classes.
+freezegun.configure(extend_ignore_list=["langchain_core", "langsmith"])
+
+settings.load_profile(QUICK)  # unless pytest is told another with --hypothesis-profile
 
 FOR_TESTS = {"AGENTMEM_DATA", "AGENTMEM_SOAK", "AGENTMEM_TEST_AWS"}
 """Variables that are meant for the tests themselves."""
@@ -64,6 +68,13 @@ def _no_aws_configuration():
         }.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory):
+    """A folder with the commands `python` and `agentmem`, which start at once; see `warm_python.py`."""
+    with warm_commands(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
 
 
 @pytest.fixture(autouse=True, scope="session")

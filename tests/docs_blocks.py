@@ -9,7 +9,7 @@
 | ``title="on AWS"`` | the same, with the endpoints of AWS set to services on this machine |
 | ``title="before"`` | other people's code, which is not installed: compiled only |
 
-``pip``, ``make`` and ``aws`` are not run: they are held against pyproject.toml, the Makefile and botocore.
+``pip``, ``uv``, ``make`` and ``aws`` are not run: they are checked against pyproject.toml, the Makefile and botocore.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _PRELUDE = """set -aeuo pipefail
-for name in pip make aws; do eval "$name() { printf '%s\\n' \\"$name \\${*@Q}\\" >> '{calls}'; }"; done
+for name in pip uv make aws; do eval "$name() { printf '%s\\n' \\"$name \\${*@Q}\\" >> '{calls}'; }"; done
 [ ! -f '{state}' ] || . '{state}'
 """
 _EPILOGUE = """
@@ -151,10 +151,20 @@ class Page:
 
 
 def _pip(arguments):
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    named = [argument.replace("./", "").removeprefix(".") for argument in arguments if "[" in argument]
-    asked = {extra for name in named for extra in Requirement(name if name[0] != "[" else f"agentmem{name}").extras}
-    return [f"pip: there is no extra {extra!r}" for extra in sorted(asked - extras.keys())]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].keys()
+    packages = [argument for argument in arguments[1:] if not argument.startswith("-")]
+    wanted = [Requirement(re.sub(r"^\.(?=\[|$)", "strands-agentmem", package)) for package in packages]
+    asked = {extra for one in wanted if one.name.endswith("agentmem") for extra in one.extras}
+    return [
+        *(f"pip: there is no extra {extra!r}" for extra in sorted(asked - extras)),
+        *("pip: 'agentmem' on the registry is another project" for one in wanted if one.name == "agentmem"),
+    ]
+
+
+def _uv(arguments):
+    tool, *rest = arguments
+    return _pip(rest) if tool == "pip" else [f"uv: {tool!r} is not checked here"]
 
 
 def _make(arguments):
@@ -178,4 +188,4 @@ def _aws(arguments):
 
 
 _GLOBAL = {"region", "profile", "output", "query"}
-_CHECKS = {"pip": _pip, "make": _make, "aws": _aws}
+_CHECKS = {"pip": _pip, "uv": _uv, "make": _make, "aws": _aws}

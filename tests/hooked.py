@@ -12,7 +12,7 @@ from agentmem.local import LocalMemory
 from agentmem.testing import ScriptedModel
 from memories import Clock
 
-FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/", top_k=3, relevance_score=0.2)
+FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/", top_k=3)
 
 
 @tool

@@ -14,6 +14,7 @@ from agentmem import HookConfig, MemoryConfig, Namespace, WriteConfig
 from agentmem.errors import ConfigurationError, IdentityError
 from agentmem.local import LocalMemory
 from agentmem.testing import ScriptedModel
+from gears import examples
 
 NUMBERS = itertools.count()
 NAMESPACES = (
@@ -45,7 +46,7 @@ def bound(config, person):
     return config.replace(writes=WriteConfig(metadata=more)).bind(actor, session, {"tenant": tenant})
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(people, people)
 @example(("bob", "s1", "acme", {}), ("bobby", "s1", "acme", {}))
 @example(("org/bob", "s1", "acme", {}), ("org", "s1", "acme", {"actorId": "org/bob"}))
@@ -76,7 +77,7 @@ def test_nothing_an_actor_said_reaches_another_actor(config, one, other):
     assert word not in json.dumps(listed, default=str)
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(ids, ids, ids)
 def test_nothing_said_in_one_session_is_restored_in_another(config, actor, one, other):
     assume(one != other)

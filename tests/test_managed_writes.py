@@ -226,7 +226,7 @@ def test_the_clean_format_shows_extraction_what_was_said_and_restores_what_was(s
     ]
     again = session.agent(session.manager(writes=WriteConfig(event_format="clean")))
     assert [message["content"] for message in again.messages] == [message["content"] for message in agent.messages]
-    # Said in docs/events.md: the SDK's own session manager cannot read this.
+    # Said in docs/explanation/events.md: the SDK's own session manager cannot read this.
     with pytest.raises(json.JSONDecodeError):
         AgentCoreMemoryConverter.events_to_messages([turn])
 

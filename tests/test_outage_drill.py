@@ -15,6 +15,7 @@ from agentmem.errors import HistoryUnavailableError
 from agentmem.events.reader import EventReader
 from agentmem.events.turn_buffer import PATIENCE
 from agentmem.local import LocalMemory
+from agentmem.meaning.loading import wait_until_ready
 from agentmem.scope.address import SessionAddress
 from agentmem.testing import Reply, ToolCall
 from guardrail import REDACTED, SECRET, Guarded
@@ -111,8 +112,9 @@ class Drill:
 
 @pytest.fixture(scope="module")
 def shared():
-    """One service and its clients for all drills: a boto3 client takes long to make."""
+    """One service and its clients for all drills: a boto3 client takes long to make, and an encoder to load."""
     service = LocalMemory()
+    wait_until_ready()
     return service, Pointed(service.boto_session("us-west-2"), ONE_ATTEMPT)
 
 
@@ -152,7 +154,7 @@ def test_every_turn_is_answered_and_the_log_holds_everything_once_and_in_order(k
 @pytest.mark.parametrize("flush", FLUSHES)
 @pytest.mark.parametrize("who", ["hook", "manager"])
 def test_a_service_that_hangs_costs_a_turn_one_call_however_it_is_written(who, flush):
-    """The bound of docs/events.md: one failing call. A turn here has four messages, two model calls and a search."""
+    """docs/explanation/events.md sets the bound: one call. A turn here has 4 messages, 2 model calls and a search."""
     seconds = 0.3
     limits = Config(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 1})
     with LocalMemory() as service, service.serve() as server:

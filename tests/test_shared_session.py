@@ -20,6 +20,7 @@ from agentmem.local import LocalMemory
 from agentmem.session_manager.manager import CompactingSessionManager
 from agentmem.settings.sections import WriteConfig
 from agentmem.testing import ScriptedModel
+from gears import examples
 from sessions import Session, events, texts
 
 NUMBERS = itertools.count()
@@ -35,7 +36,7 @@ def shared():
     return MemoryConfig.local(LocalMemory(), namespaces=()).replace(hook=HookConfig(retrieve=False))
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(writers=st.lists(st.sampled_from(["hook", "sdk", "clean", "by hand"]), min_size=1, max_size=6))
 def test_each_of_a_hook_and_our_manager_restores_what_any_other_wrote(shared, writers):
     session = shared.bind("ann", f"shared-{next(NUMBERS)}")
@@ -73,7 +74,7 @@ def test_each_of_a_hook_and_our_manager_restores_what_any_other_wrote(shared, wr
 STEPS = st.tuples(st.sampled_from(["hook", "hook, each message", "sdk", "clean", "sdk, each message"]), st.booleans())
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(steps=st.lists(STEPS, min_size=2, max_size=8))
 def test_living_agents_of_a_hook_and_of_our_manager_may_take_turns(shared, steps):
     """Each goes on with what it knows, or is opened anew; the next one restores what all have written, in order."""

@@ -1,4 +1,4 @@
-"""Memory for Strands agents on Amazon Bedrock AgentCore.
+"""Exports the public names: memory for Strands agents on Amazon Bedrock AgentCore.
 
 Every name listed here is public and nothing else is promised. A name is loaded when it is first used, so importing the
 package costs next to nothing. Type checkers read the same names in `__init__.pyi`.
@@ -20,6 +20,7 @@ _NAMES = {
         "HistoryUnavailableError",
         "IdentityError",
         "MemoryWaitTimeout",
+        "MissingExtraError",
         "UnsentMessagesError",
     ),
     "agentmem.hook.memory_hook": ("MemoryHook",),
@@ -46,4 +47,13 @@ _NAMES = {
     "agentmem.version": ("__version__",),
 }
 
-__all__, __getattr__, __dir__ = lazy_names(__name__, _NAMES)
+__all__, _load, __dir__ = lazy_names(__name__, _NAMES)
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used (PEP 562), and warn if another distribution's files lie among ours."""
+    if name in __all__:
+        from agentmem.support.installation import warn_of_other_distribution
+
+        warn_of_other_distribution()
+    return _load(name)

@@ -11,6 +11,7 @@ from agentmem.errors import ExtractionFailedError as ExtractionFailedError
 from agentmem.errors import HistoryUnavailableError as HistoryUnavailableError
 from agentmem.errors import IdentityError as IdentityError
 from agentmem.errors import MemoryWaitTimeout as MemoryWaitTimeout
+from agentmem.errors import MissingExtraError as MissingExtraError
 from agentmem.errors import UnsentMessagesError as UnsentMessagesError
 from agentmem.hook.memory_hook import MemoryHook as MemoryHook
 from agentmem.local.local_memory import LocalMemory as LocalMemory

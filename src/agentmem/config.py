@@ -1,4 +1,4 @@
-"""MemoryConfig: one description of everything, from which every other object is made."""
+"""Defines MemoryConfig: a configuration that makes every other object."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class MemoryConfig(Configuration):
         Raises:
             ConfigurationError: A field is malformed, or the memory there has other templates for strategies of the
                 same names.
-            MissingExtraError: From a search, when the extra ``agentmem[local]`` is not installed.
+            MissingExtraError: The packages that search the embedded memory's records are not installed.
         """
         from agentmem.clients.embedded import REGION, SERVICE, open_session
         from agentmem.deploy.provisioning import ensure_memory

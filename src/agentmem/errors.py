@@ -10,6 +10,7 @@
     │     ContextWindowOverflowException)
     ├── MemoryWaitTimeout (also TimeoutError)        awaited records did not appear in time
     ├── ExtractionFailedError                        an extraction job failed
+    ├── MissingExtraError (also ImportError)         a package that the part asked for needs is not installed
     └── UnsentMessagesError                          closing left messages unacknowledged
 
 A message says what happened, to which memory, actor and session where there is one, and what to do next.
@@ -18,6 +19,8 @@ Errors never carry message text: a traceback ends up in logs that more people re
 
 from __future__ import annotations
 
+import json
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import TYPE_CHECKING, Any
 
 from strands.types.exceptions import ContextWindowOverflowException
@@ -36,8 +39,11 @@ __all__ = [
     "HistoryUnavailableError",
     "IdentityError",
     "MemoryWaitTimeout",
+    "MissingExtraError",
     "UnsentMessagesError",
 ]
+
+_DISTRIBUTION = "strands-agentmem"
 
 
 class AgentMemError(Exception):
@@ -142,3 +148,47 @@ class UnsentMessagesError(AgentMemError):
         """Keep the count beside the message."""
         super().__init__(message)
         self.count = count
+
+
+class MissingExtraError(AgentMemError, ImportError):
+    """A part was asked for whose packages are not installed; raised when it is made, not at its first use.
+
+    Attributes:
+        package: The package that could not be imported.
+        extra: The extra that installs it; None for a package that every installation should have.
+    """
+
+    def __init__(self, part: str, package: str, extra: str | None, *, of: str = _DISTRIBUTION) -> None:
+        """Say what is missing and how to install it.
+
+        Args:
+            part: What was asked for, such as ``"the command line"``.
+            package: The package that could not be imported.
+            extra: The extra that installs it; None for a dependency of every installation.
+            of: The distribution that has the extra.
+        """
+        requirement = of if extra is None else f"{of}[{extra}]"
+        source = _source() if of == _DISTRIBUTION else None
+        super().__init__(
+            f"{part} needs the package {package!r}, which is not installed. "
+            f"{'Repair the installation' if extra is None else 'Install the extra'}: "
+            f"pip install '{requirement}{'' if source is None else f' @ {source}'}'"
+        )
+        self.package = package
+        self.extra = extra
+
+
+def _source() -> str | None:
+    """Return where this package was installed from, as pip takes it; None when that was an index, found by name.
+
+    The name alone would not do for a package that came from somewhere else: an index may not have it.
+    """
+    try:
+        recorded = distribution(_DISTRIBUTION).read_text("direct_url.json")
+    except PackageNotFoundError:
+        return None  # run from its sources
+    if recorded is None:
+        return None
+    origin = json.loads(recorded)
+    version_control = origin.get("vcs_info")
+    return f"{version_control['vcs']}+{origin['url']}" if version_control else str(origin["url"])

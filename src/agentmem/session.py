@@ -1,9 +1,9 @@
-"""MemorySession: a configuration bound to one actor and one session."""
+"""Defines MemorySession: a configuration bound to one actor and one session."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agentmem.errors import ConfigurationError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from strands.memory import MemoryStore
 
     from agentmem.hook import MemoryHook
-    from agentmem.recall.recall import RecalledMessage
+    from agentmem.recall.recall import RecalledMessage, SessionRecall
     from agentmem.records.retrieval import MemoryRecord
     from agentmem.records.waiting.marks import Mark, Record, Since
     from agentmem.records.waiting.options import WaitOptions
@@ -43,6 +43,8 @@ class MemorySession(SessionScope):
         ConfigurationError: There is no memory id; a variable is missing, unknown or malformed; or a namespace would
             be too long.
     """
+
+    _recalls: dict[str, SessionRecall] = field(init=False, compare=False, repr=False, default_factory=dict)
 
     def hook(self) -> MemoryHook:
         """Make the hook for ``Agent(hooks=[...])``; nothing is called yet.
@@ -217,7 +219,7 @@ class MemorySession(SessionScope):
             query: What to search for, at most 10,000 characters.
 
         Returns:
-            The records of at least the namespace's `relevance_score`, best first, at most its `top_k`.
+            The records of at least the namespace's `relevance_score`, if it has one, best first, at most its `top_k`.
 
         Raises:
             ConfigurationError: There is no namespace of that name, or the query is malformed.
@@ -243,25 +245,62 @@ class MemorySession(SessionScope):
         """
         return await asyncio.to_thread(self.search, name, query)
 
-    def recall(self, query: str, max_tokens: int = 2_000, *, agent_id: str = DEFAULT_AGENT) -> list[RecalledMessage]:
+    def recall(
+        self, query: str, max_tokens: int = 2_000, *, agent_id: str = DEFAULT_AGENT, explain: bool = False
+    ) -> list[RecalledMessage]:
         """Find messages of this session again, word for word, folded ones included.
 
+        The best passages of several messages fill the budget. When more match than there is room for, the same
+        question asked again, through this object, returns the next ones, and after the last begins anew. What was read
+        is kept for the next question, 16 MB at the most, so that it costs one call when nothing new was written.
+
         Args:
-            query: A question, words of the message, or the handle that stands in a shortened text.
+            query: A question, words of the message, or the handle that stands in a shortened text. A date in it
+                ("last Tuesday", "in May 2031", in the language of the question) and a speaker's name count.
             max_tokens: The tokens all answers may take together; what a handle names is returned whole.
             agent_id: Whose checkpoints tell where to look, when the agent was given an id.
+            explain: Say in ``RecalledMessage.why`` why each passage is there.
 
         Returns:
-            The messages, best first.
+            The messages, the one with the best passage first; of a long message the passages that answer.
 
         Raises:
             HistoryUnavailableError: The events could not be read.
             CheckpointStoreError: The checkpoints could not be read.
         """
+        from agentmem.messages.truncation import is_handle
+
+        recall = self._recalls.get(agent_id) or self._recalls.setdefault(agent_id, self._recall_of(agent_id))
+        if not is_handle(query):
+            return recall.by_words(query, max_tokens=max_tokens, explain=explain)
+        found = recall.by_handle(query)
+        return [] if found is None else [found]
+
+    async def recall_async(
+        self, query: str, max_tokens: int = 2_000, *, agent_id: str = DEFAULT_AGENT, explain: bool = False
+    ) -> list[RecalledMessage]:
+        """Do what `recall` does without blocking the event loop.
+
+        Args:
+            query: A question, words of the message, or a handle.
+            max_tokens: The tokens all answers may take together.
+            agent_id: Whose checkpoints tell where to look.
+            explain: Say in ``RecalledMessage.why`` why each passage is there.
+
+        Returns:
+            The messages, the one with the best passage first.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: The checkpoints could not be read.
+        """
+        return await asyncio.to_thread(self.recall, query, max_tokens, agent_id=agent_id, explain=explain)
+
+    def _recall_of(self, agent_id: str) -> SessionRecall:
+        """Make what recalls this session with an agent's checkpoints."""
         from agentmem.checkpoints.checkpoint import CheckpointKey
         from agentmem.checkpoints.open import open_store
         from agentmem.events.reader import EventReader
-        from agentmem.messages.truncation import is_handle
         from agentmem.recall.recall import SessionRecall
         from agentmem.scope.address import SessionAddress
 
@@ -273,30 +312,7 @@ class MemorySession(SessionScope):
             data_client=self.client,
         )
         key = CheckpointKey(self.memory_id, self.actor_id, self.session_id, agent_id)
-        recall = SessionRecall(EventReader(self.client, address), store, key)
-        if not is_handle(query):
-            return recall.by_words(query, max_tokens=max_tokens)
-        found = recall.by_handle(query)
-        return [] if found is None else [found]
-
-    async def recall_async(
-        self, query: str, max_tokens: int = 2_000, *, agent_id: str = DEFAULT_AGENT
-    ) -> list[RecalledMessage]:
-        """Do what `recall` does without blocking the event loop.
-
-        Args:
-            query: A question, or words of the message.
-            max_tokens: The tokens all answers may take together.
-            agent_id: Whose checkpoints tell where to look.
-
-        Returns:
-            The messages, best first.
-
-        Raises:
-            HistoryUnavailableError: The events could not be read.
-            CheckpointStoreError: The checkpoints could not be read.
-        """
-        return await asyncio.to_thread(self.recall, query, max_tokens, agent_id=agent_id)
+        return SessionRecall(EventReader(self.client, address), store, key)
 
     def _last_write(self) -> Since:
         """Return this session's newest event, whoever wrote it, or the moment of binding."""

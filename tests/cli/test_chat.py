@@ -62,7 +62,7 @@ def test_what_one_process_was_told_another_goes_on_with_and_a_new_session_has_le
     assert "4711" in answers(lines)[0]
 
     lines = chat(tmp_path, "Where do I live?", options=("--actor", "ana"))
-    assert answers(lines) == ["The user lives in Porto."]
+    assert answers(lines) == ["I live in Porto."]
     [retrieved] = of("retrieved", lines)
     assert retrieved["records"][0]["namespace"] == "/users/ana/facts/"
     lines = chat(tmp_path, "Where do I live?", options=("--actor", "bob"))
@@ -94,7 +94,7 @@ def test_commands_do_what_help_says_of_them(tmp_path):
     assert set(of("help", lines)[0]["commands"]) == {"/help", "/status", "/recall", "/memories", "/compact", "/quit"}
     before, after = of("memories", lines)
     assert before["records"] == []
-    assert "The user lives in Porto." in [record["text"] for record in after["records"]]
+    assert "I live in Porto." in [record["text"] for record in after["records"]]
     assert of("compacted", lines) == [{"kind": "compacted"}]
     assert [line["text"] for line in of("user", lines)] == ["I live in Porto."]
     assert lines[-1]["kind"] == "closed"
@@ -123,7 +123,7 @@ def test_text_shows_the_same_as_json(tmp_path):
     shown = CliRunner().invoke(app, arguments, input="\n".join(lines)).stdout
     for expected in (
         "you: I live in Porto.", "agent: Noted.", "[retrieved: ", "0 pending]", " of 2,000 tokens (", "in 1 model call",
-        "[compacted (threshold): ", "  folded: user: ", "[user, 20", "/users/me/facts/ The user lives in Porto.",
+        "[compacted (threshold): ", "  folded: user: ", "[user, 20", "/users/me/facts/ I live in Porto.",
         "folded into the summary]", "[/recall    WORDS: find", "[ended; ", "[go on with: agentmem chat --local ",
     ):  # fmt: skip
         assert expected in shown, expected
@@ -145,7 +145,7 @@ def test_an_openai_compatible_server_answers_with_memory_tools_and_thinking_left
     first, second, third = provider.requests
     assert {request["model"] for request in provider.requests} == {"tiny"}
     assert first["messages"][0] == {"role": "system", "content": "You are a helpful assistant."}
-    assert "The user lives in Porto." in json.dumps(second["messages"][-1])
+    assert "I live in Porto." in json.dumps(second["messages"][-1])
     assert "I live in Porto." in json.dumps(third["messages"][-1])
     assert second["tools"][0]["function"]["name"] == "recall_session"
 
@@ -158,7 +158,7 @@ def test_ollama_is_found_by_address_or_by_its_own_variable(tmp_path):
     assert answers(lines) == ["You live in Porto."]
     assert of("turn", lines)[0]["tokens"] == USAGE[0]
     assert provider.requests[1]["model"] == "tiny"
-    assert "The user lives in Porto." in json.dumps(provider.requests[1]["messages"][-1])
+    assert "I live in Porto." in json.dumps(provider.requests[1]["messages"][-1])
 
 
 @pytest.mark.parametrize("model", ["amazon.tiny-v1:0", "bedrock:amazon.tiny-v1:0"])
@@ -214,7 +214,7 @@ def test_it_is_the_same_over_http(monkeypatch):
             monkeypatch.setenv(name, value)
         config = MemoryConfig.local(memory)
         arguments = ["chat", "--json", "--memory-id", config.memory_id]
-        for said, expected in (("I live in Porto.", "Noted."), ("Where do I live?", "The user lives in Porto.")):
+        for said, expected in (("I live in Porto.", "Noted."), ("Where do I live?", "I live in Porto.")):
             done = CliRunner().invoke(app, arguments, input=said)
             assert done.exit_code == 0, done.output
             assert answers([json.loads(line) for line in done.stdout.splitlines()]) == [expected]

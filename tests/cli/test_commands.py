@@ -14,7 +14,9 @@ import typer
 from filled import refused
 from typer.testing import CliRunner
 
+from agentmem.cli import main
 from agentmem.cli.app import app
+from agentmem.errors import MissingExtraError
 
 WORKSHOP = Path(__file__).parents[1] / "data" / "workshop.jsonl"
 HEAVY = {
@@ -188,11 +190,24 @@ def test_a_shell_completes_commands_options_and_choices(line, expected):
     assert set(done.stdout.split()) == expected
 
 
-@pytest.mark.parametrize(("missing", "named"), [(["typer"], "typer"), (["typer", "rich"], "typer and rich")])
-def test_a_missing_extra_is_named(missing, named):
-    code = f"import sys; sys.modules.update(dict.fromkeys({missing!r})); from agentmem.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.strip() == (
-        f"agentmem: the command line needs {named}. Install the extra: pip install 'agentmem[cli]'"
+@pytest.mark.parametrize("missing", [["typer"], ["rich"], ["typer", "rich"]])
+def test_a_missing_extra_is_named(missing, monkeypatch, capsys):
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"agentmem: the command line needs the package '{missing[0]}', which is not installed. "
+        "Install the extra: pip install 'strands-agentmem[cli]"
     )
+    assert said.endswith("'\n")
+
+
+def test_serving_without_its_extra_ends_before_anything_is_made(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    place = tmp_path / "memory"
+    with pytest.raises(MissingExtraError, match=r"strands-agentmem\[local\]"):
+        agentmem("serve", "--path", place)
+    assert not place.exists()

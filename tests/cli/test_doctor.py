@@ -230,7 +230,7 @@ def test_a_service_that_is_not_there_is_told_once_and_nothing_else_is_tried(monk
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL", "http://127.0.0.1:1")
     found = list(examine(MemoryConfig(memory_id="support_bot-a1b2c3d4e5", region="us-west-2")))
     assert [(one.check, one.status) for one in found] == [
-        ("credentials", "ok"), ("place", "warning"), ("memory", "failed")
+        ("installation", "ok"), ("credentials", "ok"), ("place", "warning"), ("memory", "failed")
     ]  # fmt: skip
     assert "Check the network and the region" in found[-1].detail
     assert "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL=http://127.0.0.1:1" in found[-1].detail
@@ -259,7 +259,7 @@ def test_without_credentials_only_that_is_said(monkeypatch):
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     config = MemoryConfig(memory_id="support_bot-a1b2c3d4e5", region="us-west-2")
     assert list(failed(config)) == ["credentials"]
-    assert len(findings(config)) == 2
+    assert len(findings(config)) == 3
 
 
 def test_an_endpoint_that_is_not_aws_is_pointed_out(memory, monkeypatch):

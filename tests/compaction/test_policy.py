@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from histories import UNKNOWN, histories
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,8 @@ from agentmem.messages.tokens import count_message
 from agentmem.messages.truncation import TruncationSettings, names_of_tools
 from agentmem.messages.turns import cycles_of, has_recall, turns_of
 from converse import validate_request
+from gears import examples
+from histories import UNKNOWN, histories
 
 limits_ = st.builds(
     lambda threshold, share, protected, summary: Limits(threshold, int(threshold * share), protected, summary),
@@ -131,7 +132,7 @@ def _settles(case: Case) -> None:
     assert _bytes(again.messages) == _bytes(case.planned.messages)
 
 
-@settings(max_examples=2_000)
+@settings(max_examples=examples(2_000))
 @given(histories(), limits_, settings_)
 def test_every_plan_keeps_its_promises(messages, limits, settings):
     before = copy.deepcopy(messages)
@@ -146,7 +147,7 @@ def test_every_plan_keeps_its_promises(messages, limits, settings):
     assert messages == before
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(histories(at_model=False), limits_, settings_)
 def test_a_history_that_ends_anywhere_is_planned_for_too(messages, limits, settings):
     case = Case(messages, limits, settings, plan(History(messages), limits, settings, count_message, force=True))
@@ -155,14 +156,14 @@ def test_a_history_that_ends_anywhere_is_planned_for_too(messages, limits, setti
     _settles(case)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(histories(), st.data())
 def test_a_history_cut_anywhere_is_a_valid_request(messages, data):
     rest = messages[data.draw(st.integers(0, len(messages) - 1)) :]
     validate_request(_sent(rest))
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(histories(max_turns=10), limits_, settings_)
 def test_as_a_history_grows_a_shortened_message_stays_as_it_is_and_the_boundary_only_moves_on(
     messages, limits, settings

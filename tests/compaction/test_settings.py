@@ -9,7 +9,7 @@ import pytest
 from strands import tool
 
 from agentmem.checkpoints.summary import Summary
-from agentmem.compaction.summary.extractive import Summarizer
+from agentmem.compaction.summary.summarizer import Summarizer
 from agentmem.messages.summary_fence import SUMMARY_TAG, count_in_fence
 from agentmem.settings.sections import CompactionConfig
 from agentmem.testing import Reply, ScriptedModel, ToolCall
@@ -177,7 +177,8 @@ def test_a_summary_that_is_too_long_is_cut_to_its_room(session):
 
 
 def test_a_narrative_is_written_by_the_agents_second_model(session):
-    second = ScriptedModel(default="The user looks at one gate after the other.")
+    told = {"narrative": "The user looks at one gate after the other.", "quotes": []}
+    second = ScriptedModel(default=ToolCall("ConversationSummary", told))
     manager = session.manager(compaction=CompactionConfig(token_threshold=THRESHOLD, summarizer="model"))
     agent = session.agent(manager, tools=[weather], aux_model=second)
     for number in range(12):

@@ -11,6 +11,7 @@ from strands import Agent
 
 from agentmem import HookConfig, MemoryConfig
 from agentmem.events.codec import decode_event
+from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader, in_order
 from agentmem.events.redaction import Replacement, replace_event
@@ -130,12 +131,12 @@ def test_a_checkpoint_that_is_still_to_be_saved_is_indexed_anew(session):
         draft = manager._compactor.draft
         assert draft is not None
         name = next(name for name, entry in draft.entries.items() if entry.role == "user")
-        assert any(SECRET in term for term in draft.entries[name].terms)
+        assert any(SECRET.casefold() in term for term in draft.entries[name].passages[0].terms)
         message = {"role": "user", "content": [{"text": REDACTED}], "tracking_id": name}
         manager.redact_latest_message(message, agent)
-        terms = manager._compactor.draft.entries[name].terms
-    assert "guardrail" in terms
-    assert not any(SECRET in term for term in terms)
+        [passage] = manager._compactor.draft.entries[name].passages
+    assert "guardrail" in passage.terms
+    assert not any(SECRET.casefold() in term for term in passage.terms)
 
 
 @pytest.mark.parametrize("writes", [{}, {"flush_interval_seconds": 0.001}, {"flush": "background"}], ids=str)
@@ -263,24 +264,24 @@ def test_after_its_replacement_a_checkpoint_costs_no_more_to_find(session):
     assert (session.calls["ListEvents"], session.calls["GetEvent"]) == (1, 0)
 
 
-def test_a_replaced_event_s_own_index_has_the_terms_of_what_it_holds_now(session):
+@pytest.mark.parametrize("others", [1, 400], ids=["as it is", "compressed"])
+def test_a_replaced_event_s_own_index_has_the_terms_of_what_it_holds_now(session, others):
     name = "6f1de9bd-9a3c-4a94-8c4e-0b0f3a3f2d5e"
     message = {"role": "user", "content": [{"text": SECRET}], "tracking_id": name}
-    entries = [[handle_of(name), "", 0, "user", [SECRET]], ["0123456789ab", "", 1, "user", ["other"]]]
+    other = [[f"{number:012x}", "", 1, "user", [["", "other"]], "en"] for number in range(others)]
+    entries = [[handle_of(name), "", 0, "user", [["", SECRET]], "en"], *other]
+    carried = {"agent_id": "a", "checkpoint": {"index": pack_entries(entries)}, "merged": pack_entries(entries)}
     made = session.data.create_event(
         **session.address.parameters(),
         eventTimestamp=datetime.now(UTC),
-        payload=[
-            encode_message(message),
-            agentmem_item("checkpoint", {"agent_id": "a", "checkpoint": {"index": entries}}),
-        ],
+        payload=[encode_message(message), agentmem_item("checkpoint", carried)],
     )["event"]["eventId"]
-    new = Replacement(
-        name, (encode_message({**message, "content": [{"text": REDACTED}]}),), handle_of(name), ("removed",)
-    )
+    redacted = (encode_message({**message, "content": [{"text": REDACTED}]}),)
+    new = Replacement(name, redacted, handle_of(name), (["", "removed"],))
     replace_event(session.data, session.address, Position(made), new, {})
-    found = decode_event(events(session)[0]).ours["checkpoint"]["checkpoint"]["index"]
-    assert [entry[4] for entry in found] == [["removed"], ["other"]]
+    found = decode_event(events(session)[0]).ours["checkpoint"]
+    for index in (found["checkpoint"]["index"], found["merged"]):
+        assert [entry[4] for entry in unpack_entries(index)] == [[["", "removed"]], *[[["", "other"]]] * others]
     assert SECRET not in log(session)
 
 

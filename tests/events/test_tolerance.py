@@ -22,6 +22,7 @@ from agentmem.events.serializer import clean_text, encode_faithful, encode_messa
 from agentmem.events.size_limits import MAX_ITEM_BYTES, as_json
 from agentmem.local import LocalMemory
 from agentmem.testing import ScriptedModel, ToolCall
+from gears import examples
 
 KEYS = st.sampled_from(
     [
@@ -69,7 +70,7 @@ def texts(messages):
 # ---- what is found in the log
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(STORED, max_size=4))
 def test_nothing_in_a_payload_makes_a_log_unreadable(payload):
     decoded = decode_event(event(*payload))
@@ -82,7 +83,7 @@ def test_nothing_in_a_payload_makes_a_log_unreadable(payload):
             assert isinstance(block.get("toolResult", {"content": []})["content"], list)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.lists(STORED, min_size=1, max_size=4))
 def test_whatever_is_found_an_agent_opens_the_session_and_answers(payload):
     config = MemoryConfig.local(LOCAL, namespaces=()).replace(hook=HookConfig(retrieve=False))
@@ -231,7 +232,7 @@ def test_a_text_too_large_for_an_event_is_cut_and_says_so(text, by):
     assert answered == "I see."
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(
     st.lists(st.text('a"\\\n\x00é\U0001f600\ud83d', max_size=8), min_size=1, max_size=3),
     st.integers(1, 600_000),

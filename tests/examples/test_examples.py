@@ -13,12 +13,17 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, warm_python):
     """Run an example without arguments in an empty folder, and return what it prints."""
 
     def run(name):
         done = subprocess.run(
-            [sys.executable, EXAMPLES / name], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+            [warm_python / "python", EXAMPLES / name],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
@@ -31,8 +36,8 @@ def test_the_hook_restores_a_session_and_brings_up_what_others_taught(run):
     printed = run("hook_agent.py")
     same, new, stranger = printed.split("Another agent in the same session")[1].split("  user:  ")[1:]
     assert "agent: Please remind me to buy the ticket for Lisbon." in same
-    assert "The user lives in Porto." in same  # extracted
-    assert "agent: The user prefers trains to planes." in new
+    assert "I live in Porto." in same  # extracted
+    assert "agent: I prefer trains to planes." in new
     assert "agent: I do not know" in stranger
 
 
@@ -49,8 +54,8 @@ def test_the_compacting_agent_stays_inside_its_budget_and_recalls(run):
 
 def test_the_direct_client_reads_messages_and_memories(run):
     printed = run("direct_client.py")
-    assert "USER: I work as a nurse, and I live in Porto.\nASSISTANT: Noted." in printed
-    assert re.search(r"^0\.\d\d The user works as a nurse\.$", printed, re.MULTILINE)
+    assert "USER: I work as a nurse. I live in Porto.\nASSISTANT: Noted." in printed
+    assert re.search(r"^0\.\d\d I work as a nurse\.$", printed, re.MULTILINE)
 
 
 def test_langgraph_keeps_its_threads_and_finds_memories_of_the_same_namespaces(run):
@@ -59,7 +64,7 @@ def test_langgraph_keeps_its_threads_and_finds_memories_of_the_same_namespaces(r
     assert first == "This is message 1 here. I know of you: nothing"
     assert second.startswith("This is message 3 here.")
     assert third.startswith("This is message 1 here.")
-    assert "The user works as a nurse." in third
+    assert "I work as a nurse." in third
 
 
 def test_langgraph_says_what_to_install_when_it_is_missing(tmp_path):

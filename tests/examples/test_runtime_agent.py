@@ -20,7 +20,7 @@ from code_interpreter import serve
 from strands import Agent
 
 from agentmem import CompactionConfig, LocalMemory, MemoryConfig, SessionAgents, actor_id_for
-from agentmem.testing import Reply, ScriptedModel, ToolCall
+from agentmem.testing import ScriptedModel, ToolCall
 from providers import Provider
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -61,7 +61,7 @@ class Container:
                 time.sleep(0.1)
 
     def invoke(self, prompt, user="ana@example.org", session=SESSION):
-        """Return the status, and the deltas of the answer or the error."""
+        """Return the status, and the events of the answer or the error."""
         headers = {
             "Content-Type": "application/json",
             "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": session,
@@ -76,15 +76,16 @@ class Container:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 assert answer.headers["content-type"].startswith("text/event-stream")
                 lines = [line.decode() for line in answer if line.strip()]
-                return answer.status, [json.loads(line.removeprefix("data: "))["delta"] for line in lines]
+                return answer.status, [json.loads(line.removeprefix("data: ")) for line in lines]
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.load(error)["error"]
 
     def ask(self, *arguments, **options):
-        status, said = self.invoke(*arguments, **options)
+        status, events = self.invoke(*arguments, **options)
         assert status == 200
-        return "".join(said).strip()
+        assert [event["type"] for event in events[-2:]] == ["metadata", "done"]
+        return "".join(event["content"] for event in events if event["type"] == "message").strip()
 
     def stop(self):
         """Stop it as a container is stopped."""
@@ -173,18 +174,6 @@ def example(monkeypatch):
     yield importlib.import_module("runtime_agent")
     for name in ("runtime_agent", "backend"):
         sys.modules.pop(name, None)
-
-
-async def test_an_answer_is_streamed_without_its_thinking(example):
-    script = [
-        Reply("<thinking>She asks again.</thinking>Let me look. ", tool_calls=[ToolCall("missing")]),
-        "<thinking>Here it is",
-        "It lies < 2 km <b>away</b>.",
-    ]
-    agent = Agent(model=ScriptedModel(script, chunk_size=4), callback_handler=None)
-    assert [delta async for delta in example.deltas(agent, "Where?")] == ["Let ", "me l", "ook.", " "]
-    # A text that ends inside its thinking leaves no thinking behind for the next one.
-    assert "".join([delta async for delta in example.deltas(agent, "Where?")]) == "It lies < 2 km <b>away</b>."
 
 
 def test_the_sandbox_is_started_once_and_always_stopped_and_its_output_is_compacted(example, monkeypatch):

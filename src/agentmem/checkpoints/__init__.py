@@ -1,1 +1,1 @@
-"""Checkpoints and the stores that keep them."""
+"""Defines checkpoints and the stores that keep them."""

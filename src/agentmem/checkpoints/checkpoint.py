@@ -1,4 +1,4 @@
-"""The durable record of a compaction, and what every place that keeps one must do."""
+"""Defines the durable record of a compaction and the protocol of its stores."""
 
 from __future__ import annotations
 
@@ -42,30 +42,55 @@ class CheckpointKey:
 
 
 @dataclass(frozen=True)
+class IndexedPassage:
+    """What the index has of one passage of a message.
+
+    Attributes:
+        terms: Its distinct terms (`agentmem.recall.terms`).
+        unit: What a tool call and its result share; empty for other text.
+    """
+
+    terms: tuple[str, ...] = ()
+    unit: str = ""
+
+
+@dataclass(frozen=True)
 class IndexEntry:
     """Where one message that was shortened or folded can be found again.
+
+    Its time is that of its event, which an event id tells (`Position.milliseconds`).
 
     Attributes:
         handle: The message's handle, 12 hex digits (see ``truncation.handle_of``).
         position: Event and item of the original.
         role: ``user`` or ``assistant``.
-        terms: The message's discriminating terms, for recall by words.
+        passages: Its passages in order, for recall by words.
+        language: ISO 639-1 code of the language whose stems the terms are.
     """
 
     handle: str
     position: Position
     role: str
-    terms: tuple[str, ...] = ()
+    passages: tuple[IndexedPassage, ...] = ()
+    language: str = "en"
 
     def to_list(self) -> list[Any]:
-        """Return the compact JSON form ``[handle, event_id, item, role, "term term"]``."""
-        return [self.handle, self.position.event_id, self.position.item, self.role, list(self.terms)]
+        """Return the compact JSON form ``[handle, event_id, item, role, [[unit, term, ...], ...], language]``."""
+        passages = [[one.unit, *one.terms] for one in self.passages]
+        return [self.handle, self.position.event_id, self.position.item, self.role, passages, self.language]
 
     @classmethod
     def from_list(cls, value: Sequence[Any]) -> IndexEntry:
-        """Read the JSON form; further elements of a future format are passed over."""
-        handle, event_id, item, role, terms = value[:5]
-        return cls(str(handle), Position(str(event_id), int(item)), str(role), tuple(str(term) for term in terms))
+        """Read the JSON form; further elements of a future format are passed over.
+
+        Before passages there was one list of terms a message.
+        """
+        handle, event_id, item, role, passages = value[:5]
+        if passages and isinstance(passages[0], str):
+            passages = [["", *passages]]
+        indexed = tuple(IndexedPassage(tuple(map(str, terms)), str(unit)) for unit, *terms in passages)
+        language = str(value[5]) if len(value) > 5 else "en"
+        return cls(str(handle), Position(str(event_id), int(item)), str(role), indexed, language)
 
 
 @dataclass(frozen=True)

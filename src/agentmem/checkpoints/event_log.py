@@ -1,22 +1,22 @@
-"""Checkpoints in the event log itself: no infrastructure, and a checkpoint is written with the turn it belongs to.
+"""Stores checkpoints in the event log itself, in the event of their turn.
 
 A checkpoint is one more item of a turn's event. Every event of ours also carries a pointer to the event that holds the
 current checkpoint, so that the newest page tells where it is, however long ago it was made; and every checkpoint
-points to the one before it. The service has no conditional write, so two writers that race both write theirs: of what
-the newest events point to, the checkpoint of the highest version stands, and of equal versions the later one. Each
-accounts for all events that its maker had seen (``Checkpoint.seen``), so neither hides what the other one knows.
+points to the one before it. Beside its own index it carries the indexes of the versions before it, as many as `_MERGED`
+characters hold, so that recall reads a long session's index in a few calls; a restore unpacks none of them.
+
+The service has no conditional write, so two writers that race both write theirs: of what the newest events point to,
+the checkpoint of the highest version stands, and of equal versions the later one. Each accounts for all events that its
+maker had seen (``Checkpoint.seen``), so neither hides what the other one knows.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 import logging
 import threading
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,19 +26,20 @@ from botocore.parsers import ResponseParserError
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
 from agentmem.checkpoints.version_rules import describe, succeeds
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
+from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader, ask, event_id_of
 from agentmem.events.serializer import agentmem_item
 from agentmem.scope.address import SessionAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from agentmem.events.codec import DecodedEvent
 
 _CHECKPOINT = "checkpoint"
 _POINTER = "pointer"
-_LARGE_INDEX = 4_096
+_MERGED = 400_000  # characters of packed index that a checkpoint carries of earlier ones: some 6,000 short messages
 _RENEW_AFTER = timedelta(days=1)  # the shortest event expiry of the service is three days
 _log = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ class EventLogCheckpointStore:
         self._lock = threading.Lock()
         self._current: dict[CheckpointKey, Pointer] = {}
         self._aging: dict[CheckpointKey, dict[str, Any]] = {}
+        self._offered: dict[CheckpointKey, dict[str, Any]] = {}
+        self._held: dict[CheckpointKey, tuple[str, Mapping[str, Any]]] = {}
 
     def items(self, key: CheckpointKey, checkpoint: Checkpoint | None) -> list[dict[str, Any]]:
         """Return what a turn's event carries: the checkpoint, when there is a new one, or else the pointer.
@@ -93,10 +96,33 @@ class EventLogCheckpointStore:
         current = self._current.get(key, NO_POINTER)
         if checkpoint is None:
             if key in self._aging:
+                self._offered[key] = self._aging[key]
                 return [agentmem_item(_CHECKPOINT, self._aging[key])]
             return [_pointer_item(key, current)]
-        value = {"agent_id": key.agent_id, "previous": current.event_id, "checkpoint": _packed(checkpoint)}
+        value = {
+            "agent_id": key.agent_id,
+            "previous": current.event_id,
+            "checkpoint": _packed(checkpoint),
+            **self._merged(key, current.event_id),
+        }
+        self._offered[key] = value
         return [agentmem_item(_CHECKPOINT, value)]
+
+    def _merged(self, key: CheckpointKey, previous: str | None) -> dict[str, Any]:
+        """Return the indexes of earlier versions that the next checkpoint carries, and where those before them are."""
+        event_id, value = self._held.get(key, (None, {}))
+        if previous is None or event_id != previous:
+            return {"before": previous}
+        try:
+            entries = [*_earlier_index(value, previous, key), *_own_index(value, previous, key)]
+        except CheckpointStoreError as error:
+            # The turn is worth more than the index; recall will say the same when it needs that part.
+            _log.warning("session=<%s>, error=<%s> | index not carried on", key.session_id, error)
+            return {"before": previous}
+        packed = pack_entries([entry.to_list() for entry in entries])
+        if len(packed) > _MERGED:
+            return {"before": previous}
+        return {"merged": packed, "before": value.get("before")}
 
     def renews(self, key: CheckpointKey) -> bool:
         """Whether the next event carries the current checkpoint anew, because the event that holds it grows old.
@@ -118,11 +144,14 @@ class EventLogCheckpointStore:
             version = self._current.get(key, NO_POINTER).version if checkpoint is None else checkpoint.version
             self._current[key] = Pointer(event_id, version)
             self._aging.pop(key, None)
+            if key in self._offered:
+                self._held[key] = (event_id, self._offered.pop(key))
 
     def keep_place(self, key: CheckpointKey) -> None:
         """Do not renew what was read: the log has changed since, as by a redaction."""
         with self._lock:
             self._aging.pop(key, None)
+            self._held.pop(key, None)
 
     def moved(self, key: CheckpointKey, event_id: str, new_event_id: str) -> None:
         """Note that an event was written anew, which may be the one that carries the current checkpoint."""
@@ -130,17 +159,13 @@ class EventLogCheckpointStore:
             current = self._current.get(key, NO_POINTER)
             if current.event_id == event_id:
                 self._current[key] = Pointer(new_event_id, current.version)
+                self._held.pop(key, None)
 
     def load(self, key: CheckpointKey) -> Checkpoint | None:
         """Return the current checkpoint; reads back only over pages whose events are not ours."""
         reader = self._reader(key)
-        pointer: Pointer | None = None
         with _reading(key):
-            for page in reader.pages():
-                pointer = newest_pointer(page, key.agent_id, pointer)
-                if pointer is not None and (pointer.event_id is not None or pointer.is_final):
-                    break
-            return self.follow(key, pointer, (), reader.get)
+            return self.follow(key, *_read_pointer(reader, key.agent_id), reader.get)
 
     def follow(
         self,
@@ -160,28 +185,29 @@ class EventLogCheckpointStore:
         Raises:
             CheckpointStoreError: The checkpoint cannot be read.
         """
-        event_id = None if pointer is None else pointer.event_id
-        holder = found = None
-        if event_id is not None:
-            holder = next((event for event in events if event.event_id == event_id), None) or get(event_id)
-            # Without its index, which nobody needs here and which may be that of a whole long past.
-            found = None if holder is None else _carried(holder, key, with_index=False)
-            if found is None:
-                _log.warning(
-                    "session=<%s>, event_id=<%s> | the event with the checkpoint is gone, and its summary with it; "
-                    "the session goes on from the events that are left",
-                    key.session_id,
-                    event_id,
-                )
+        event_id, holder = _holder(pointer, events, get)
+        value = None if holder is None else _value(holder, key.agent_id)
+        if event_id is not None and value is None:
+            _log.warning(
+                "session=<%s>, event_id=<%s> | the event with the checkpoint is gone, and its summary with it; "
+                "the session goes on from the events that are left",
+                key.session_id,
+                event_id,
+            )
+        # Without its index, which nobody needs here and which may be that of a whole long past.
+        found = None if holder is None or value is None else _checkpoint(value, holder.event_id, key, with_index=False)
         with self._lock:
-            self._current[key] = NO_POINTER if found is None else Pointer(event_id, found[0].version)
             self._aging.pop(key, None)
-            if found is not None and holder is not None and datetime.now(UTC) - holder.at > _RENEW_AFTER:
-                whole = _carried(holder, key)
-                if whole is not None:
-                    value = {"agent_id": key.agent_id, "previous": whole[1], "checkpoint": _packed(whole[0])}
-                    self._aging[key] = value
-        return None if found is None else found[0]
+            self._held.pop(key, None)
+            if holder is None or value is None or found is None:
+                self._current[key] = NO_POINTER
+                return None
+            self._current[key] = Pointer(holder.event_id, found.version)
+            self._held[key] = (holder.event_id, value)
+            if datetime.now(UTC) - holder.at > _RENEW_AFTER:
+                # In the event that will carry it next, it must name the one it was in.
+                self._aging[key] = {**value, "checkpoint": _packed(_checkpoint(value, holder.event_id, key))}
+        return found
 
     def overtaking(self, key: CheckpointKey, events: Sequence[DecodedEvent]) -> Checkpoint | None:
         """Return the checkpoint of another writer that stands in place of the current one now, or None.
@@ -198,6 +224,49 @@ class EventLogCheckpointStore:
         if pointer is None or not self._current.get(key, NO_POINTER).is_overtaken_by(pointer):
             return None
         return self.follow(key, pointer, events, self._reader(key).get)
+
+    def index_parts(
+        self,
+        events: Sequence[DecodedEvent],
+        get: Callable[[str], DecodedEvent | None],
+        key: CheckpointKey,
+        known: Container[str],
+    ) -> tuple[Checkpoint | None, Iterator[tuple[str, list[IndexEntry]]]]:
+        """Return the current checkpoint, and the index in as few parts as it is stored in.
+
+        Args:
+            events: The session's newest events, newest first.
+            get: Reads one event by id.
+            key: Whose.
+            known: Ids of parts that are not wanted.
+
+        Returns:
+            The checkpoint without its index, or None when there is none or its part is known; and the id and the
+            entries of each part, newest first, read as they are asked for.
+        """
+        _, holder = _holder(newest_pointer(events, key.agent_id), events, get, known)
+        value = None if holder is None else _value(holder, key.agent_id)
+        if holder is None or value is None:
+            return None, iter(())
+        return _checkpoint(value, holder.event_id, key, with_index=False), self._parts(holder, get, key, known)
+
+    def _parts(
+        self,
+        holder: DecodedEvent | None,
+        get: Callable[[str], DecodedEvent | None],
+        key: CheckpointKey,
+        known: Container[str],
+    ) -> Iterator[tuple[str, list[IndexEntry]]]:
+        while holder is not None:
+            value = _value(holder, key.agent_id)
+            if value is None:
+                return
+            yield (
+                holder.event_id,
+                [*_earlier_index(value, holder.event_id, key), *_own_index(value, holder.event_id, key)],
+            )
+            before = value.get("before")
+            holder = None if not isinstance(before, str) or before in known else get(before)
 
     def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
         """Save a checkpoint in an event of its own.
@@ -239,11 +308,13 @@ class EventLogCheckpointStore:
 
     def find(self, key: CheckpointKey, handle: str) -> IndexEntry | None:
         """Return the newest entry for a handle."""
-        for checkpoint in self.history(key):
-            for entry in checkpoint.index:
-                if entry.handle == handle:
-                    return entry
-        return None
+        with _reading(key):
+            reader = self._reader(key)
+            _, holder = _holder(*_read_pointer(reader, key.agent_id), reader.get)
+            parts = self._parts(holder, reader.get, key, ())
+            # Within a part the newest stands last.
+            found = (entry for _, entries in parts for entry in reversed(entries) if entry.handle == handle)
+            return next(found, None)
 
     def delete(self, key: CheckpointKey) -> int:
         """Let the session continue without a checkpoint.
@@ -255,6 +326,7 @@ class EventLogCheckpointStore:
             with self._lock:
                 self._current[key] = NO_POINTER
                 self._aging.pop(key, None)
+                self._held.pop(key, None)
             self._write(key, [_pointer_item(key, Pointer(None, is_final=True))])
         return count
 
@@ -320,6 +392,17 @@ def newest_pointer(events: Iterable[DecodedEvent], agent_id: str, known: Pointer
     return known
 
 
+def _read_pointer(reader: EventReader, agent_id: str) -> tuple[Pointer | None, Sequence[DecodedEvent]]:
+    """Read back until events tell which checkpoint stands; return that and the last page that was read."""
+    pointer: Pointer | None = None
+    page: Sequence[DecodedEvent] = ()
+    for page in reader.pages():
+        pointer = newest_pointer(page, agent_id, pointer)
+        if pointer is not None and (pointer.event_id is not None or pointer.is_final):
+            break
+    return pointer, page
+
+
 def _pointer_item(key: CheckpointKey, pointer: Pointer) -> dict[str, Any]:
     value = {"agent_id": key.agent_id, "event_id": pointer.event_id, "version": pointer.version}
     return agentmem_item(_POINTER, {**value, "deleted": True} if pointer.is_final else value)
@@ -342,38 +425,73 @@ def _pointer(event: DecodedEvent, agent_id: str) -> Pointer | None:
     return Pointer(event_id, version if isinstance(version, int) else 0, is_final)
 
 
-def _carried(
-    event: DecodedEvent, key: CheckpointKey, *, with_index: bool = True
-) -> tuple[Checkpoint, str | None] | None:
-    """Return the checkpoint an event carries and the id of the event with the one before it."""
+def _holder(
+    pointer: Pointer | None,
+    events: Iterable[DecodedEvent],
+    get: Callable[[str], DecodedEvent | None],
+    known: Container[str] = (),
+) -> tuple[str | None, DecodedEvent | None]:
+    """Return the id of the event that a pointer leads to, and that event unless it is known or gone."""
+    event_id = None if pointer is None else pointer.event_id
+    if event_id is None or event_id in known:
+        return event_id, None
+    return event_id, next((event for event in events if event.event_id == event_id), None) or get(event_id)
+
+
+def _value(event: DecodedEvent, agent_id: str) -> Mapping[str, Any] | None:
+    """Return what an event carries of an agent's checkpoint."""
     value = event.ours.get(_CHECKPOINT)
-    if value is None or value.get("agent_id") != key.agent_id:
-        return None
+    return None if value is None or value.get("agent_id") != agent_id else value
 
-    def placed(position: Position) -> Position:
-        return position if position.event_id else Position(event.event_id, position.item)
 
+def _carried(event: DecodedEvent, key: CheckpointKey) -> tuple[Checkpoint, str | None] | None:
+    """Return the checkpoint an event carries and the id of the event with the one before it."""
+    value = _value(event, key.agent_id)
+    return None if value is None else (_checkpoint(value, event.event_id, key), value.get("previous"))
+
+
+@contextlib.contextmanager
+def _unpacking(event_id: str, key: CheckpointKey) -> Iterator[None]:
+    """Say which checkpoint it is that cannot be read, and what to do about it."""
     try:
-        stored = value["checkpoint"] if with_index else {**value["checkpoint"], "index": ()}
-        return _unpacked(stored).map_positions(placed), value.get("previous")
-    except (CheckpointStoreError, KeyError, TypeError, AttributeError) as error:
+        yield
+    except (CheckpointStoreError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointStoreError(
-            f"the checkpoint of {describe(key)}, in event {event.event_id}, could not be read "
+            f"the checkpoint of {describe(key)}, in event {event_id}, could not be read "
             f"({type(error).__name__}: {error}). Upgrade agentmem when a newer one wrote it, or let the session go on "
             "without it: `agentmem checkpoints delete`; the events it describes are untouched."
         ) from error
 
 
+def _checkpoint(value: Mapping[str, Any], event_id: str, key: CheckpointKey, *, with_index: bool = True) -> Checkpoint:
+    with _unpacking(event_id, key):
+        stored = value["checkpoint"]
+        read = _with_entries(stored) if with_index else {**stored, "index": []}
+        return Checkpoint.from_dict(read).map_positions(lambda position: _placed(position, event_id))
+
+
+def _own_index(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> list[IndexEntry]:
+    """Return the entries of the checkpoint's own version."""
+    with _unpacking(event_id, key):
+        read = [IndexEntry.from_list(entry) for entry in _with_entries(value["checkpoint"])["index"]]
+    return [replace(entry, position=_placed(entry.position, event_id)) for entry in read]
+
+
+def _earlier_index(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> list[IndexEntry]:
+    """Return the entries of the versions before it that a checkpoint carries."""
+    with _unpacking(event_id, key):
+        return [IndexEntry.from_list(entry) for entry in unpack_entries(value.get("merged"))]
+
+
+def _placed(position: Position, event_id: str) -> Position:
+    """Return a position; one without an event is in the event that carries it."""
+    return position if position.event_id else Position(event_id, position.item)
+
+
 def _packed(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the JSON form with the index compressed: it is most of a checkpoint, and every restore reads it."""
-    return _compressed(checkpoint.to_dict())
-
-
-def _compressed(value: Mapping[str, Any]) -> dict[str, Any]:
-    index = json.dumps(value.get("index", []), separators=(",", ":"))
-    if len(index) <= _LARGE_INDEX:
-        return dict(value)
-    return {**value, "index": base64.b64encode(zlib.compress(index.encode("utf-8", "surrogatepass"))).decode()}
+    """Return the JSON form with the index compressed: it is most of a checkpoint, and a restore does not unpack it."""
+    value = checkpoint.to_dict()
+    return {**value, "index": pack_entries(value["index"])}
 
 
 def with_index_read(carried: Mapping[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
@@ -389,23 +507,26 @@ def with_index_read(carried: Mapping[str, Any], change: Callable[[dict[str, Any]
     Raises:
         CheckpointStoreError: The index cannot be unpacked.
     """
-    changed = change({**carried, "checkpoint": _with_entries(carried["checkpoint"])})
-    return {**changed, "checkpoint": _compressed(changed["checkpoint"])}
+    changed = change(
+        {
+            **carried,
+            "checkpoint": _with_entries(carried["checkpoint"]),
+            **({"merged": unpack_entries(carried["merged"])} if "merged" in carried else {}),
+        }
+    )
+    checkpoint = {**changed["checkpoint"], "index": pack_entries(changed["checkpoint"]["index"])}
+    return {
+        **changed,
+        "checkpoint": checkpoint,
+        **({"merged": pack_entries(changed["merged"])} if "merged" in changed else {}),
+    }
 
 
-def _unpacked(value: Mapping[str, Any]) -> Checkpoint:
-    return Checkpoint.from_dict(_with_entries(value))
-
-
-def _with_entries(value: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_entries(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON form of a checkpoint with its index as entries."""
-    index = value.get("index")
-    if not isinstance(index, str):
-        return value
     try:
-        entries = json.loads(zlib.decompress(base64.b64decode(index)).decode("utf-8", "surrogatepass"))
-    except (ValueError, zlib.error) as error:
+        return {**value, "index": unpack_entries(value.get("index"))}
+    except ValueError as error:
         raise CheckpointStoreError(
             f"the index of checkpoint {value.get('version')} cannot be unpacked: {error}"
         ) from error
-    return {**value, "index": entries}

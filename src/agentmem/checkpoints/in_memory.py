@@ -1,4 +1,4 @@
-"""Checkpoints in this process's memory: for tests and notebooks, and the reference the other stores are held to."""
+"""Stores checkpoints in this process, for tests and notebooks, as the reference for other stores."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class InMemoryCheckpointStore:
         return 0 if versions is None else len(versions.texts)
 
     def keys_of(self, memory_id: str, actor_id: str | None = None) -> list[CheckpointKey]:
-        """Return whose checkpoints there are in a memory, of one actor or of all."""
+        """Return the keys of the checkpoints in a memory, of one actor or of all."""
         with self._shelf.lock:
             return [key for key in self._shelf.keys if key.memory_id == memory_id and actor_id in (None, key.actor_id)]
 

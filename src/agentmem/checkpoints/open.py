@@ -1,4 +1,4 @@
-"""Where checkpoints are kept, one module a place; ``open_store`` opens the configured one."""
+"""Opens the configured checkpoint store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading back what the model is to be shown: the checkpoint and the log's tail, and no more of the past than that."""
+"""Reads a session back: the checkpoint, and the log only as far as the checkpoint needs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PARALLEL = 4
 
 @dataclass(frozen=True)
 class RestoredSession:
-    """What was read.
+    """The session, as far as it was read.
 
     Attributes:
         messages: The kept messages as they stand in the log, oldest first; in front those that stand before the
@@ -49,7 +49,7 @@ class RestoredSession:
 
 
 class _Tail:
-    """Reads the log backwards, page by page, and keeps what it read."""
+    """Reads the log backwards, page by page, and keeps the pages."""
 
     def __init__(self, reader: EventReader) -> None:
         self._reader = reader
@@ -95,12 +95,12 @@ def read_session(
     Args:
         reader: The session's events.
         store: Where its checkpoints are.
-        key: Whose checkpoint.
+        key: The key of the checkpoint.
         enough: Of a session whose events say nothing of a checkpoint, whether those read so far are more than can be
             shown anyway; what lies before them is then left ``unread``.
 
     Returns:
-        What was read; a session without events has no messages and no ``newest_event_id``.
+        The session, as far as it was read; a session without events has no messages and no ``newest_event_id``.
 
     Raises:
         HistoryUnavailableError: The events could not be read.

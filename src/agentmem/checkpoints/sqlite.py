@@ -1,4 +1,4 @@
-"""Checkpoints in one SQLite file: for one machine, with any number of processes on it."""
+"""Stores checkpoints in one SQLite file, for any number of processes on one machine."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class SqliteCheckpointStore:
         return count
 
     def keys_of(self, memory_id: str, actor_id: str | None = None) -> list[CheckpointKey]:
-        """Return whose checkpoints there are in a memory, of one actor or of all.
+        """Return the keys of the checkpoints in a memory, of one actor or of all.
 
         Raises:
             CheckpointStoreError: The file cannot be read.

@@ -1,4 +1,4 @@
-"""Which checkpoint may follow which, the same for every store."""
+"""Decides, for every store alike, whether one checkpoint may follow another."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def succeeds(key: CheckpointKey, current: Checkpoint | None, checkpoint: Checkpo
     repeats its save, and must not take its own checkpoint for another writer's.
 
     Args:
-        key: Whose checkpoint; for the message.
-        current: What the store holds, or None.
-        checkpoint: What is to be saved.
+        key: The key of the checkpoint, for the message.
+        current: The checkpoint in the store, or None.
+        checkpoint: The checkpoint to save.
 
     Returns:
         True to write it; False when it is there already.

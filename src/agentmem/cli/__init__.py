@@ -1,18 +1,22 @@
-"""The command line, `agentmem`; it needs the extra `agentmem[cli]`."""
+"""Starts the command line, `agentmem`, and names its missing extra."""
 
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
+
+from agentmem.support.extras import require
+from agentmem.support.installation import other_distribution
 
 
 def main() -> None:
-    """Run the command line; every error of ours ends it with one message and exit status 1."""
-    missing = [name for name in ("typer", "rich") if find_spec(name) is None]
-    if missing:
-        sys.exit(
-            f"agentmem: the command line needs {' and '.join(missing)}. Install the extra: pip install 'agentmem[cli]'"
-        )
+    """Run the command line; an error of ours ends it with one message and exit status 1, a missing extra with 2."""
+    if (found := other_distribution()) is not None:
+        print(f"agentmem: {found}", file=sys.stderr)
+    try:
+        require("the command line", "cli", "typer", "rich")
+    except ImportError as error:
+        print(f"agentmem: {error}", file=sys.stderr)
+        sys.exit(2)
     from agentmem.cli.app import run
 
     run()

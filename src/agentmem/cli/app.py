@@ -1,4 +1,4 @@
-"""The commands and what happens to their errors. Nothing heavy is imported before a command needs it."""
+"""Registers the commands, and imports each only when it runs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from agentmem.cli.events import events
 from agentmem.cli.forget import forget
 from agentmem.cli.init import init
 from agentmem.cli.policy import policy
+from agentmem.cli.recall import recall
 from agentmem.cli.records import records
 from agentmem.cli.replay import replay
 from agentmem.cli.serve import serve
@@ -41,6 +42,7 @@ app.command("doctor")(doctor)
 app.command("sessions")(sessions)
 app.add_typer(events, name="events")
 app.add_typer(records, name="records")
+app.command("recall")(recall)
 app.command("context")(context)
 app.command("compact")(compact)
 app.command("iam-policy")(policy)
@@ -64,9 +66,9 @@ _unwrap_help()
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from agentmem.version import __version__
 
-        print(f"agentmem {version('agentmem')}")
+        print(f"agentmem {__version__}")
         raise typer.Exit
 
 
@@ -87,4 +89,5 @@ def run() -> None:
         message = explained(error)
         if message is None:
             raise
-        sys.exit(f"agentmem: {message}")
+        print(f"agentmem: {message}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ImportError) else 1)

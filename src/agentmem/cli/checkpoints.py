@@ -1,4 +1,4 @@
-"""`agentmem checkpoints`: what compaction has recorded of a session, and the DynamoDB table it may be kept in."""
+"""Defines `agentmem checkpoints`: lists saved checkpoints and creates their DynamoDB table."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def create_checkpoint_table(
 
 
 def _facts(checkpoint: Checkpoint) -> dict[str, object]:
-    """Return what a checkpoint says of itself, without its summary and index."""
+    """Return the fields of a checkpoint without its summary and index."""
     shown = {name: value for name, value in checkpoint.to_dict().items() if name not in ("summary", "index")}
     return {**shown, "indexed_messages": len(checkpoint.index)}
 

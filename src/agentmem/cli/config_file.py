@@ -1,4 +1,4 @@
-"""Writing `agentmem.toml`: a new one whole, and into one that is there only what it lacks."""
+"""Writes `agentmem.toml`, or adds missing settings to an existing file."""
 
 from __future__ import annotations
 

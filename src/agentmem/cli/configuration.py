@@ -1,4 +1,4 @@
-"""Where a command finds its memory: the same four options for all of them."""
+"""Finds the memory of a command from four options that all commands share."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def configured(
         making: Make the embedded memory when it is missing.
 
     Returns:
-        What typer is given: it takes ``--config``, ``--local``, ``--memory-id`` and ``--region`` instead.
+        The signature for typer: it takes ``--config``, ``--local``, ``--memory-id`` and ``--region`` instead.
     """
 
     @functools.wraps(command)
@@ -149,7 +149,7 @@ def read_values(
     region: str | None = None,
     default_file: bool = True,
 ) -> dict[str, Any]:
-    """Read what the options, the environment and the file say, in this order of precedence, unchecked.
+    """Read the options, the environment and the file, in this order of precedence, without checks.
 
     Args:
         file: As for `find_configuration`, and the rest too.

@@ -1,4 +1,4 @@
-"""`agentmem context` and `agentmem compact`: what the model would be shown of a session, and making it smaller."""
+"""Defines `agentmem context` and `agentmem compact`: shows the model's view of a session and compacts it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def context(  # noqa: PLR0917 - typer makes an option of each
     full: Annotated[bool, typer.Option("--full", help="Show the messages and the summary whole.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the model would be shown of a session, with token counts by part. It only reads.
+    """Show the model's view of a session, with token counts by part. It only reads.
 
     Example: agentmem context --actor user123 --session chat-0001 --full
     """
@@ -86,7 +86,7 @@ def compact(  # noqa: PLR0917 - typer makes an option of each
 ) -> None:
     """Compact a session now, whatever its size, and save the checkpoint. No agent may have the session open.
 
-    The stored events stay as they are: only what the model will be shown changes. Without an agent there is no model
+    The stored events do not change, only the model's view of them. Without an agent there is no model
     to narrate, so the summary is extractive.
 
     Example: agentmem compact --actor user123 --session chat-0001 --dry-run

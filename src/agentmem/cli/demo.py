@@ -1,4 +1,4 @@
-"""`agentmem demo`: what memory does for an agent, told on the embedded service."""
+"""Runs `agentmem demo`: a conversation with memory on the embedded service."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Demo:
         memory: Whether the agents have memory.
         extraction_delay: Seconds until the embedded service has extracted long-term memories.
         max_wait: Seconds to wait for them at most.
-        facts: What the user states in the first session.
+        facts: Statements of the user in the first session.
     """
 
     def __init__(
@@ -284,7 +284,7 @@ def _tool_uses(messages: Iterable[Message]) -> list[Mapping[str, Any]]:
 
 
 def _bar(number: int, tokens: int) -> str:
-    """Draw the size of a request, one block for 250 tokens; what is over the budget is red."""
+    """Draw the size of a request, one block for 250 tokens; the part over the budget is red."""
     whole = round(tokens / _BAR_TOKENS)
     within = min(whole, THRESHOLD // _BAR_TOKENS)
     return f"   request {number:2}  {tokens:6,} tokens  [blue]{'#' * within}[/blue][red]{'#' * (whole - within)}[/red]"

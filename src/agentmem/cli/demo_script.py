@@ -1,4 +1,4 @@
-"""The conversation of `agentmem demo`, written for it, and the tools it uses."""
+"""Holds the conversation of `agentmem demo` and its tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`agentmem doctor`: what is wrong with a configuration, and how to mend it."""
+"""Defines `agentmem doctor`: reports the problems of a configuration with their remedies."""
 
 from __future__ import annotations
 

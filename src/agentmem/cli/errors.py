@@ -1,4 +1,4 @@
-"""Errors as a user of the command line is told them: what happened, and what to do; no traceback."""
+"""Turns errors into one line for the user of the command line, with the remedy and without a traceback."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ def explained(error: BaseException) -> str | None:
     from botocore.parsers import ResponseParserError
 
     from agentmem.errors import AgentMemError
-    from agentmem.local.errors import MissingExtraError
     from agentmem.operations.remedies import remedy_of
 
     said: list[str] = []
@@ -29,7 +28,7 @@ def explained(error: BaseException) -> str | None:
             return " ".join(
                 filter(None, (*(said or [_sentence(str(cause) or type(cause).__name__)]), remedy_of(cause)))
             )
-        if isinstance(cause, AgentMemError | MissingExtraError | BrokenPipeError):
+        if isinstance(cause, AgentMemError | BrokenPipeError):
             said = said or [_sentence(str(cause) or type(cause).__name__)]
         elif isinstance(cause, OSError) and cause.filename is not None:
             said = said or [f"{cause.filename}: {cause.strerror}. Give a path that this user may use."]

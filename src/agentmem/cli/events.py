@@ -1,4 +1,4 @@
-"""`agentmem events`: what a session's event log holds."""
+"""Defines `agentmem events`: lists and shows the events of a session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def list_events(  # noqa: PLR0917 - typer makes an option of each
     branch: Annotated[str | None, typer.Option(help="Only the events of this branch.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List a session's events, newest first, with the beginning of what was said.
+    """List a session's events, newest first, with the beginning of their text.
 
     Example: agentmem events list --actor user123 --session chat-0001 --limit 5
     """
@@ -90,7 +90,7 @@ def show_event(
 
 
 def _facts(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what can be said of an event in a line."""
+    """Describe an event in a line."""
     from agentmem.events.codec import decode_event
     from agentmem.messages.text import message_text
 

@@ -1,4 +1,4 @@
-"""`agentmem forget`: every trace of one person, deleted for good."""
+"""Defines `agentmem forget`: deletes all data of one actor for good."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def forget(
 ) -> None:
     """Delete every event, record, checkpoint and unsent message of one actor in this memory, for good.
 
-    It counts first and asks. Stop the actor's agents before: what they write meanwhile comes back.
+    It counts first and asks. Stop the actor's agents before, because their later messages are stored again.
 
     Example: agentmem forget --actor user123
     """
@@ -60,7 +60,7 @@ def forget(
 
 
 def _warn(config: MemoryConfig, done: Traces) -> None:
-    """Say what may still turn up, and when to look again."""
+    """Name the data that may still appear, and the time to look again."""
     if config.local_path is not None:
         return  # the embedded service was told, and has nothing under way any more
     note("The service lists the names of the emptied sessions for up to a day.")

@@ -1,4 +1,4 @@
-"""`agentmem init`: a memory to begin with, and the file that says which."""
+"""Defines `agentmem init`: creates a memory and writes its configuration file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def init(  # noqa: PLR0917 - typer makes an option of each
 ) -> None:
     """Create the memory with the configured strategies, wait until it can be used, and write agentmem.toml.
 
-    A memory of that name that is there already only gets what it lacks, so it is safe to repeat.
+    An existing memory of that name only gets the missing strategies, so you may repeat the command.
 
     Example: agentmem init --name support_bot --region us-west-2 --table agentmem-checkpoints
     """

@@ -1,4 +1,4 @@
-"""How commands print: tables for people, JSON for programs."""
+"""Prints tables for people and JSON for programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PIPED_WIDTH = 10_000
 
 
 def console() -> Console:
-    """Return the console to print to; what is read by another program is never cut to a width."""
+    """Return the console to print to; output for another program is never cut to a width."""
     from rich.console import Console
 
     made = Console(highlight=False, markup=False, soft_wrap=True)
@@ -36,7 +36,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     Args:
         columns: The headings; one that begins with ``#`` is of a column of numbers.
         rows: As many values each as there are columns.
-        empty: What to say when there are none.
+        empty: The text to print when there are none.
     """
     from rich.table import Table
     from rich.text import Text
@@ -86,11 +86,11 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], o
     """Show on a terminal's stderr, and nowhere else, how far something is.
 
     Args:
-        label: What is done.
+        label: The name of the work.
         total: How much there is to do, when that is known.
 
     Yields:
-        What is called with how much is done.
+        A function to call with the finished amount.
     """
     from rich.console import Console
 

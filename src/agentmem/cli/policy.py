@@ -1,4 +1,4 @@
-"""`agentmem iam-policy`: the least an agent, or whoever looks after its memory, must be allowed to do."""
+"""Defines `agentmem iam-policy`: prints the least permissions of an agent or of an operator."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def policy(  # noqa: PLR0917 - typer makes an option of each
     memory_id: MemoryId = None,
     region: Region = None,
 ) -> None:
-    """Print the least-privilege IAM policy for what an agent of a configuration calls, as JSON. It calls nothing.
+    """Print the least-privilege IAM policy for an agent with this configuration, as JSON. It makes no call.
 
-    With --setup or --operator it is the policy of somebody who makes the memory, or looks after it.
+    With --setup or --operator it prints the policy of a person who creates the memory, or operates it.
 
     Example: agentmem iam-policy --account-id 123456789012 > policy.json
     """

@@ -1,4 +1,4 @@
-"""`agentmem records`: the long-term memories."""
+"""Defines `agentmem records`: lists, searches, shows and deletes long-term memory records."""
 
 from __future__ import annotations
 

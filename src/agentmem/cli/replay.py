@@ -1,4 +1,4 @@
-"""`agentmem replay`: a recorded conversation through a real agent, measured."""
+"""Defines `agentmem replay`: runs a recorded conversation through a real agent and measures it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`agentmem serve`: the embedded AgentCore Memory over HTTP."""
+"""Defines `agentmem serve`: serves the embedded AgentCore Memory over HTTP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def serve(
     from agentmem.clients.embedded import MEMORY, database_path
     from agentmem.errors import ConfigurationError
     from agentmem.local import LocalMemory
+    from agentmem.support.extras import require
 
+    require("the embedded memory over HTTP", "local", "starlette", "uvicorn")
     place = path if path == MEMORY else str(database_path(path))
     for number in (signal.SIGINT, signal.SIGTERM):
         # Both by name: a shell that starts a process in the background has it ignore SIGINT.

@@ -1,4 +1,4 @@
-"""`agentmem sessions`: whose sessions a memory holds."""
+"""Defines `agentmem sessions`: lists the actors and sessions of a memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`agentmem export` and `agentmem import`: a whole memory as lines of JSON."""
+"""Defines `agentmem export` and `agentmem import`: moves a whole memory as JSON lines."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def import_(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write what a file holds into a memory, best an empty one. Interrupted, it goes on where it stopped.
+    """Write the content of a file into a memory, best an empty one. After an interruption it continues.
 
     What is done is noted beside the file, in FILE.<memory id>.progress; delete that to import once more.
 

@@ -1,4 +1,4 @@
-"""`agentmem wait`: wait until long-term memories have been extracted."""
+"""Defines `agentmem wait`: waits until long-term memories have been extracted."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""boto3 sessions and clients, and the embedded service behind one."""
+"""Makes boto3 sessions and clients, and opens the embedded service behind one."""

@@ -1,4 +1,4 @@
-"""boto3 clients, made once and shared.
+"""Makes boto3 clients once and shares them.
 
 Making a client costs tens of milliseconds, so everything asks here: one client for each session, service, region,
 endpoint and client configuration, in every thread. They are kept on the boto3 session itself and go when it goes.

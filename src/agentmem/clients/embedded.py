@@ -1,4 +1,4 @@
-"""The one place that opens the embedded service; everything else knows it only through a boto3 session."""
+"""Opens the embedded service; all other rooms reach it through a boto3 session."""
 
 from __future__ import annotations
 

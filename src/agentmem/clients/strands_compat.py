@@ -1,7 +1,8 @@
 """Reaches what Strands and the AgentCore SDK keep private or do not document, each thing in one function.
 
-Nothing else in the package does. tests/test_strands_compat.py holds Strands and the SDK to each of these and says in a
-sentence what has changed when one no longer stands; written for strands-agents 1.62 and bedrock-agentcore 1.25.
+Nothing else in the package does. tests/clients/test_strands_compat.py holds Strands and the SDK to each of these and
+says in a sentence what has changed when one no longer stands; written for strands-agents 1.62 and bedrock-agentcore
+1.25.
 """
 
 from __future__ import annotations

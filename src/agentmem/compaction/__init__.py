@@ -1,1 +1,1 @@
-"""Keeping a conversation inside its token budget without losing a word of it."""
+"""Keeps a conversation inside its token budget without losing a word of it."""

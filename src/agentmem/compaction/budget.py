@@ -1,9 +1,10 @@
-"""Keeps one agent's requests inside its limits: when to compact, and what to do when the model says no."""
+"""Keeps the requests of one agent inside its limits, and compacts harder when the model refuses one."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import Trigger
     from agentmem.compaction.compactor import Compactor
     from agentmem.compaction.policy import Plan
-    from agentmem.messages.summary_fence import ShownSummaries
-    from agentmem.messages.truncation import TruncationSettings
     from agentmem.scope.address import SessionAddress
     from agentmem.settings.sections import CompactionConfig
 
@@ -115,14 +114,13 @@ class Budget:
         self._lock = threading.Lock()
         self._retries = 0
         self._fixed: tuple[tuple[str, ...], int] = ((), 0)
-        self._within_limit: set[str] = set()
 
     def limits(self, agent: Agent) -> Limits:
         """Return the limits for the model in use."""
         return self._thresholds.limits(agent.model)
 
     def plan(self, agent: Agent) -> Plan:
-        """Return what a compaction would do now; token counts are uncalibrated."""
+        """Return the plan of a compaction of the present messages; token counts are uncalibrated."""
         self._compactor.calibration.use(model_name(agent.model))
         planned, _ = self._compactor.plan(
             agent.messages, self.limits(agent), fixed_tokens=self._fixed_tokens(agent), force=True
@@ -132,7 +130,7 @@ class Budget:
     def is_due(self, agent: Agent) -> bool:
         """Whether the coming request reaches the threshold; blocks over the hard limit are cut on the way."""
         self._compactor.calibration.use(model_name(agent.model))
-        cut_oversized(agent.messages, self._compactor.settings, self._within_limit, self._compactor.summaries)
+        cut_oversized(agent.messages, self._compactor)
         self._counted = self._fixed_tokens(agent) + self._compactor.counter.total(agent.messages)
         return self._compactor.calibration.estimate(self._counted) >= self._thresholds.threshold(agent.model)
 
@@ -141,7 +139,7 @@ class Budget:
 
         Args:
             agent: The agent.
-            trigger: What started it.
+            trigger: The reason for it.
             limits: By default those of the model in use.
             force: Compact although the threshold is not reached.
 
@@ -167,7 +165,6 @@ class Budget:
             telemetry.describe(span, **asdict(done))
         # What came in the meantime, from a second invocation or a narrative's own hooks, stays behind it.
         agent.messages[:] = [*shown, *agent.messages[len(before) :]]
-        self._within_limit &= {message["tracking_id"] for message in shown}
         self._counted = self._fixed_tokens(agent) + self._compactor.counter.total(agent.messages)
         telemetry.count("compactions", trigger=trigger)
         telemetry.record("compaction.tokens_before", done.tokens_before)
@@ -213,33 +210,30 @@ class Budget:
         return self._fixed[1]
 
 
-def cut_oversized(
-    messages: list[Message], settings: TruncationSettings, within_limit: set[str], summaries: ShownSummaries
-) -> None:
-    """Cut, in place in the list, blocks that are over the hard limit.
+def cut_oversized(messages: list[Message], compactor: Compactor) -> None:
+    """Cut, in place in the list, blocks of new messages that are over the hard limit.
 
     Args:
         messages: The history.
-        settings: The limit.
-        within_limit: The tracking ids of messages that are known to be within it; gets the others.
-        summaries: Which blocks are a summary; it is put back after a cut.
+        compactor: Knows which messages are not new, the limit, and the block that is a summary.
     """
     for index, message in enumerate(messages):
         name = message.get("tracking_id", "")
-        if name in within_limit:
+        if name in compactor.times:
             continue
-        within_limit.add(name)
-        if 2 * len(str(message["content"])) > settings.hard_tool_content_length:  # JSON is not more than twice as long
+        compactor.times[name] = time.time()
+        # JSON is not more than twice as long.
+        if 2 * len(str(message["content"])) > compactor.settings.hard_tool_content_length:
             names = names_of_tools(messages[max(index - 1, 0) : index])  # what a tool result answers stands before it
-            said = summaries.without(message)
-            cut = hard_cut(said, settings, handle=handle_of(name), tool_names=names)
+            said = compactor.summaries.without(message)
+            cut = hard_cut(said, compactor.settings, handle=handle_of(name), tool_names=names)
             if cut is not said:
-                summary = summaries.block_in(message)
-                messages[index] = cut if summary is None else summaries.put(cut, summary)
+                summary = compactor.summaries.block_in(message)
+                messages[index] = cut if summary is None else compactor.summaries.put(cut, summary)
 
 
 def _largest_blocks(messages: Sequence[Message], most: int = 3) -> list[str]:
-    """Describe the largest messages, for an error that must say what is too big."""
+    """Describe the largest messages, for the error about their size."""
     sized = sorted(((count_message(message), message) for message in messages), key=lambda pair: -pair[0])
     return [
         f"{tokens:,} tokens in a message of role {message['role']} with "

@@ -1,4 +1,4 @@
-"""What the model is shown of one session, and how that changes: everything a manager does but the network.
+"""Manages the model's view of one session and compacts it, without any network.
 
 The compactor holds the state that relates the shown messages to the log: which of them stand before the boundary,
 up to where they are shortened, and the checkpoint that is to say so durably. Messages are known by tracking id, so the
@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, cast
 
 from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.checkpoints.summary import Summary
-from agentmem.compaction.pending_checkpoint import NOWHERE, Draft, entry_of
+from agentmem.compaction.pending_checkpoint import NOWHERE, Draft
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
+from agentmem.compaction.summary.exchanges import with_time
 from agentmem.compaction.view_state import ViewState
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.summary_fence import FENCE_TOKENS, ShownSummaries, count_in_fence, summary_block
 from agentmem.messages.tokens import Calibration, TokenCounter
 from agentmem.messages.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
-from agentmem.messages.turns import is_own_message, says_nothing, without_recall
+from agentmem.messages.turns import is_own_message, says_nothing
+from agentmem.recall.passages import index_entry, recall_units
 from agentmem.support import telemetry
+from agentmem.support.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.checkpoints.restore import RestoredSession
-    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.compaction.summary.summarizer import Summarizer
     from agentmem.events.position import Position
 
 _log = logging.getLogger(__name__)
@@ -38,10 +41,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Compaction:
-    """What one compaction did, for whoever looks.
+    """The result of one compaction, for inspection.
 
     Attributes:
-        trigger: What started it.
+        trigger: The reason for it.
         tokens_before: Tokens of the request before, as estimated.
         tokens_after: Tokens of the request after, as estimated.
         folded: Messages folded into the summary.
@@ -68,6 +71,7 @@ class Compactor:
         last: The last compaction, or None.
         calibration: The ratio between the model's tokens and ours.
         counter: Counts messages, each once.
+        times: Seconds since the epoch at which each message was first seen, by tracking id.
         settings: How tool content is shortened.
         summaries: The blocks of the shown messages that are a summary.
     """
@@ -84,7 +88,7 @@ class Compactor:
 
         Args:
             settings: How tool content is shortened.
-            summarizer: What makes the summaries.
+            summarizer: The object that makes the summaries.
             recall_tool: Whether the agent has the recall tool, which summaries then mention.
             outward: Redacts a message as the log has it: summaries and indexes leave the process too.
         """
@@ -93,6 +97,9 @@ class Compactor:
         self._summarizer = summarizer
         self._recall_tool = RECALL_TOOL if recall_tool else None
         self._view = ViewState()
+        self._threads = Threads(1, "agentmem-judge")
+        self._read: set[str] = set()
+        self.times: dict[str, float] = {}
         self.counter = TokenCounter()
         self._summary_tokens = 0
         self._lock = threading.RLock()
@@ -104,12 +111,22 @@ class Compactor:
 
     @property
     def current(self) -> Checkpoint | None:
-        """The checkpoint that describes what is shown now, saved or not."""
+        """The checkpoint of the present view, saved or not."""
         return self.draft.checkpoint if self.draft is not None else self.checkpoint
 
     def count(self, messages: Sequence[Message]) -> int:
         """Return the tokens of messages, uncalibrated; each message is counted once."""
         return self.counter.total(messages)
+
+    def prepare(self, messages: Sequence[Message]) -> None:
+        """Let the summarizer read messages in a thread, ahead of the compaction that will fold them."""
+        if hasattr(self._summarizer, "prepare"):
+            self._threads.submit(self._read_ahead, list(messages))
+
+    def _read_ahead(self, messages: Sequence[Message]) -> None:
+        new = [message for message in messages if message["tracking_id"] not in self._read]
+        self._read = {message["tracking_id"] for message in messages}
+        self._summarizer.prepare([self._outward(self.summaries.without(message)) for message in new])  # type: ignore[attr-defined]
 
     def show(self, restored: RestoredSession) -> list[Message]:
         """Return the messages to show for a session that was read back, and take over its state.
@@ -121,7 +138,8 @@ class Compactor:
         self.checkpoint, self.draft = checkpoint, None
         self._view = ViewState()
         if checkpoint is None:
-            return messages
+            return messages  # to the budget they are new: none is known to be within the hard limit
+        self.times = {one.message["tracking_id"]: one.at.timestamp() for one in restored.messages}
         self.calibration = Calibration(checkpoint.token_ratio)
         names = names_of_tools(messages)
         shown: list[Message] = []
@@ -145,7 +163,7 @@ class Compactor:
         """Plan a compaction without doing it.
 
         Args:
-            messages: What is shown now, the summary included.
+            messages: The present messages of the agent, the summary included.
             limits: In calibrated tokens.
             fixed_tokens: Counted tokens of the system prompt and the tool specifications.
             force: Plan although the threshold is not reached.
@@ -175,10 +193,10 @@ class Compactor:
         """Compact.
 
         Args:
-            messages: What is shown now, each with a ``tracking_id``.
+            messages: The present messages of the agent, each with a ``tracking_id``.
             limits: In calibrated tokens.
             fixed_tokens: Counted tokens of the system prompt and the tool specifications.
-            trigger: What started it.
+            trigger: The reason for it.
             force: Compact although the threshold is not reached.
 
         Returns:
@@ -210,6 +228,8 @@ class Compactor:
         self.draft = replace(draft, checkpoint=replace(draft.checkpoint, tokens_before=before, tokens_after=after))
         self.last = Compaction(trigger, before, after, len(folded), len(changed), after < limits.threshold)
         self.counter.forget_all_but(shown)
+        names = {message["tracking_id"] for message in shown}
+        self.times = {name: at for name, at in self.times.items() if name in names}
         return shown
 
     def saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
@@ -228,8 +248,7 @@ class Compactor:
         name = message["tracking_id"]
         with self._lock:
             if self.draft is not None and name in self.draft.entries:
-                entries = {**self.draft.entries, name: entry_of(self._outward(message))}
-                self.draft = replace(self.draft, entries=entries)
+                self.draft = replace(self.draft, entries={**self.draft.entries, **self._entries([message], [message])})
 
     def with_summary_again(self, messages: Sequence[Message]) -> list[Message]:
         """Return the messages with the summary in its place, should whatever edited them have taken it away."""
@@ -250,9 +269,7 @@ class Compactor:
             The draft to save instead.
         """
         with self._lock:
-            names = names_of_tools([*folded, *shortened])
-            said = (without_recall(message, names) for message in (*folded, *shortened))
-            new = {message["tracking_id"]: entry_of(self._outward(message)) for message in said if message is not None}
+            new = self._entries([*folded, *shortened], [*folded, *shortened])
             included = self._including(draft, folded, new)
             if self.draft is draft:
                 self.draft = included
@@ -260,6 +277,12 @@ class Compactor:
                 # A compaction came in between; what it summarized began from the summary before this.
                 self.draft = self._including(self.draft, folded, new)
             return included
+
+    def _entries(self, messages: Sequence[Message], among: Sequence[Message]) -> dict[str, IndexEntry]:
+        """Return index entries without positions; which calls were recalls is told from the messages around them."""
+        recalls = recall_units(among)
+        found = {one["tracking_id"]: index_entry(self._outward(one), NOWHERE, recalls) for one in messages}
+        return {name: entry for name, entry in found.items() if entry is not None}
 
     def _including(self, draft: Draft, folded: Sequence[Message], entries: Mapping[str, IndexEntry]) -> Draft:
         checkpoint = draft.checkpoint
@@ -281,7 +304,7 @@ class Compactor:
         included, as the winner's does before the winner's.
 
         Args:
-            winner: What is saved now, or None.
+            winner: The saved checkpoint, or None.
         """
         with self._lock:
             self.checkpoint = None if winner is None else winner.without_index()
@@ -297,7 +320,7 @@ class Compactor:
             telemetry.timed("summarize.duration"),
             telemetry.span("summarize", folded=len(folded), tokens_before=before) as span,
         ):
-            said = [self._outward(message) for message in folded]
+            said = [with_time(self._outward(message), self.times.get(message["tracking_id"])) for message in folded]
             summary = self._summarizer.summarize(previous, said, max_tokens=limits.summary_tokens, count=count_in_fence)
             telemetry.describe(span, tokens_after=count_in_fence(summary.render()))
         return summary
@@ -313,11 +336,8 @@ class Compactor:
         ids = [message["tracking_id"] for message in plain]
         folded = [plain[index] for index in planned.folded]
         entries = dict(self.draft.entries) if self.draft is not None else {}
-        names = names_of_tools(plain)
-        for message in [*shortened, *folded]:
-            name, said = message["tracking_id"], without_recall(message, names)
-            if name not in self._view.indexed and name not in entries and said is not None:
-                entries[name] = entry_of(self._outward(said))
+        new = [one for one in (*shortened, *folded) if one["tracking_id"] not in self._view.indexed | entries.keys()]
+        entries |= self._entries(new, plain)
         self._view = self._view.following(planned, plain, shortened)
         base = self.current
         draft = Draft(

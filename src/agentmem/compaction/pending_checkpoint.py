@@ -1,33 +1,24 @@
-"""A checkpoint in the making: it names messages by tracking id until the log has acknowledged them all."""
+"""Builds a checkpoint that names messages by tracking id until the log has acknowledged them all."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
 from agentmem.events.position import Position
-from agentmem.messages.truncation import handle_of
-from agentmem.recall.index_terms import INDEX_TERMS, key_terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from strands.types.content import Message
+    from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry
 
 NOWHERE = Position("", 0)
 """Stands for a position in the log until it is known."""
 
 
-def entry_of(message: Message) -> IndexEntry:
-    """Return the index entry of a message, without its position."""
-    terms = tuple(key_terms(message, INDEX_TERMS))
-    return IndexEntry(handle_of(message["tracking_id"]), NOWHERE, message["role"], terms)
-
-
 @dataclass(frozen=True)
 class Draft:
-    """What a checkpoint will say, by tracking id.
+    """The content of a future checkpoint, by tracking id.
 
     Attributes:
         boundary: The first message that is kept.
@@ -66,7 +57,7 @@ class Draft:
         )
 
     def after(self, saved: Checkpoint | None) -> Draft:
-        """Return the same draft as the version that follows what is saved."""
+        """Return the same draft as the version after the saved checkpoint."""
         version = 1 if saved is None else saved.version + 1
         return replace(self, checkpoint=replace(self.checkpoint, version=version))
 

@@ -1,4 +1,4 @@
-"""Deciding what to shorten and what to fold: a pure function from a history and limits to a plan.
+"""Plans a compaction: a pure function from a history and limits to a plan.
 
 Three stages, each only as far as needed:
 
@@ -76,7 +76,7 @@ class History:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to show from now on. All indices are into ``History.messages``.
+    """The messages to show from now on. All indices are into ``History.messages``.
 
     Attributes:
         kept: Indices of the messages that stay, ascending.
@@ -115,7 +115,7 @@ def plan(history: History, limits: Limits, settings: TruncationSettings, count: 
     """Plan a compaction.
 
     Args:
-        history: What the model is shown now.
+        history: The model's present view.
         limits: When and how far.
         settings: How to shorten.
         count: Tokens of one message.
@@ -213,7 +213,7 @@ def may_shorten_cycle(message: Message, tool_names: Mapping[str, str]) -> bool:
 
 
 class _Draft:
-    """A plan in the making: what is kept, in which form, and how many tokens that is."""
+    """A plan in the making: the kept messages, their form, and their tokens."""
 
     def __init__(self, history: History, limits: Limits, settings: TruncationSettings, count: Count) -> None:
         self.messages = history.messages

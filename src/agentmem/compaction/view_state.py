@@ -1,4 +1,4 @@
-"""How the shown messages relate to the log, by tracking id, so that it survives whatever else edits the messages."""
+"""Relates the messages of an agent to the log by tracking id, so that edits of the messages do no harm."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ViewState:
         """Return the state of a session that was read back.
 
         Args:
-            restored: What was read.
+            restored: The session, as far as it was read.
             shortened: The messages of it that are shown shortened.
         """
         checkpoint = restored.checkpoint

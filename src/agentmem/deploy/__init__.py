@@ -1,1 +1,1 @@
-"""Creating the memory resource and granting access to it."""
+"""Creates the memory resource and writes its access policies."""

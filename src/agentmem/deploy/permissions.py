@@ -1,4 +1,4 @@
-"""The least an agent, or whoever looks after its memory, must be allowed to do, as an IAM policy document."""
+"""Writes the IAM policy document with the least permissions of an agent or of an operator."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ _ACCOUNT = re.compile(r"\d{12}|\*")
 def iam_policy(
     config: Configuration, *, account_id: str = "*", setup: bool = False, operate: bool = False
 ) -> dict[str, Any]:
-    """Return the least-privilege IAM policy for what a configuration calls.
+    """Return the least-privilege IAM policy for the calls of a configuration.
 
     It covers sessions, hooks, searches, waiting and checkpoints of every actor; searches are held to the configured
     namespaces by the condition keys ``bedrock-agentcore:namespace`` and ``bedrock-agentcore:namespacePath``. It covers

@@ -1,4 +1,4 @@
-"""The memory resource itself: made when it is missing, brought up to the configuration, never cut down."""
+"""Creates the memory resource if it is missing, and adds missing strategies; it never removes any."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def ensure_memory(
     Args:
         config: The configuration; its `memory_id`, when it has one, must be of that name.
         name: The memory's name: a letter and up to 47 letters, digits and underscores.
-        description: What a new memory is for.
+        description: The purpose of a new memory.
         event_expiry_days: How long a new memory keeps events, 3 to 3,650 days.
         options: Further parameters of CreateMemory for a new memory, such as ``{"encryptionKeyArn": ...}``.
         max_wait: Seconds to wait for ACTIVE.
@@ -100,7 +100,7 @@ def ensure_memory(
 
 
 async def ensure_memory_async(config: ConfigT, name: str, **options: Any) -> ConfigT:
-    """Do what `ensure_memory` does, in a thread, so that the event loop goes on.
+    """Run `ensure_memory` in a thread, so that the event loop continues.
 
     Args:
         config: The configuration.

@@ -47,19 +47,25 @@ class OutgoingItem:
         return [item for item in (self.said, self.payload) if item is not None]
 
 
-def parts_of(items: Sequence[OutgoingItem]) -> list[list[OutgoingItem]]:
-    """Divide a turn's messages over as few events as the limits allow; at least one, which may have no message."""
-    parts: list[list[OutgoingItem]] = [[]]
+def parts_of(items: Sequence[OutgoingItem]) -> list[tuple[dict[str, int | None], list[OutgoingItem]]]:
+    """Divide a turn's messages over as few events as the limits allow.
+
+    Returns:
+        The places (see ``places_of``) and the messages of each event; at least one, which may have no message.
+    """
+    parts: list[tuple[dict[str, int | None], list[OutgoingItem]]] = [({}, [])]
     size = count = 0
     for item in items:
         taken = item.payload_items
         length = len(json.dumps(taken)) if taken else 0
-        if parts[-1] and (size + length > MAX_BYTES or count + len(taken) > MAX_ITEMS - _ROOM):
-            parts.append([])
+        if parts[-1][1] and (size + length > MAX_BYTES or count + len(taken) > MAX_ITEMS - _ROOM):
+            parts.append(({}, []))
             size = count = 0
-        parts[-1].append(item)
         size += length
         count += len(taken)
+        places, messages = parts[-1]
+        places[item.tracking_id] = None if item.payload is None else count - 1
+        messages.append(item)
     return parts
 
 

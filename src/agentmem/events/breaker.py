@@ -22,6 +22,9 @@ class CircuitBreaker:
 
     Closed, it lets everything through. After ``failures`` in a row it opens for ``reset_seconds``; then it is half
     open and lets one probe through, whose outcome closes or opens it again. Safe to share between threads.
+
+    Attributes:
+        failures: Failures in a row; with none it is closed, and need be asked and told nothing.
     """
 
     def __init__(self, failures: int, reset_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +39,7 @@ class CircuitBreaker:
         self._reset_seconds = reset_seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._failures = 0
+        self.failures = 0
         self._opened_at: float | None = None
         self._probing = False
 
@@ -49,8 +52,6 @@ class CircuitBreaker:
 
     def allow(self) -> bool:
         """Whether to try; while half open only the first caller is told yes."""
-        if self._opened_at is None:
-            return True
         with self._lock:
             state = self.state
             if state == "half-open" and not self._probing:
@@ -61,13 +62,13 @@ class CircuitBreaker:
     def succeeded(self) -> None:
         """Note a success: closes it."""
         with self._lock:
-            self._failures, self._opened_at, self._probing = 0, None, False
+            self.failures, self._opened_at, self._probing = 0, None, False
 
     def failed(self) -> None:
         """Note a failure: opens it when it was the last allowed in a row, or the probe."""
         with self._lock:
-            self._failures += 1
-            if self._probing or self._failures >= self._limit:
+            self.failures += 1
+            if self._probing or self.failures >= self._limit:
                 self._opened_at, self._probing = self._clock(), False
 
 

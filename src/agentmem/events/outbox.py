@@ -91,6 +91,8 @@ class StoredEntry:
 class Outbox:
     """One file, shared by the writers of a process and by processes.
 
+    Every method raises ``sqlite3.Error`` when the file cannot be read or written.
+
     ``synchronous=FULL``: an entry that was written outlives a power cut, not only the process. Nothing of a deleted
     entry stays in the file (``secure_delete``; the log beside it is emptied when the last entry is gone).
     """
@@ -127,9 +129,6 @@ class Outbox:
             address: The session.
             items: The messages, serialized.
             holder: Whoever keeps them, until it lets go.
-
-        Raises:
-            sqlite3.Error: The file cannot be written.
         """
         with self._transaction():
             for item in items:
@@ -149,9 +148,6 @@ class Outbox:
 
         Returns:
             The numbers of the events.
-
-        Raises:
-            sqlite3.Error: The file cannot be written.
         """
         with self._transaction():
             numbers = []
@@ -161,11 +157,7 @@ class Outbox:
             return numbers
 
     def keep_redaction(self, address: SessionAddress, tracking_id: str, body: Mapping[str, Any], holder: object) -> int:
-        """Keep a redaction until it is carried out; what is kept of the original message goes at once.
-
-        Raises:
-            sqlite3.Error: The file cannot be written.
-        """
+        """Keep a redaction until it is carried out; what is kept of the original message goes at once."""
         with self._transaction():
             self._remove_messages(address, [tracking_id])
             return self._insert(address, "redaction", [(tracking_id, None)], body, holder)
@@ -177,9 +169,6 @@ class Outbox:
             seq: Its number.
             body: What CreateEvent carries.
             milliseconds: Its time, once its request is frozen.
-
-        Raises:
-            sqlite3.Error: The file cannot be written.
         """
         with self._transaction():
             self._connection.execute(
@@ -189,11 +178,7 @@ class Outbox:
             self._empty_log()  # of the content before
 
     def remove(self, seq: int) -> None:
-        """Forget an entry: it is in the log, or given up.
-
-        Raises:
-            sqlite3.Error: The file cannot be written.
-        """
+        """Forget an entry: it is in the log, or given up."""
         with self._transaction():
             self._connection.execute("DELETE FROM entries WHERE seq = ?", (seq,))
             left = self._connection.execute("SELECT 1 FROM entries LIMIT 1").fetchone()
@@ -210,9 +195,6 @@ class Outbox:
 
         Returns:
             The entries in the order they were written in, and whether any comes from another process.
-
-        Raises:
-            sqlite3.Error: The file cannot be read or written.
         """
         with self._transaction():
             rows = self._connection.execute(_OF_SESSION, _ids(address)).fetchall()
@@ -232,11 +214,7 @@ class Outbox:
         return entries, any(row[1] != mine for row in free)
 
     def left_behind(self, memory_id: str) -> list[SessionAddress]:
-        """Return the sessions of a memory with entries that could be taken over.
-
-        Raises:
-            sqlite3.Error: The file cannot be read.
-        """
+        """Return the sessions of a memory with entries that could be taken over."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT DISTINCT actor_id, session_id, owner FROM entries WHERE memory_id = ?", (memory_id,)
@@ -246,11 +224,7 @@ class Outbox:
         return list(found)
 
     def count_of(self, memory_id: str, actor_id: str) -> int:
-        """Return how many entries of an actor there are, over all sessions.
-
-        Raises:
-            sqlite3.Error: The file cannot be read.
-        """
+        """Return how many entries of an actor there are, over all sessions."""
         with self._lock:
             (count,) = self._connection.execute(
                 "SELECT count(*) FROM entries WHERE memory_id = ? AND actor_id = ?", (memory_id, actor_id)
@@ -258,11 +232,7 @@ class Outbox:
         return int(count)
 
     def forget(self, memory_id: str, actor_id: str) -> None:
-        """Delete every entry of an actor, whoever holds it.
-
-        Raises:
-            sqlite3.Error: The file cannot be written.
-        """
+        """Delete every entry of an actor, whoever holds it."""
         with self._transaction():
             self._connection.execute("DELETE FROM entries WHERE memory_id = ? AND actor_id = ?", (memory_id, actor_id))
         self._empty_log()

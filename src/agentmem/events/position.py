@@ -10,7 +10,7 @@ __all__ = ["Position"]
 _EVENT_ID = re.compile(r"(\d+)#([0-9A-Fa-f]+)")
 
 
-@dataclass(frozen=True, order=False)
+@dataclass(frozen=True, order=False, slots=True)
 class Position:
     """One payload item of one event.
 

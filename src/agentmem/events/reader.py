@@ -98,6 +98,15 @@ class EventReader:
         )
         return Page(events, answer.get("nextToken") or None)
 
+    def newest_event_id(self) -> str | None:
+        """Return the id of the newest event of any branch, or None when there is no event; reads no payload.
+
+        Raises:
+            HistoryUnavailableError: The service did not answer; nothing is known of the history.
+        """
+        events = self._call("list_events", "events", maxResults=1, includePayloads=False)["events"]
+        return str(events[0]["eventId"]) if events else None
+
     def newest(
         self, enough: Callable[[Sequence[DecodedEvent]], bool], *, max_pages: int | None = None
     ) -> list[DecodedEvent]:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from agentmem.events.batch import as_call
 from agentmem.events.codec import decode_event
+from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
 from agentmem.events.reader import ask, event_id_of
 from agentmem.events.serializer import agentmem_item, has_conversation, replacement_mark
@@ -35,22 +36,22 @@ class Replacement:
         tracking_id: The message.
         payload: Its new payload items: what it says, if that stands apart, and the message; none to leave nothing.
         handle: Its handle in the indexes of checkpoints.
-        terms: Its new index terms.
+        passages: What the index has of it now, in its JSON form (`IndexEntry.to_list`).
     """
 
     tracking_id: str
     payload: tuple[dict[str, Any], ...]
     handle: str = ""
-    terms: tuple[str, ...] = ()
+    passages: tuple[Any, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, without the tracking id."""
-        return {"payload": list(self.payload), "handle": self.handle, "terms": list(self.terms)}
+        return {"payload": list(self.payload), "handle": self.handle, "passages": list(self.passages)}
 
     @classmethod
     def from_dict(cls, tracking_id: str, value: Mapping[str, Any]) -> Replacement:
         """Read the JSON form."""
-        return cls(tracking_id, tuple(value["payload"]), value["handle"], tuple(value["terms"]))
+        return cls(tracking_id, tuple(value["payload"]), value["handle"], tuple(value.get("passages", ())))
 
 
 def put_in_place(
@@ -142,12 +143,18 @@ def _without_terms(item: dict[str, Any], new: Replacement) -> dict[str, Any]:
     checkpoint = value.get("checkpoint")
     if value.get("agentmem") != "checkpoint" or not isinstance(checkpoint, dict) or not new.handle:
         return item
-    index = [
-        [*entry[:4], list(new.terms), *entry[5:]] if entry[0] == new.handle else entry
-        for entry in checkpoint.get("index", ())
-    ]
     rest = {key: part for key, part in value.items() if key != "agentmem"}
-    return agentmem_item("checkpoint", {**rest, "checkpoint": {**checkpoint, "index": index}})
+    rest["checkpoint"] = {**checkpoint, "index": _with_passages(checkpoint.get("index"), new)}
+    if "merged" in rest:
+        rest["merged"] = _with_passages(rest["merged"], new)
+    return agentmem_item("checkpoint", rest)
+
+
+def _with_passages(index: Any, new: Replacement) -> Any:
+    entries = unpack_entries(index)
+    return pack_entries(
+        [[*entry[:4], list(new.passages), *entry[5:]] if entry[0] == new.handle else entry for entry in entries]
+    )
 
 
 def _ours(item: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -34,6 +34,8 @@ __all__ = [
 REMEMBERED = 10_000
 """Messages whose end is remembered: their position, or that they were given up; the newest of them."""
 
+_SAVED, _DROPPED = telemetry.counter("messages.saved"), telemetry.counter("messages.dropped")
+
 
 class TurnCheckpoint(Protocol):
     """The checkpoint that rides in the last event of a turn."""
@@ -313,7 +315,7 @@ class SendQueue:
             with self.tally.lock:
                 self.tally.saved += len(event.places)
             self._end(turn, event, places)
-        telemetry.count("messages.saved", len(event.places))
+        _SAVED.add(len(event.places))
 
     def redacted(self, job: QueuedRedaction, replaced: tuple[str, str] | None) -> None:
         """Note that a redaction is carried out.
@@ -353,7 +355,7 @@ class SendQueue:
         for event in list(job.events) if events is None else events:
             with self.tally.lock:
                 self.tally.dropped += len(event.places)
-            telemetry.count("messages.dropped", len(event.places))
+            _DROPPED.add(len(event.places))
             self._end(job, event, dict.fromkeys(event.places))
 
     def _end(

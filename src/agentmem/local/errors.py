@@ -1,4 +1,4 @@
-"""Errors of the embedded service: what the service answers, and what the host program gets wrong."""
+"""Defines the errors of the embedded service: answers of the service, and mistakes of the host program."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def invalid(message: str, *, reason: str = "FieldValidationFailed", field: str |
     """A ``ValidationException`` for one field.
 
     Args:
-        message: What is wrong.
+        message: The problem.
         reason: The model's reason; a failed constraint unless said otherwise.
         field: JSON pointer of the member, for ``fieldList``.
     """
@@ -49,16 +49,3 @@ def invalid(message: str, *, reason: str = "FieldValidationFailed", field: str |
 def not_found(message: str) -> ServiceError:
     """A ``ResourceNotFoundException``."""
     return ServiceError("ResourceNotFoundException", message)
-
-
-class MissingExtraError(ImportError):
-    """A part of the embedded service was used whose packages are not installed.
-
-    Args:
-        part: What was asked for, such as ``"searching memory records"``.
-        package: The package that could not be imported.
-    """
-
-    def __init__(self, part: str, package: str) -> None:
-        super().__init__(f"{part} needs the package {package!r}, which is not installed: pip install 'agentmem[local]'")
-        self.package = package

@@ -1,4 +1,4 @@
-"""Operations on events, sessions and actors."""
+"""Serves the operations on events, sessions and actors."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class EventOperations:
         return RawJson(f'{{"event":{_event_text(row["head"], row["payload"])}}}')
 
     def delete_event(self, call: Call) -> dict[str, Any]:
-        """Delete an event for good; what was extracted from it stays, as it does on AWS."""
+        """Delete an event for good; its extracted records stay, as on AWS."""
         with self._store.write() as connection:
             row = self._find(connection, call)
             connection.execute("DELETE FROM events WHERE seq = ?", (row["seq"],))

@@ -1,4 +1,4 @@
-"""Failures on demand, so that what a program does about an outage can be tested.
+"""Injects failures on demand, so that tests can cover outages.
 
 Faults act on the embedded service whichever way it is reached. In process, a lost connection is the exception that
 botocore raises for one, so botocore's own retries see it; over HTTP the connection is really aborted.
@@ -6,6 +6,7 @@ botocore raises for one, so botocore's own retries see it; over HTTP the connect
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
@@ -19,12 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FaultKind = Literal[
-    "throttle", "server_error", "access_denied", "conflict", "timeout", "latency", "reset", "malformed", "lost_response"
+    "throttle",
+    "server_error",
+    "access_denied",
+    "conflict",
+    "timeout",
+    "latency",
+    "reset",
+    "malformed",
+    "lost_response",
+    "squeezed_scores",
 ]
 KINDS: tuple[str, ...] = (
     "throttle", "server_error", "access_denied", "conflict", "timeout", "latency", "reset", "malformed",
-    "lost_response",
+    "lost_response", "squeezed_scores",
 )  # fmt: skip
+_SPARING = frozenset(("latency", "squeezed_scores"))  # with these a call is still carried out and answered
 # Error codes of a kind, in order of preference: the operation's own model decides which one it can answer with.
 _CODES = {
     "throttle": ("ThrottledException", "ThrottlingException"),
@@ -54,11 +65,12 @@ class Fault:
     """A fault in force; a context manager that takes it away at the end.
 
     Attributes:
-        kind: What happens.
+        kind: The kind of failure.
         operation: Operation it happens to, ``"*"`` for every one.
         count: How many times it still happens at most; None for any number.
         probability: Chance that it happens to a matching call.
         seconds: Length of a latency or of a server's silence.
+        scores: Lowest and highest score of a search.
         fired: How many times it has happened.
     """
 
@@ -67,6 +79,7 @@ class Fault:
     count: int | None
     probability: float
     seconds: float
+    scores: tuple[float, float]
     remove: Callable[[], None] = field(repr=False)
     fired: int = 0
 
@@ -97,19 +110,23 @@ class Faults:
         count: int | None = None,
         probability: float = 1.0,
         seconds: float = 0.0,
+        scores: tuple[float, float] = (0.356, 0.496),
     ) -> Fault:
-        """Let calls fail from now on.
+        """Let calls fail, or be answered otherwise than usual, from now on.
 
         Args:
             kind: ``throttle`` (429), ``server_error`` (500), ``access_denied`` (403), ``conflict`` (409): the call is
                 not carried out. ``timeout``, ``reset``: not carried out and no answer. ``latency``: carried out
                 after `seconds`. ``malformed``: carried out, and answered with broken JSON. ``lost_response``:
-                carried out, and the connection is lost before the answer.
+                carried out, and the connection is lost before the answer. ``squeezed_scores``: a search is carried
+                out, and its scores, which are between 0 and 1, are moved between `scores`.
             operation: Name of an operation such as ``"CreateEvent"``, or ``"*"``.
             count: At most so many times; any number when None.
             probability: Chance for each matching call, 0 to 1.
             seconds: For ``latency`` its length; for ``timeout`` over HTTP, how long the server keeps silent
                 before it drops the connection (in process the caller's time-out comes at once).
+            scores: For ``squeezed_scores``, the scores that stand for 0 and 1; those measured on a live store unless
+                given.
 
         Returns:
             The fault: ``fired`` counts, ``remove()`` or leaving a ``with`` block takes it away.
@@ -123,7 +140,9 @@ class Faults:
             raise ValueError(f"probability must be between 0 and 1, got {probability}")
         if (count is not None and count < 1) or seconds < 0:
             raise ValueError(f"count must be at least 1 and seconds not negative, got {count} and {seconds}")
-        fault = Fault(kind, operation, count, probability, seconds, remove=lambda: self._remove(fault))
+        if not scores[0] < scores[1]:
+            raise ValueError(f"scores must be a lower and a higher number, got {scores}")
+        fault = Fault(kind, operation, count, probability, seconds, scores, remove=lambda: self._remove(fault))
         with self._lock:
             self._faults.append(fault)
         return fault
@@ -155,12 +174,12 @@ class Faults:
                 if fault.count is not None:
                     fault.count -= 1
                 firing.append(fault)
-                if fault.kind != "latency":
+                if fault.kind not in _SPARING:
                     break  # a call fails in one way at a time
         return firing
 
     def around(self, operation: Operation, carry_out: Callable[[], Response]) -> Response:
-        """Carry a call out, with whatever fault is due.
+        """Carry a call out, with the due fault if there is one.
 
         Raises:
             ServiceError: The call is answered with an error.
@@ -168,7 +187,8 @@ class Faults:
         """
         if not self._faults:
             return carry_out()
-        for fault in self._firing(operation.name):
+        firing = self._firing(operation.name)
+        for fault in firing:
             if fault.kind == "latency":
                 time.sleep(fault.seconds)
             elif fault.kind in _CODES:
@@ -177,9 +197,26 @@ class Faults:
                 raise ServiceError(code, f"Injected fault: {fault.kind}")
             elif fault.kind in ("timeout", "reset"):
                 raise ConnectionLostError(timed_out=fault.kind == "timeout", seconds=fault.seconds)
-            else:
+            elif fault.kind != "squeezed_scores":
                 response = carry_out()
                 if fault.kind == "lost_response":
                     raise ConnectionLostError(timed_out=False, seconds=0.0)
                 return Response(response.status, response.headers, b'{"broken": [')
-        return carry_out()
+        response = carry_out()
+        for fault in firing:
+            if fault.kind == "squeezed_scores":
+                response = _squeezed(response, fault.scores)
+        return response
+
+
+def _squeezed(response: Response, scores: tuple[float, float]) -> Response:
+    """The answer to a search with its scores moved from between 0 and 1 to between two others; other answers as is."""
+    try:
+        body = json.loads(response.body)
+    except ValueError:
+        return response
+    low, high = scores
+    for summary in body.get("memoryRecordSummaries", ()) if isinstance(body, dict) else ():
+        if "score" in summary:
+            summary["score"] = round(low + (high - low) * summary["score"], 6)
+    return Response(response.status, response.headers, json.dumps(body, ensure_ascii=False).encode())

@@ -1,4 +1,4 @@
-"""Metadata filters of events and of memory records, as SQL conditions.
+"""Turns metadata filters of events and of records into SQL conditions.
 
 A condition on a key that the row does not have is false, but for ``NOT_EXISTS``.
 """

@@ -1,4 +1,4 @@
-"""Relevance by shared words: SQLite's full-text index, within bounds."""
+"""Ranks records by shared words with SQLite's full-text index, within bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations on extraction: ingesting content without an event, failed jobs and their repetition."""
+"""Serves the operations on extraction: ingestion without an event, failed jobs and their repetition."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class JobOperations:
                     "messagesList": [
                         {"eventId": event_id, "messageIndex": index}
                         for event_id, messages in json.loads(row["content"])["parts"]
-                        for index, _, _ in messages
+                        for index in dict.fromkeys(index for index, _, _ in messages)
                     ]
                 },
             }

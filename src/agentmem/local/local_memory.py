@@ -1,4 +1,4 @@
-"""`LocalMemory`: Amazon Bedrock AgentCore Memory inside the process."""
+"""Defines `LocalMemory`: Amazon Bedrock AgentCore Memory inside the process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from .delete_actor import drop_actor
-from .embedding import Embedder, PackagedEmbedder, load_in_background
+from .embedding import Embedder, PackagedEmbedder, check_installed
 from .extraction.extractor import Extractor, RuleExtractor
 from .service import Service
 from .storage import Store
@@ -32,22 +32,23 @@ _log = logging.getLogger(__name__)
 class LocalMemory:
     """The embedded service: AgentCore Memory's two APIs over one SQLite database.
 
-    Code that uses boto3 or any of the official clients runs on it unchanged; see docs/embedded-service.md for what is
-    faithful and what is not known about the live service.
+    Code that uses boto3 or any of the official clients runs on it unchanged. docs/reference/embedded-service.md
+    says which behaviour is faithful to the live service and which is not known.
 
     Args:
         path: File of the database, shared by any number of processes, or ``":memory:"``.
         extraction_delay: Seconds, by the service's clock, from an event to the records made of it. On AWS it takes
             10 to 90 seconds.
-        extractor: Makes long-term records; by rule, without a model, unless given (such as `ModelExtractor`).
+        extractor: Makes long-term records; by rule, the user's own sentences, unless given (such as `ModelExtractor`).
         embedder: Makes vectors for search; the packaged model unless given.
         clock: Returns the time in epoch seconds; ``time.time`` unless given. Tests may step it instead of sleeping.
         activation_delay: Seconds a new memory resource stays in status CREATING.
-        ranking: How search ranks: ``"hybrid"``, by shared ``"words"`` alone (which needs none of the extra's packages)
-            or by ``"meaning"`` alone.
+        ranking: How search ranks: ``"hybrid"``, by shared ``"words"`` alone (which needs no embedder) or by
+            ``"meaning"`` alone.
 
     Raises:
         ValueError: A negative delay, or a file of another format.
+        MissingExtraError: The packages of the default embedder are not installed.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class LocalMemory:
             if value < 0:
                 raise ValueError(f"{name} must not be negative, got {value}: give seconds, 0 for none")
         self.path = os.fspath(path)
-        self._embeds_by_package = embedder is None and ranking != "words"
+        self._uses_package = (embedder is None and ranking != "words") or extractor is None
+        if ranking != "words" and (embedder is None or isinstance(embedder, PackagedEmbedder)):
+            check_installed()
         self._service = Service(
             Store(path),
             clock=clock or _wall_clock,
@@ -80,7 +83,7 @@ class LocalMemory:
         """A boto3 session whose AgentCore clients are answered in this process, without a socket.
 
         Args:
-            region: Region of the session; it shows in the ARNs of what is created.
+            region: Region of the session; it is part of the ARNs of new resources.
 
         Returns:
             A session that needs no AWS configuration for ``bedrock-agentcore`` and ``bedrock-agentcore-control``.
@@ -119,13 +122,15 @@ class LocalMemory:
         return LocalServer(self._service, host, port, allowed_hosts)
 
     def warm_up(self) -> None:
-        """Begin to load the packaged embedding model in the background; otherwise the first search waits for it.
+        """Begin to load the packaged sentence encoder in the background; otherwise whoever needs it first waits.
 
-        It takes a second or two and is done once per process. Nothing happens with an embedder of your own, or when
-        records are ranked by words alone.
+        It takes a second or two and is done once a process. Search embeds with it, and extraction by rule judges
+        sentences with it; nothing happens when neither does.
         """
-        if self._embeds_by_package:
-            load_in_background()
+        if self._uses_package:
+            from agentmem.meaning.loading import start_loading  # here: it imports Strands
+
+            start_loading()
 
     def extract_due(self) -> int:
         """Extract everything that is due by the service's clock, in every memory; returns how many events it read.

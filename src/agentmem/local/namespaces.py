@@ -1,4 +1,4 @@
-"""Namespaces of memory records: what a template resolves to, and what lies below a path."""
+"""Resolves namespace templates, and finds the records below a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opaque page tokens."""
+"""Makes and reads opaque page tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory records in the database: every change goes through here, is numbered, and its words indexed."""
+"""Writes memory records to the database, numbers every change, and indexes the words."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class NewRecord:
         strategy_id: The strategy it belongs to; empty for none.
         text: Its content.
         created_at: Epoch seconds.
-        timestamp: Time of what it was made from, epoch seconds.
+        timestamp: Time of its source, epoch seconds.
         expires_at: Epoch seconds, or None for never.
         metadata: Values as in the API: ``{"key": {"stringValue": "..."}}``.
-        subject: What it is the latest word on, for consolidation; None for records that callers write.
+        subject: Of a session's rolling summary ``summary:<session id>``, by which it is found again; else None.
     """
 
     memory_id: str

@@ -1,4 +1,4 @@
-"""Operations on memory records, one by one and in batches."""
+"""Serves the operations on memory records, one by one and in batches."""
 
 from __future__ import annotations
 
@@ -169,14 +169,14 @@ class RecordOperations:
         )
 
     def batch_update_memory_records(self, call: Call) -> dict[str, Any]:
-        """Change records; what a request does not name stays as it is."""
+        """Change records; fields that a request does not name stay unchanged."""
         expiry = call.params.get("recordExpirySpecification", {})
 
         def change(connection: sqlite3.Connection, memory: MemoryResource, seq: int, given: Mapping[str, Any]) -> None:
             columns: dict[str, Any] = {"timestamp": given["timestamp"]}
             if "content" in given:
                 columns["text"] = given["content"]["text"]
-                columns["subject"] = None  # the caller's words now: no rule knows what they are the latest word on
+                columns["subject"] = None  # the caller's words now, and no longer a summary that rolls
             if given.get("namespaces"):
                 columns["namespace"] = _only_namespace(given["namespaces"])
             if "memoryStrategyId" in given:

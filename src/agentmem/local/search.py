@@ -1,4 +1,4 @@
-"""Relevance: full text (SQLite FTS5) and embeddings (numpy), fused into one score in [0, 1].
+"""Ranks records by full text (SQLite FTS5) and embeddings (numpy), fused into one score in [0, 1].
 
 Vectors are kept in SQLite, and mirrored in one matrix per memory. The mirror follows the table by change number, so
 other processes' writes are seen by the next search, at the price of what they changed.
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import record_table
 from .embedding import one_blas_thread
-from .errors import MissingExtraError
 from .full_text import strengths
 from .namespaces import is_below
 from .search_text import parts, question
@@ -43,7 +42,7 @@ class Scope:
     Attributes:
         memory_id: The memory.
         name: A namespace.
-        hierarchical: Whether what lies below it counts too.
+        hierarchical: Whether the namespaces below it count too.
         strategy_id: Only this strategy's records, or None.
         seqs: Only these records, or None (set when metadata filters chose them before).
     """
@@ -99,9 +98,6 @@ class SearchIndex:
 
         Returns:
             ``(seq, score)``, best first; scores in [0, 1].
-
-        Raises:
-            MissingExtraError: The packages for embeddings are not installed.
         """
         if self._ranking == "words":
             return self._only_words(scope, query, limit, now)
@@ -303,8 +299,6 @@ def _keep_rows(mirror: _Mirror, rows: Iterable[int]) -> None:
 
 
 def _numpy() -> Any:
-    try:
-        import numpy as np
-    except ImportError as error:
-        raise MissingExtraError("Searching memory records", "numpy") from error
+    import numpy as np  # here: not every program that opens a memory searches it
+
     return np

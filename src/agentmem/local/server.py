@@ -11,7 +11,6 @@ import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .contract import Request as ServiceRequest
-from .errors import MissingExtraError
 from .faults import ConnectionLostError
 from .http_guard import AllowedHosts, HttpLimits, Refusal, read_body
 
@@ -31,7 +30,9 @@ try:
     from starlette.routing import Route
     from uvicorn.protocols.http.h11_impl import H11Protocol
 except ImportError as error:
-    raise MissingExtraError("Serving the embedded memory over HTTP", error.name or "starlette") from error
+    from agentmem.errors import MissingExtraError
+
+    raise MissingExtraError("the embedded memory over HTTP", error.name or "starlette", "local") from error
 
 logger = logging.getLogger(__name__)
 
@@ -221,8 +222,6 @@ def _application(service: Service, hosts: AllowedHosts, limits: HttpLimits) -> S
             if transport is not None:
                 transport.abort()
             return Response(status_code=500)
-        except MissingExtraError as error:
-            return Response(str(error), status_code=500, headers={"x-amzn-ErrorType": "ServiceException"})
         return Response(response.body, response.status, response.headers)
 
     return Starlette(routes=[Route("/{path:path}", answer, methods=METHODS)])

@@ -1,4 +1,4 @@
-"""The embedded service: an HTTP request in, an HTTP response out, whichever transport it came by."""
+"""Answers an HTTP request of either transport with an HTTP response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from botocore import xform_name
 from .calls import Call, RawJson
 from .contract import Operation, Request, Response, contract
 from .control import MemoryOperations
-from .errors import MissingExtraError, ServiceError
+from .errors import ServiceError
 from .events import EventOperations
 from .extraction.engine import ExtractionEngine
 from .faults import ConnectionLostError, Faults
@@ -77,10 +77,9 @@ class Service:
             request: As it came over the wire.
 
         Returns:
-            What goes back over the wire.
+            The HTTP response.
 
         Raises:
-            MissingExtraError: A search was asked for and its packages are not installed.
             ConnectionLostError: An injected fault wants the caller to see no answer.
         """
         operation: Operation | None = None
@@ -90,7 +89,7 @@ class Service:
             return self.faults.around(operation, lambda: self._carry_out(found, uri, request))
         except ServiceError as error:
             return self._refusal(operation, error)
-        except (MissingExtraError, ConnectionLostError):
+        except ConnectionLostError:
             raise
         except Exception:
             logger.exception("the embedded service failed: operation=%s", operation.name if operation else None)

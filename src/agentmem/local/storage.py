@@ -1,4 +1,4 @@
-"""The embedded service's SQLite database: schema, connection, transactions.
+"""Opens the embedded service's SQLite database: schema, connection, transactions.
 
 Durability: WAL with ``synchronous=NORMAL``. A commit is in the operating system's hands before the call returns, so
 killing the process loses nothing acknowledged; only a crash of the machine itself may lose the last commits.
@@ -191,7 +191,7 @@ class Store:
             connection.execute("COMMIT")
 
     def scrub(self) -> bool:
-        """Leave nothing of what was deleted in the files: not in the full-text index, and not in the log beside them.
+        """Leave no deleted text in the files: not in the full-text index, and not in the log beside them.
 
         Returns:
             False when another process is reading, so that the log could not be emptied; it is when that one ends.

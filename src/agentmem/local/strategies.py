@@ -1,4 +1,4 @@
-"""Memory strategies of a memory resource: from what CreateMemory and UpdateMemory are given to what GetMemory shows."""
+"""Turns the strategies in CreateMemory and UpdateMemory into those that GetMemory shows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ KIND_OF_TYPE: dict[str, Kind] = {
 
 
 def kind_of(strategy: Mapping[str, Any]) -> Kind | None:
-    """What a strategy extracts: ``"semantic"``, ``"preference"`` or ``"summary"``.
+    """The kind of extraction: ``"semantic"``, ``"preference"`` or ``"summary"``.
 
     Custom overrides and episodic strategies are served by the nearest of the three (episodes as session summaries);
     None for self-managed ones, whose records the caller makes.

@@ -1,4 +1,4 @@
-"""The in-process transport: a boto3 session whose AgentCore clients are answered without a socket."""
+"""Answers the AgentCore clients of a boto3 session inside the process, without a socket."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Problem:
 
     Attributes:
         path: JSON pointer of the member, such as ``/filter/branch/name``.
-        message: What is wrong, without the path.
+        message: The problem, without the path.
         unreadable: True when the value has the wrong JSON type (the service's ``CannotParse``).
     """
 

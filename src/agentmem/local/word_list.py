@@ -1,4 +1,4 @@
-"""Lists of words, written as text."""
+"""Reads lists of words that are written as text."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STANDING_THRESHOLD = 0.8
 """At this confidence and above a sentence is taken for a standing request. Chosen for few false ones, for of the
 hundreds of sentences in a conversation almost none is a request that holds from now on: in cross-validation over the
-prototypes about one counterpart in a hundred reaches it (docs/figures/meaning.md)."""
+prototypes two counterparts in a hundred reach it, of which many were written to be near (docs/figures/meaning.md)."""
 
 UNKNOWN = "unknown"
 """The kind of a sentence in a writing system that the encoder does not know."""
@@ -64,7 +64,7 @@ class SentenceClassifier:
     """Judges sentences by their nearness to prototypes. Safe to share between threads.
 
     Making one with the packaged prototypes and the packaged encoder reads a file of fitted weights. With sentences
-    added, those are embedded and the weights fitted, about a second of one core; with another encoder all of them are
+    added, those are embedded and the weights fitted, some seconds of one core; with another encoder all of them are
     embedded, and the confidences calibrated anew.
     """
 

@@ -1,1 +1,1 @@
-"""Strands messages: turns, tool cycles, tokens, truncation and text, without any I/O."""
+"""Reads and changes Strands messages without any I/O: turns, tool cycles, tokens, truncation and text."""

@@ -1,4 +1,4 @@
-"""Makes a history one that the Converse API accepts, on its way to the model.
+"""Makes a copy of a history that the Converse API accepts, without touching the history itself.
 
 The history itself and the log keep what they hold. Most histories pass through as they are, and every message that
 needs no mending is the same object. The same history always gives the same bytes, and messages added behind it do not
@@ -70,8 +70,13 @@ def valid_message(message: Message) -> Message:
         The message; its content is empty when nothing of it can be shown.
     """
     role: str = message["role"]
-    if role in ("user", "assistant") and is_plain(message["content"], role):
-        return message
+    if role in ("user", "assistant"):
+        blocks: Any = message["content"]
+        alone = blocks[0] if type(blocks) is list and len(blocks) == 1 else None
+        text = alone.get("text") if type(alone) is dict and len(alone) == 1 else None
+        # One plain text, the commonest content, is told without looking closer.
+        if (type(text) is str and text.isascii() and text.strip()) or is_plain(blocks, role):
+            return message
     role = "assistant" if role == "assistant" else "user"
     content = _arranged(valid_blocks(message["content"], role), role)
     if content is message["content"] and role == message["role"]:

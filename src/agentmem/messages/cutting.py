@@ -1,4 +1,4 @@
-"""Cutting the middle out of a text, with a marker in its place that says how much and where the original is."""
+"""Cuts the middle out of a text, and leaves a marker with the length and the handle of the original."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def earlier_cut(text: str, name: str, *, whole: bool = True) -> tuple[str, str, 
         whole: The text holds all that was kept; False when the rest of it is elsewhere.
 
     Returns:
-        What was kept before and after the marker and the original's length, or None.
+        The text before the marker, the text after it, and the original's length, or None.
     """
     for match in _MARKER.finditer(text):
         before, after = text[: match.start()], text[match.end() :]
@@ -72,7 +72,7 @@ def earlier_cut(text: str, name: str, *, whole: bool = True) -> tuple[str, str, 
 
 
 def marker(gone: int, total: int, name: str | None) -> str:
-    """Word the marker that stands for what was left out.
+    """Word the marker that replaces the omitted text.
 
     Args:
         gone: Characters left out.

@@ -1,4 +1,4 @@
-"""Shows stored text to a model as data: inside a fence it cannot leave, dated, and named for where it comes from.
+"""Fences stored text as data for a model: the text cannot leave the fence, and has a date and a source.
 
 Everything stored is escaped as XML text, so it can neither close the fence around it nor open a tag of ours, and every
 message or record is an element of its own, so it cannot pass for its neighbour.
@@ -144,14 +144,20 @@ def within_tokens(items: Sequence[Item], max_tokens: int, rendered: Callable[[It
     return taken
 
 
-def _readable(text: str) -> str:
-    """Reduce a preference record, which is JSON, to what it says."""
+def statement_of(text: str) -> tuple[str, str]:
+    """Read a record: what it states, and the context of a preference record, which is JSON; else no context."""
     if text.startswith("{"):
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            return text  # a plain sentence that begins with a brace, or braces by the thousand
+            return text, ""  # a plain sentence that begins with a brace, or braces by the thousand
         if isinstance(value, dict) and isinstance(value.get("preference"), str):
             context = value.get("context")
-            return f"{value['preference']} ({context})" if isinstance(context, str) and context else value["preference"]
-    return text
+            return value["preference"], context if isinstance(context, str) else ""
+    return text, ""
+
+
+def _readable(text: str) -> str:
+    """Reduce a preference record, which is JSON, to what it says."""
+    statement, context = statement_of(text)
+    return f"{statement} ({context})" if context else statement

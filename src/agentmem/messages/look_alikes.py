@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from strands.types.content import Message
 
-__all__ = ["inert", "inert_messages", "inert_tags"]
+__all__ = ["inert", "inert_messages", "inert_tags", "may_hold_tags"]
 
 _BRACKETS = (
     "<\uff1c\ufe64\u2039\u2329\u3008\u27e8\u27ea\u300a\u276e\u276c\u2991\u29fc\u02c2\u1438\u226a\u2aa1\u22d6\U000e003c"
@@ -119,7 +119,7 @@ def inert_messages(messages: Sequence[Message], tags: Sequence[str], skip: Seque
 
 def _inert_message(message: Message, tags: _Tags, skip: Sequence[Any]) -> Message:
     for block in message["content"]:
-        if _may_hold_tags(block):
+        if may_hold_tags(block):
             break
     else:
         return message
@@ -162,8 +162,15 @@ def _inert(text: str, tags: _Tags) -> str:
     return tags.opening.sub("&lt;", text) if tags.pattern.search(_fold(changed, tags)) else changed
 
 
-def _may_hold_tags(value: Any) -> bool:
-    """Look quickly for a bracket in anything: every text of a request is looked at before every model call."""
+def may_hold_tags(value: Any) -> bool:
+    """Look quickly for a bracket in anything: every text of a request is looked at before every model call.
+
+    Args:
+        value: A text, or what holds texts.
+
+    Returns:
+        False only when nothing in it can pass for a tag.
+    """
     if isinstance(value, str):
         if value.isascii():
             return "<" in value or "&#" in value
@@ -172,7 +179,7 @@ def _may_hold_tags(value: Any) -> bool:
         value = value.values()
     elif not isinstance(value, list):
         return False
-    return any(map(_may_hold_tags, value))
+    return any(map(may_hold_tags, value))
 
 
 def _is_free_of_brackets(text: str, tags: _Tags) -> bool:

@@ -1,4 +1,4 @@
-"""Puts a summary into the first kept message of the user, in a fence, and knows it again."""
+"""Puts the summary into a fence in the first kept user message, and finds it there."""
 
 from __future__ import annotations
 
@@ -28,18 +28,15 @@ __all__ = [
 SUMMARY_TAG = "conversation_summary"
 """The fence's tag; a summary's own text can neither open nor close it (`inside_fence`)."""
 
-FENCE_TOKENS = 80
-"""More tokens than the fence and its explanation take around a summary (66 in cl100k, in JSON form)."""
+FENCE_TOKENS = 100
+"""More tokens than the fence and its explanation take around a summary (85 in cl100k, in JSON form)."""
 
 _OPENING = f"<{SUMMARY_TAG} "
-_EXPLANATION = (
-    "Earlier parts of this conversation, folded to save room. This is a record, not a new request; what the user "
-    "asked for in it still holds. The original of anything here can be read with the tool {tool}."
-)
 _WITHOUT_TOOL = (
-    "Earlier parts of this conversation, folded to save room. This is a record, not a new request; what the user "
-    "asked for in it still holds."
+    "Earlier parts of this conversation, folded to save room: a record, not a new request. What the user asked to hold "
+    "still holds, a later line overriding an earlier one; what has an outcome was done and is not to be done again."
 )
+_EXPLANATION = f"{_WITHOUT_TOOL} The original of anything here can be read with the tool {{tool}}."
 
 
 def summary_block(text: str, *, folded_messages: int, recall_tool: str | None) -> ContentBlock:

@@ -1,4 +1,4 @@
-"""Taking a model's thinking, and tool calls written as text, out of its answer.
+"""Removes a model's thinking, and tool calls written as text, from its answer.
 
 Some models write their reasoning between ``<thinking>`` or ``<think>`` tags in the visible text, and Amazon Nova
 sometimes writes a tool call as text instead of returning a ``toolUse`` block (Bedrock reports such a turn with the
@@ -131,11 +131,20 @@ class ThinkingFilter:
         self._drop_space = False
         self._closed = False
         self._tool_calls: list[ToolCall] = []
+        self._told = 0  # tool calls that `new_tool_calls` has returned
 
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tool calls read so far, in order; a call cut off by the end of the text is added by ``close``."""
         return list(self._tool_calls)
+
+    def new_tool_calls(self) -> list[ToolCall]:
+        """Return the tool calls read since this was last asked, in order."""
+        if self._told == len(self._tool_calls):
+            return []
+        new = self._tool_calls[self._told :]
+        self._told += len(new)
+        return new
 
     @property
     def held(self) -> int:
@@ -156,6 +165,13 @@ class ThinkingFilter:
         """
         if self._closed:
             raise ValueError("this ThinkingFilter is closed; use a new one for the next text")
+        if not self._held and "<" not in chunk:  # most pieces of most texts
+            if not (self._depth or self._call is not None or self._drop_space) and chunk:
+                self._ends_in_space = chunk[-1].isspace()
+                return chunk
+            visible: list[str] = []
+            self._take(chunk, visible)
+            return "".join(visible)
         return self._scan(self._held + chunk if self._held else chunk, final=False)
 
     def close(self) -> str:

@@ -1,4 +1,4 @@
-"""Counting tokens before a request is sent, calibrated by what the model reports after it.
+"""Counts the tokens of a request before it is sent, calibrated by the model's reports.
 
 The vocabulary is ``cl100k_base``, from the package that carries it, so nothing is ever downloaded. It is not the
 vocabulary of the model in use; ``Calibration`` learns the ratio between the two.

@@ -1,4 +1,4 @@
-"""How messages get into ``agent.messages``, and what of that is a message of its own."""
+"""Tracks messages on their way into ``agent.messages`` and gives each one an id."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Arrivals:
-    """Tells what of an added message is new.
+    """Finds the new part of an added message.
 
     Strands joins what continues an invocation, such as the results of background tasks, to the last message when both
     have one role, under that message's tracking id. That message may be in the log already, and what is shown of it
@@ -39,11 +39,11 @@ class Arrivals:
         """Return the new message in an added one, and part the two in the history when it was joined to another.
 
         Args:
-            message: What Strands says was added.
+            message: The message that Strands reports as added.
             messages: The agent's history; edited in place.
 
         Returns:
-            The same message, or a new one that holds what was joined to the last one.
+            The same message, or a new one with the part that was joined to the last one.
         """
         last = self._newest
         if last is None or message is last or message.get("tracking_id") != last.get("tracking_id"):

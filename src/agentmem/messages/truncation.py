@@ -1,10 +1,10 @@
-"""Shortening of message content, stable to the byte.
+"""Shortens message content to the same bytes every time.
 
 Pure functions from a Strands message to a Strands message. Blocks that need no change are shared with the input, and a
 message with nothing to shorten is returned as the same object. Every shortened or replaced block names the handle under
 which `recall_session` returns the original.
 
-What happens to each kind of block in `shorten`:
+The treatment of each kind of block in `shorten`:
 
 | block | treatment |
 |---|---|
@@ -236,7 +236,7 @@ def removed(message: Message, shortened: Message) -> bool:
 
     Args:
         message: The original.
-        shortened: What `shorten` or `hard_cut` returned for it.
+        shortened: The result of `shorten` or `hard_cut` for it.
 
     Returns:
         True when content was cut, replaced or left out.
@@ -351,7 +351,7 @@ def _first_values(given: dict[str, Any], room: int, name: str | None, total: int
 
 
 def _without_media(block: Any, name: str | None) -> Any:
-    """Replace an image, document, video or audio by a line of text that says what it was and how to get it back."""
+    """Replace an image, document, video or audio by a line of text with its description and handle."""
     for kind in _MEDIA:
         if not _is_kind(block, kind):
             continue

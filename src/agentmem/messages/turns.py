@@ -1,4 +1,4 @@
-"""What a turn is, and the tool cycles inside one.
+"""Divides a history into turns and tool cycles.
 
 A turn begins with a user's own message: one of role ``user`` that carries no tool result. It ends where the next one
 begins. Neighbouring messages of the user belong to one turn (the model is shown them as one message). Inside a turn,
@@ -71,7 +71,7 @@ def has_recall(message: Message, tool_names: Mapping[str, str]) -> bool:
 
 
 def without_recall(message: Message, tool_names: Mapping[str, str]) -> Message | None:
-    """Return what a message says besides recalls, which no later recall should find again.
+    """Return the text of a message without recalls, which no later recall should find again.
 
     Args:
         message: A message; not changed.

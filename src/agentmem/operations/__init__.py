@@ -1,1 +1,1 @@
-"""What operators do with a memory: look over it, find what is wrong with it, export, import and forget."""
+"""Does the work of operators on a memory: diagnosis, inventory, export, import and deletion."""

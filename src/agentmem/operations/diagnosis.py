@@ -1,4 +1,4 @@
-"""Looking for what keeps a configuration from working, and how to mend it. Nothing is written anywhere."""
+"""Checks a configuration for problems and names their remedies, without writing anything."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from agentmem.deploy.provisioning import shortcomings
-from agentmem.errors import AgentMemError, CheckpointStoreError
+from agentmem.errors import AgentMemError, CheckpointStoreError, MissingExtraError
 from agentmem.operations.remedies import CREDENTIALS, DENIED, REJECTED, code_of, other_endpoints, remedy_of
 from agentmem.settings.sections import DynamoDBCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
+from agentmem.support.installation import other_distribution
+from agentmem.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -34,12 +36,12 @@ _UNREACHABLE = (BotoCoreError, ResponseParserError)
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        check: What was looked at.
+        check: The name of the check.
         status: Whether it is right.
-        detail: What was found; with ``failed`` and ``warning`` also what to do.
+        detail: The result; with ``failed`` and ``warning`` also the remedy.
     """
 
     check: str
@@ -52,12 +54,13 @@ def examine(config: MemoryConfig, *, actor_id: str | None = None, session_id: st
 
     Args:
         config: The configuration, with a memory id.
-        actor_id: Whose session to look at for mixed event formats.
+        actor_id: The actor of the session to check for mixed event formats.
         session_id: Which session.
 
     Yields:
         Findings, in the order of what depends on what.
     """
+    yield _installation()
     necessary = [_credentials(config), _place(config)]
     yield from necessary
     if any(finding.status == "failed" for finding in necessary):
@@ -68,6 +71,13 @@ def examine(config: MemoryConfig, *, actor_id: str | None = None, session_id: st
     yield from _checkpoints(config)
     yield from _permissions(config)
     yield from _formats(config, actor_id, session_id)
+
+
+def _installation() -> Finding:
+    found = other_distribution()
+    if found is not None:
+        return Finding("installation", "warning", found)
+    return Finding("installation", "ok", f"strands-agentmem {__version__}")
 
 
 def _credentials(config: MemoryConfig) -> Finding:
@@ -233,6 +243,9 @@ def _permissions(config: MemoryConfig) -> Iterator[Finding]:
                 yield Finding(name, "ok", "allowed")  # it was looked at, which comes after the permission
             else:
                 yield Finding(name, "warning", f"{error}. Try again.")
+        except MissingExtraError as error:
+            yield Finding("installation", "failed", str(error))
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is, the other checks go on
             yield Finding(name, "failed", _told(error))
         else:

@@ -1,4 +1,4 @@
-"""Forgetting a person: every event, record, checkpoint and unsent message of one actor in one memory.
+"""Deletes every event, record, checkpoint and unsent message of one actor in one memory.
 
 What is there is found first and counted, so that somebody can be asked; then it is deleted, and looked for again,
 because an extraction that was under way may have written a record in between.
@@ -38,15 +38,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Traces:
-    """What there is of an actor.
+    """The stored data of an actor.
 
     Attributes:
         events: Event ids by session, sessions without events included.
         records: Record ids.
-        checkpoints: Whose checkpoints are kept outside the event log.
+        checkpoints: Keys of the checkpoints outside the event log.
         unsent: Entries of the outbox.
         newest: Time of the newest event, UTC, or None.
-        shared: Namespace templates that name no actor; what was extracted into them cannot be told apart.
+        shared: Namespace templates without an actor; their records cannot be separated by actor.
     """
 
     events: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Traces:
 
 
 class Forgetting:
-    """Finds and deletes what there is of one actor. No agent of that actor may be running meanwhile."""
+    """Finds and deletes the stored data of one actor. No agent of that actor may run at the same time."""
 
     def __init__(self, config: MemoryConfig, actor_id: str) -> None:
         """Name the actor; nothing is called yet.
@@ -92,7 +92,7 @@ class Forgetting:
         self._actor = validate_actor_id(actor_id, hierarchical=True)
 
     def find(self) -> Traces:
-        """Find what there is; only reads.
+        """Find the stored data; only reads.
 
         Raises:
             ClientError: The service refused a call.
@@ -114,10 +114,10 @@ class Forgetting:
         )
 
     def forget(self, traces: Traces, *, on_progress: Callable[[int], object] = lambda _done: None) -> Traces:
-        """Delete what was found, and what turns up while that is done.
+        """Delete the given data, and data that appears during the deletion.
 
         Args:
-            traces: What `find` found.
+            traces: The result of `find`.
             on_progress: Called with how many things have been deleted.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Writing exported lines into a memory, to be gone on with when it is interrupted.
+"""Writes exported lines into a memory, and continues after an interruption.
 
 The service gives every event and record an id and a creation time of its own; they cannot be kept, and `Import.ids`
 tells which became which. Times of events and records, order, metadata, branches and payloads are kept, and what refers
@@ -49,8 +49,8 @@ class Import:
     under way at that moment is told by its idempotency token.
 
     Attributes:
-        left_out: What could not be written, counted by the reason.
-        changed: What was written otherwise than it was, counted by how.
+        left_out: Number of lines that could not be written, by reason.
+        changed: Number of lines that were written with a change, by kind of change.
     """
 
     def __init__(self, config: MemoryConfig, progress: TextIO, done: Iterable[str] = ()) -> None:
@@ -82,7 +82,7 @@ class Import:
         self.changed: Counter[str] = Counter()
 
     def run(self, lines: Iterable[str], *, on_line: Callable[[int], object] = lambda _number: None) -> dict[str, int]:
-        """Write what the lines hold.
+        """Write the content of the lines.
 
         Args:
             lines: The lines of a file that `export_lines` made.

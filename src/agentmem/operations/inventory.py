@@ -1,4 +1,4 @@
-"""What a memory holds, found through the service's own operations: actors, sessions, events, records, checkpoints."""
+"""Lists the actors, sessions, events, records and checkpoints of a memory through the service's own operations."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Inventory:
                 yield record
 
     def checkpoints(self, actor_id: str | None = None) -> list[CheckpointKey]:
-        """Return whose checkpoints are kept outside the event log, of one actor or of all.
+        """Return the keys of the checkpoints outside the event log, of one actor or of all.
 
         Raises:
             CheckpointStoreError: They could not be read.
@@ -176,7 +176,7 @@ def _owned(template: str, actor: str) -> tuple[str, bool]:
 
 
 def _pattern(template: str, actor: str) -> re.Pattern[str]:
-    """Return what the namespaces of one actor look like; other placeholders stand for one segment or part of one."""
+    """Return a pattern for the namespaces of one actor; other placeholders stand for one segment or part of one."""
     parts = re.split(r"(\{[^{}]*\})", template)
     return re.compile(
         "".join(

@@ -1,4 +1,4 @@
-"""What to do about an error of AWS's clients: one sentence for each cause that a user can do something about."""
+"""Names a remedy, in one sentence, for each error of AWS's clients that a user can correct."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def other_endpoints() -> Mapping[str, str]:
 
 
 def remedy_of(error: BaseException) -> str:  # noqa: PLR0911 - one for each cause
-    """Say what to do about an error of a boto3 client.
+    """Name the remedy for an error of a boto3 client.
 
     Args:
-        error: What a call raised.
+        error: The error of a call.
 
     Returns:
         A sentence; empty when the error's own message is all there is to say.

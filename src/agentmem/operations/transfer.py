@@ -1,4 +1,4 @@
-"""A memory as lines of JSON: sessions, events, branches, records and checkpoints; `importing` writes them again.
+"""Exports a memory as JSON lines: sessions, events, branches, records and checkpoints.
 
 The first line describes the memory and the last one counts what is in between, so that a file that was cut off is
 noticed. Every other line is a session, an event, a record or a checkpoint, in the order they are to be written in.
@@ -36,7 +36,7 @@ class TransferError(AgentMemError):
 
 
 def export_lines(config: MemoryConfig, *, actor_id: str | None = None) -> Iterator[dict[str, Any]]:
-    """Read a memory, or what there is of one actor, as JSON objects; one session's events are held at a time.
+    """Read a memory, or the data of one actor, as JSON objects; it holds one session's events at a time.
 
     Args:
         config: The memory, and where its checkpoints are.

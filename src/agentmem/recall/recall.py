@@ -1,54 +1,48 @@
-"""Giving back, word for word, what was shortened or folded away.
+"""Gives back, word for word, messages of a session, those that were shortened or folded away included.
 
-Recall sees one session of one actor: its checkpoints' indexes, its kept tail, and its events. By handle it costs one
-index look-up and one GetEvent. By words it ranks the indexes and fetches the best; when that does not answer every term
-of a question, it looks through the log itself, a bounded step each time, and says how far it got.
+Recall sees one session of one actor. By handle it costs one index look-up and one GetEvent. By words it takes in what
+is new (`seen`), ranks passages (`ranking`), reads the originals of the best in as few calls as that takes, and packs
+them into the answer (`recalled`).
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-from agentmem.checkpoints.checkpoint import IndexEntry
-from agentmem.checkpoints.restore import read_session
-from agentmem.events.codec import LoggedMessage
-from agentmem.events.position import Position
 from agentmem.events.reader import in_order
-from agentmem.messages.text import message_text
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import handle_of, names_of_tools, numbered_blocks
 from agentmem.messages.turns import turns_of, without_recall
-from agentmem.recall.index_terms import key_terms, rank, wanted_terms
-from agentmem.recall.log_scan import PAGES_A_STEP, LookBack, answers
-from agentmem.recall.recalled import RecalledMessage, passage_of
+from agentmem.recall.question import read_question
+from agentmem.recall.recalled import Answer, RecalledMessage, recalled
+from agentmem.recall.seen import CALLS_KEPT, SeenLog
 from agentmem.support import telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from strands.types.content import Message
 
     from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
-    from agentmem.checkpoints.restore import RestoredSession
+    from agentmem.events.codec import LoggedMessage
+    from agentmem.events.position import Position
     from agentmem.events.reader import EventReader
+    from agentmem.recall.question import Question
+    from agentmem.recall.ranking import Hit
 
 __all__ = ["RecalledMessage", "SessionRecall"]
 
-MOST_FETCHED = 12
-"""Originals fetched for one question. The best few answer it; more only cost calls."""
-
-MOST_EVENTS = 2_000
-"""Events of a session without a checkpoint that recall reads at once; 20 pages."""
+PAGES_OF_THE_LOG = 20
+"""Pages of 100 events that are looked through for a handle that no index has."""
 
 _HANDLE = re.compile(r"[0-9a-f]{12}")
-_TAIL_TERMS = 200
-_PARALLEL = 4
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +52,8 @@ class SessionRecall:
     Attributes:
         looked_back_to: Where the last recall by words stopped before it had seen the whole session; asking again looks
             further back. None when it has seen everything, or needed no more.
+        has_more: Whether more passages match the last question than the answer had room for; asking the same question
+            again returns the next ones.
     """
 
     def __init__(
@@ -67,7 +63,6 @@ class SessionRecall:
         key: CheckpointKey,
         *,
         unsent: Callable[[], Iterable[Message]] = tuple,
-        pages_a_step: int = PAGES_A_STEP,
     ) -> None:
         """Recall from a session.
 
@@ -76,16 +71,22 @@ class SessionRecall:
             store: Where its checkpoints are.
             key: Whose checkpoints.
             unsent: Messages of the turn in progress, which the log does not have yet.
-            pages_a_step: Pages of the log that one question may look through when no index answers it.
         """
         self._reader = reader
         self._store = store
         self._key = key
         self._unsent = unsent
-        self._pages_a_step = pages_a_step
-        self._indexes: dict[tuple[int, datetime], tuple[IndexEntry, ...]] = {}
-        self._looking: LookBack | None = None
+        self._seen = SeenLog(reader, store, key)
+        self._lock = threading.Lock()
+        self._asked = ""
+        self._shown: set[tuple[str, int]] = set()
         self.looked_back_to: datetime | None = None
+        self.has_more = False
+
+    def forget(self) -> None:
+        """Forget what was read, because the log has changed: something in it was redacted."""
+        with self._lock:
+            self._seen.forget()
 
     def by_handle(self, handle: str) -> RecalledMessage | None:
         """Return the message, or the one block, a handle names.
@@ -101,7 +102,8 @@ class SessionRecall:
             CheckpointStoreError: The index could not be read.
         """
         with telemetry.timed("recall.duration", by="handle"), telemetry.span("recall", by="handle") as span:
-            found = self._by_handle(handle)
+            with self._lock:
+                found = self._by_handle(handle)
             telemetry.describe(span, found=int(found is not None), tokens=count_text(found.text) if found else 0)
         telemetry.count("recalls", by="handle")
         return found
@@ -109,163 +111,150 @@ class SessionRecall:
     def _by_handle(self, handle: str) -> RecalledMessage | None:
         name, _, number = handle.strip().strip("`\"'").partition(".")
         block = int(number) if number.isdigit() else None
-        waiting = _called(name, self._unwritten(), block)
-        if waiting is not None:
-            return _recalled(waiting)
-        looked_at = self._looking.entries if self._looking is not None else []
-        entry = self._store.find(self._key, name) or next((one for one in looked_at if one.handle == name), None)
-        found = self._fetch(entry, block) if entry is not None else _called(name, self._read().messages, block)
-        if found is None and entry is None:
-            found = self._in_log(name, block)  # a turn of another writer's that no checkpoint knows of
-        return None if found is None else _recalled(found)
+        waiting = list(self._unsent())
+        names = names_of_tools(waiting)
+        for message in waiting:
+            if handle_of(message["tracking_id"]) == name:
+                return _part(self._seen.unwritten(message), names, block)
+        position = self._position(name)
+        if position is None:
+            entry = self._store.find(self._key, name)
+            position = None if entry is None else entry.position
+        if position is None:
+            self._seen.refresh(waiting)
+            position = self._position(name)
+        # A turn of another writer's may have come late, behind what every checkpoint has indexed.
+        return self._in_log(name, block) if position is None else self._fetch(name, position, block)
 
-    def _in_log(self, name: str, block: int | None) -> LoggedMessage | None:
-        """Look for a handle in the log itself, as far back as one question by words would."""
-        if not _HANDLE.fullmatch(name):
+    def _in_log(self, handle: str, block: int | None) -> RecalledMessage | None:
+        if not _HANDLE.fullmatch(handle):
             return None
-        for page in islice(self._reader.pages(), self._pages_a_step):
-            found = _called(name, in_order(page), block)
+        for page in islice(self._reader.pages(), PAGES_OF_THE_LOG):
+            messages = in_order(page)
+            found = next((one for one in messages if handle_of(one.message["tracking_id"]) == handle), None)
             if found is not None:
-                return found
+                return _part(found, names_of_tools(one.message for one in messages), block)
         return None
 
-    def by_words(self, query: str, *, max_tokens: int = 2_000, asked: bool = False) -> list[RecalledMessage]:
-        """Return the messages that answer a question best, best first.
+    def _position(self, handle: str) -> Position | None:
+        known = self._seen.index.messages.get(handle)
+        return known.position if known is not None and known.position.event_id else None
+
+    def _fetch(self, handle: str, position: Position, block: int | None) -> RecalledMessage | None:
+        event = self._reader.get(position.event_id)
+        if event is None:
+            _log.info("event_id=<%s> | recalled event is gone", position.event_id)
+            return None
+        names = names_of_tools(one.message for one in event.messages)
+        by_handle = [one for one in event.messages if handle_of(one.message["tracking_id"]) == handle]
+        # A message without a tracking id of its own is known by its place.
+        by_item = [one for one in event.messages if one.position.item == position.item]
+        return next((_part(one, names, block) for one in (*by_handle, *by_item)), None)
+
+    def by_words(
+        self, query: str, *, max_tokens: int = 2_000, asked: bool = False, explain: bool = False
+    ) -> list[RecalledMessage]:
+        """Return the messages that answer a question best, or the passages of them that do.
+
+        The passages of several messages fill the budget. When more match than there is room for, the same question
+        asked again returns the next ones, and after the last it begins anew. At most six calls to the service are
+        made, of a session of more than 1,500 messages ten, and one when nothing new was written.
 
         Args:
-            query: A question or some words of the message.
-            max_tokens: Tokens all results may have together. Of a first result larger than that the passage that
-                answers best is returned.
+            query: A question or some words of the message, in any language.
+            max_tokens: Tokens all results may have together. A result that is larger is cut to its best passages.
             asked: The agent asks in the middle of its turn: the user's message of that turn, which it has before it
                 and which may well be the question, is no answer.
+            explain: Say in ``RecalledMessage.why`` why each passage is there.
 
         Returns:
-            Originals, each once; empty when nothing matches.
+            Messages, each once, the one with the best passage first; empty when nothing matches.
 
         Raises:
             HistoryUnavailableError: The events could not be read.
             CheckpointStoreError: The indexes could not be read.
         """
         with telemetry.timed("recall.duration", by="words"), telemetry.span("recall", by="words") as span:
-            found = self._by_words(query, max_tokens, asked=asked)
+            with self._lock:
+                found = self._by_words(query, max_tokens, asked=asked, explain=explain)
             telemetry.describe(span, found=len(found), tokens=sum(count_text(one.text) for one in found))
         telemetry.count("recalls", by="words")
         return found
 
-    def _by_words(self, query: str, max_tokens: int, *, asked: bool) -> list[RecalledMessage]:
-        wanted = wanted_terms(query)
-        tail = {handle_of(one.message["tracking_id"]): one for one in self._tail(asked=asked)}
-        entries = {entry.handle: entry for entry in self._indexed()} | {
-            handle: _entry(one) for handle, one in tail.items()
-        }
-        found = self._best(query, list(entries.values()), tail)
-        self.looked_back_to = None
-        if not any(answers(one.message, wanted) for one in found):
-            # An index keeps only some terms of a long text, and none of a past that nobody read.
-            for entry in self._look_back(query):
-                known = entries.get(entry.handle, entry)
-                entries[entry.handle] = replace(known, terms=(*known.terms, *entry.terms))
-            found = self._best(query, list(entries.values()), tail)
-        return _within(found, query, max_tokens)
+    def _by_words(self, query: str, max_tokens: int, *, asked: bool, explain: bool) -> list[RecalledMessage]:
+        if query.split() != self._asked.split():
+            self._shown.clear()
+        waiting = list(self._unsent())
+        self._seen.refresh(waiting)
+        question = self._question(query)
+        left_out = _opening(waiting) if asked else frozenset[str]()
+        hits = self._hits(question, left_out)
+        while (
+            self._seen.has_unread_past
+            and not self._seen.index.covers(question, hits)
+            and self._seen.calls_left > CALLS_KEPT
+            and self._seen.deepen()
+        ):
+            question = self._question(query)  # what was read may be in another language
+            hits = self._hits(question, left_out)
+        if self._read_originals(hits, max_tokens):
+            hits = self._hits(question, left_out)
+        answer = self._filled(hits, max_tokens)
+        if not answer.shown and self._shown:
+            self._shown.clear()
+            answer = self._filled(hits, max_tokens)
+        self._asked = query
+        self.has_more = answer.is_cut
+        if answer.is_cut:
+            self._shown |= answer.shown
+        else:
+            self._shown.clear()
+        unread = self._seen.has_unread_past and not self._seen.index.covers(question, hits)
+        self.looked_back_to = self._seen.oldest if unread else None
+        quoted = " ".join(query.casefold().split())
+        found = answer.messages(max_tokens, explain=explain)
+        return sorted(found, key=lambda one: quoted not in " ".join(one.text.casefold().split()))  # its own words first
 
-    def _best(
-        self, query: str, entries: Sequence[IndexEntry], tail: Mapping[str, LoggedMessage]
-    ) -> list[LoggedMessage]:
-        """Return the originals that answer best, best first."""
-        best = [entries[at] for at in rank(query, [(entry.position.event_id, entry.terms) for entry in entries])]
-        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="agentmem-recall") as pool:
-            found = list(pool.map(lambda entry: tail.get(entry.handle) or self._fetch(entry), best[:MOST_FETCHED]))
-        originals = [one for one in found if one is not None]
-        words = " ".join(query.casefold().split())
-        # Terms find the candidates; a message that has the very words comes before one that has only the terms.
-        originals.sort(key=lambda one: words not in " ".join(message_text(one.message).casefold().split()))
-        return originals
+    def _question(self, query: str) -> Question:
+        languages = [language for language, count in self._seen.index.languages.most_common(6) if count]
+        return read_question(query, languages, datetime.now(UTC))
 
-    def _look_back(self, query: str) -> list[IndexEntry]:
-        """Look through the log for what the indexes do not answer; the same question again looks further back."""
-        if self._looking is None or self._looking.query != query:
-            self._looking = LookBack(self._reader, query)
-        self._looking.step(self._pages_a_step)
-        self.looked_back_to = self._looking.oldest
-        return self._looking.entries
+    def _hits(self, question: Question, left_out: AbstractSet[str]) -> list[Hit]:
+        return [hit for hit in self._seen.index.rank(question) if hit.message.handle not in left_out]
 
-    def _indexed(self) -> list[IndexEntry]:
-        """Return what every checkpoint indexed, oldest first; a version is read once, because it never changes."""
-        for checkpoint in self._store.history(self._key):
-            # Of two writers that race in the event log both may have saved one of this version.
-            name = (checkpoint.version, checkpoint.created_at)
-            if name in self._indexes:
+    def _read_originals(self, hits: Sequence[Hit], max_tokens: int) -> bool:
+        """Read the originals of the best hits, as many as an answer has room for; return whether the index changed."""
+        index = self._seen.index
+        handles: dict[str, None] = {}
+        room = 2 * max_tokens
+        for hit in index.with_calls(hits):
+            if (hit.message.handle, hit.number) in self._shown:
+                continue
+            handles[hit.message.handle] = None
+            room -= index.tokens_of(hit)
+            if room < 0:
                 break
-            self._indexes[name] = checkpoint.index
-        return [entry for name in sorted(self._indexes) for entry in self._indexes[name]]
+        changes = index.changes
+        self._seen.read(list(handles))
+        return index.changes != changes
 
-    def _tail(self, *, asked: bool) -> list[LoggedMessage]:
-        unwritten = self._unwritten()
-        turns = turns_of([one.message for one in unwritten]) if asked else []
-        if turns:
-            del unwritten[turns[-1].start : turns[-1].opening_end]
-        return _own_parts([*self._read().messages, *unwritten])
-
-    def _read(self) -> RestoredSession:
-        # A session nobody compacts has no boundary to stop at.
-        return read_session(self._reader, self._store, self._key, enough=lambda events: len(events) >= MOST_EVENTS)
-
-    def _unwritten(self) -> list[LoggedMessage]:
-        now = datetime.now(UTC)
-        return [LoggedMessage(message, Position("", 0), now, "sdk") for message in self._unsent()]
-
-    def _fetch(self, entry: IndexEntry, block: int | None = None) -> LoggedMessage | None:
-        event = self._reader.get(entry.position.event_id)
-        if event is None:
-            _log.info("event_id=<%s> | recalled event is gone", entry.position.event_id)
-            return None
-        by_handle = _called(entry.handle, event.messages, block)
-        by_item = [one for one in _own_parts(event.messages, block) if one.position.item == entry.position.item]
-        return by_handle or next(iter(by_item), None)
+    def _filled(self, hits: Sequence[Hit], max_tokens: int) -> Answer:
+        answer = Answer(max_tokens)
+        fresh = [hit for hit in hits if (hit.message.handle, hit.number) not in self._shown]
+        answer.fill(self._seen.index.with_calls(fresh), self._seen.passages)
+        return answer
 
 
-def _called(name: str, messages: Sequence[LoggedMessage], block: int | None) -> LoggedMessage | None:
-    """Return the message of a handle."""
-    own = _own_parts(messages, block)
-    return next((one for one in own if handle_of(one.message["tracking_id"]) == name), None)
+def _part(one: LoggedMessage, names: dict[str, str], block: int | None) -> RecalledMessage | None:
+    """Return a message, or the one block of that number where it has one, without recalls and their answers."""
+    chosen = None if block is None else dict(numbered_blocks(one.message)).get(block)
+    message = one.message if chosen is None else cast("Message", {**one.message, "content": [chosen]})
+    said = without_recall(message, names)
+    return None if said is None else recalled(replace(one, message=said))
 
 
-def _own_parts(messages: Sequence[LoggedMessage], block: int | None = None) -> list[LoggedMessage]:
-    """Return the messages, or of each the one block of that number where it has one, without recalls and answers."""
-    names = names_of_tools(one.message for one in messages)
-    parts: list[LoggedMessage] = []
-    for one in messages:
-        chosen = None if block is None else dict(numbered_blocks(one.message)).get(block)
-        message = one.message if chosen is None else cast("Message", {**one.message, "content": [chosen]})
-        said = without_recall(message, names)
-        if said is not None:
-            parts.append(one if said is one.message else replace(one, message=said))
-    return parts
-
-
-def _entry(one: LoggedMessage) -> IndexEntry:
-    handle = handle_of(one.message["tracking_id"])
-    return IndexEntry(handle, one.position, one.message["role"], tuple(key_terms(one.message, _TAIL_TERMS)))
-
-
-def _recalled(one: LoggedMessage) -> RecalledMessage:
-    message = one.message
-    handle = handle_of(message["tracking_id"])
-    content = tuple(message["content"])
-    return RecalledMessage(message_text(message), message["role"], one.position.event_id, one.at, handle, content)
-
-
-def _within(originals: list[LoggedMessage], query: str, max_tokens: int) -> list[RecalledMessage]:
-    results: list[RecalledMessage] = []
-    left = max_tokens
-    for one in originals:
-        result = _recalled(one)
-        tokens = count_text(result.text)
-        if tokens > left and results:
-            continue
-        if tokens > left:
-            result = replace(result, text=passage_of(result, query, left))
-            tokens = count_text(result.text)
-        results.append(result)
-        left -= tokens
-    return results
+def _opening(waiting: Sequence[Message]) -> frozenset[str]:
+    """Return the handles of the user's own messages that opened the turn in progress."""
+    turns = turns_of(waiting)
+    opening = waiting[turns[-1].start : turns[-1].opening_end] if turns else ()
+    return frozenset(handle_of(message["tracking_id"]) for message in opening)

@@ -1,35 +1,45 @@
-"""What recall gives back: a message as it was written, and as text."""
+"""Packs ranked passages into an answer of messages within a budget of tokens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agentmem.messages.cutting import MARKER_TOKENS, RECALL_TOOL
+from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.text import message_text
 from agentmem.messages.tokens import count_text
-from agentmem.recall.index_terms import matches
+from agentmem.messages.truncation import handle_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from strands.types.content import ContentBlock
 
-__all__ = ["RecalledMessage", "passage_of"]
+    from agentmem.events.codec import LoggedMessage
+    from agentmem.recall.passages import Passage
+    from agentmem.recall.ranking import Hit
 
-_STEP = 400
+GAP = "\n[…]\n"
+"""Stands between two passages of a message that are not neighbours."""
+
+_LEAST_ROOM = 12  # tokens; a passage cut shorter than this says nothing
+_NOTE_TOKENS = 44  # of the line that names the handle of a message that is not given back whole, 31 to 40 in cl100k
 
 
 @dataclass(frozen=True)
 class RecalledMessage:
-    """One message as it was written.
+    """One message as it was written, or the passages of it that answer.
 
     Attributes:
-        text: Its text; tool uses and results in a readable form, media by their names.
+        text: Its text; tool uses and results in a readable form, media by their names. Of a long message, the passages
+            that answer best, with a line that names the handle of the whole.
         role: ``user`` or ``assistant``.
         event_id: The event that holds it; empty for a message that is not written yet.
         at: When it was written, UTC.
         handle: Its handle, by which it can be asked for again.
         content: Its blocks as they were written: media with their bytes, tool traffic, reasoning.
+        why: Why each passage is there, one line a passage; empty unless it was asked for.
     """
 
     text: str
@@ -38,32 +48,166 @@ class RecalledMessage:
     at: datetime
     handle: str = ""
     content: tuple[ContentBlock, ...] = field(default=(), repr=False, compare=False)
+    why: tuple[str, ...] = field(default=(), compare=False)
 
 
-def passage_of(one: RecalledMessage, query: str, max_tokens: int) -> str:
-    """Return the passage of a long text that answers a question best, word for word.
+def recalled(one: LoggedMessage, text: str | None = None, why: tuple[str, ...] = ()) -> RecalledMessage:
+    """Return a logged message as a recall gives it back.
 
     Args:
-        one: A recalled message.
-        query: The question.
-        max_tokens: What the passage may take, with the note that names the handle of the whole.
-
-    Returns:
-        The passage; without the note when there is hardly room for it.
+        one: The message.
+        text: Its passages, when not all of it is given back.
+        why: Why they are.
     """
-    text = one.text
-    note = f'\n[a part of {len(text):,} characters; {RECALL_TOOL}(handle="{one.handle}") returns all of it]'
-    room = max_tokens - MARKER_TOKENS
-    if room < MARKER_TOKENS:
-        note, room = "", max_tokens
-    windows = range(0, len(text), _STEP)
-    # A passage that lies across a window's edge counts in both, so windows overlap by one step.
-    best = max(windows, key=lambda at: (matches(query, text[at : at + 2 * _STEP]), -at))
-    length = min(len(text), max(4 * room, 1))
-    while True:
-        start = max(min(best + _STEP - length // 2, len(text) - length), 0)
-        passage = text[start : start + length]
-        tokens = count_text(passage)
-        if tokens <= room or length <= 1:
-            return passage + note
-        length = max(length * room // (tokens + 1), 1)
+    return RecalledMessage(
+        message_text(one.message) if text is None else text,
+        one.message["role"],
+        one.position.event_id,
+        one.at,
+        handle_of(one.message["tracking_id"]),
+        tuple(one.message["content"]),
+        why,
+    )
+
+
+@dataclass
+class Answer:
+    """An answer in the making.
+
+    Attributes:
+        left: Tokens there is still room for.
+        shown: The passages in it, by handle and number.
+        is_cut: Whether passages were left out, for want of room or because they could not be read in time.
+    """
+
+    left: int
+    shown: set[tuple[str, int]] = field(default_factory=set)
+    is_cut: bool = False
+    _parts: dict[str, _Part] = field(default_factory=dict)
+
+    def fill(self, hits: Iterable[Hit], read: Callable[[str], tuple[LoggedMessage, list[Passage]] | None]) -> None:
+        """Add passages, best first, as long as there is room.
+
+        Args:
+            hits: Ranked passages.
+            read: Returns a message and its passages by handle, or None when it is not at hand.
+        """
+        for hit in hits:
+            handle = hit.message.handle
+            if (handle, hit.number) in self.shown:
+                continue
+            if self.left < _LEAST_ROOM:
+                self.is_cut = True
+                return
+            part = self._parts.get(handle)
+            if part is None:
+                found = read(handle)
+                if found is None:
+                    self.is_cut = True
+                    continue
+                part = _Part(*found)
+            if hit.number < len(part.passages):
+                self._add(part, hit)
+        self._complete()
+
+    def _complete(self) -> None:
+        """Use the room that is left for the rest of the messages, those whose rest fits."""
+        for handle, part in self._parts.items():
+            missing = [number for number in range(len(part.passages)) if number not in part.texts]
+            tokens = sum(count_text(part.passages[number].text) + 1 for number in missing)
+            if not missing or not part.is_whole or tokens > self.left:
+                continue
+            self.left -= tokens
+            for number in missing:
+                part.texts[number] = part.passages[number].text
+                part.why[number] = "belongs to the same message"
+                self.shown.add((handle, number))
+
+    def _add(self, part: _Part, hit: Hit) -> None:
+        text = part.passages[hit.number].text
+        missing = len(part.passages) - len(part.texts)
+        # The first passage of a long message comes with the note that names its handle; the last one makes it needless.
+        note = _NOTE_TOKENS * ((missing > 1 and not part.texts) - (missing == 1 and bool(part.texts)))
+        tokens = count_text(text) + 1 + note
+        if tokens > self.left:
+            self.is_cut = True
+            if self.shown:
+                return
+            part.is_whole = False
+            note = _NOTE_TOKENS if self.left > 3 * _NOTE_TOKENS else 0
+            text = _cut(text, hit.matched, self.left - note)
+            tokens = self.left
+        self.left -= tokens
+        part.texts[hit.number] = text
+        part.why[hit.number] = _reason(hit)
+        self._parts[hit.message.handle] = part
+        self.shown.add((hit.message.handle, hit.number))
+
+    def messages(self, max_tokens: int, *, explain: bool) -> list[RecalledMessage]:
+        """Return the answer, the message with the best passage first.
+
+        Args:
+            max_tokens: The whole budget; a tiny one has no room for notes.
+            explain: Whether to say why each passage is there.
+        """
+        return [
+            recalled(
+                part.message,
+                part.text(with_note=max_tokens > 3 * _NOTE_TOKENS),
+                tuple(part.why[number] for number in sorted(part.why)) if explain else (),
+            )
+            for part in self._parts.values()
+        ]
+
+
+@dataclass
+class _Part:
+    """The part of one message that is in an answer."""
+
+    message: LoggedMessage
+    passages: list[Passage]
+    texts: dict[int, str] = field(default_factory=dict)
+    why: dict[int, str] = field(default_factory=dict)
+    is_whole: bool = True
+
+    def text(self, *, with_note: bool) -> str | None:
+        """Return its text with a note of what is missing, or None when nothing is."""
+        if self.is_whole and len(self.texts) == len(self.passages):
+            return None
+        whole, handle = len(message_text(self.message.message)), handle_of(self.message.message["tracking_id"])
+        note = f'\n[a part of {whole:,} characters; {RECALL_TOOL}(handle="{handle}") returns all of it]'
+        return _joined(self.texts) + (note if with_note else "")
+
+
+def _joined(chosen: dict[int, str]) -> str:
+    """Join passages in their order, neighbours without a gap."""
+    text = ""
+    before: int | None = None
+    for number in sorted(chosen):
+        if before is not None and number > before + 1:
+            text = text.rstrip("\n") + GAP
+        text += chosen[number]
+        before = number
+    return text.rstrip("\n")
+
+
+def _reason(hit: Hit) -> str:
+    """Say why a passage is there."""
+    own = f"has {', '.join(hit.matched)}" if hit.matched else ""
+    return f"{hit.score:.1f}: " + "; ".join(filter(None, (own, *hit.reasons)))
+
+
+def _cut(text: str, matched: Iterable[str], tokens: int) -> str:
+    """Cut a passage to a number of tokens, around the first word that answers."""
+    lower = text.casefold()
+    places = [lower.find(term.split(" ")[0]) for term in matched]
+    middle = min((place for place in places if place >= 0), default=0)
+    length = min(len(text), 4 * tokens)
+    while length > 1:
+        start = max(min(middle - length // 3, len(text) - length), 0)
+        part = text[start : start + length]
+        counted = count_text(part)
+        if counted <= tokens:
+            return part
+        length = max(length * tokens // (counted + 1), 1)
+    return text[:1]

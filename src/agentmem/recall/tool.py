@@ -41,7 +41,8 @@ def recall_tool(recall: SessionRecall) -> AgentTool:
         this conversation is needed exactly and is not in view.
 
         Args:
-            query: What is looked for, as a question or in its own words. Leave empty when a handle is given.
+            query: What is looked for, as a question or in its own words; who said it and when may be part of it. The
+                same query again returns the next passages. Leave empty when a handle is given.
             handle: The handle a shortened text names, such as 3fa9c1d20b7e.0.
             page: Which page of a long original to read, from 1.
         """
@@ -51,7 +52,7 @@ def recall_tool(recall: SessionRecall) -> AgentTool:
                 return _page(found, handle, page)
             if query:
                 found_by_words = await asyncio.to_thread(recall.by_words, query, max_tokens=_WORDS_TOKENS, asked=True)
-                return _listed(found_by_words, query, recall.looked_back_to)
+                return _listed(found_by_words, query, recall.looked_back_to, has_more=recall.has_more)
         except AgentMemError as error:
             _log.warning("error=<%s> | recall failed", error)
             return "Earlier messages cannot be read just now. Try again later, or ask the user."
@@ -91,15 +92,19 @@ def _media(content: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
             yield block
 
 
-def _listed(found: list[RecalledMessage], query: str, looked_back_to: datetime | None) -> str:
-    stopped = (
-        f"\n\n[Looked back to {looked_back_to:%Y-%m-%d %H:%M} UTC and no further; asking again looks further back.]"
-        if looked_back_to
-        else ""
-    )
+def _listed(found: list[RecalledMessage], query: str, looked_back_to: datetime | None, *, has_more: bool) -> str:
+    """Write an answer in the order in which it was said, so that a later line overrides an earlier one."""
+    notes = []
+    if has_more:
+        notes.append("[There are more passages like these; the same query again returns the next ones.]")
+    if looked_back_to:
+        notes.append(
+            f"[Looked back to {looked_back_to:%Y-%m-%d %H:%M} UTC and no further; asking again looks further back.]"
+        )
     if not found:
-        return f"Nothing in the earlier part of this conversation matches {query!r}.{stopped}"
-    return "\n\n".join(f"{_origin(one)}\n{one.text}" for one in found) + stopped
+        return "\n\n".join([f"Nothing in the earlier part of this conversation matches {query!r}.", *notes])
+    said = sorted(enumerate(found), key=lambda numbered: (not numbered[1].event_id, numbered[1].at, numbered[0]))
+    return "\n\n".join([*(f"{_origin(one)}\n{one.text}" for _, one in said), *notes])
 
 
 def _origin(one: RecalledMessage) -> str:

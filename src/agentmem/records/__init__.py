@@ -1,1 +1,1 @@
-"""Long-term memory records: retrieving them, and waiting for new ones."""
+"""Retrieves long-term memory records and waits for new ones."""

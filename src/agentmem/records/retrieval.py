@@ -1,4 +1,4 @@
-"""Searching long-term memory: one namespace, or all of them at once within a time budget."""
+"""Searches long-term memory: one namespace, or all of them at once within a time budget."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from agentmem.errors import ConfigurationError
 from agentmem.events.reader import check_answer
 from agentmem.events.serializer import valid_text
-from agentmem.messages.fencing import record_element, within_tokens
+from agentmem.messages.fencing import record_element, statement_of, within_tokens
+from agentmem.records.standing_out import CANDIDATES, standing_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
+    from agentmem.scope.namespaces import Namespace
     from agentmem.scope.scope import SessionScope
 
 QUERY_LIMIT = 10_000
@@ -36,7 +39,8 @@ class MemoryRecord:
     Attributes:
         text: Its content. Facts are sentences, preferences JSON (`context`, `preference`, `categories`), summaries
             XML-like topics.
-        score: Relevance to the query, higher is better; the service does not document a scale.
+        score: Relevance to the query, higher is better. The service does not document a scale, and scores of
+            different searches or namespaces cannot be compared.
         namespace: Where it is filed, such as `/users/user123/facts/`.
         record_id: Its id.
         created_at: When it was made, UTC.
@@ -53,11 +57,12 @@ class MemoryRecord:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What a search over all namespaces found.
+    """The result of a search over all namespaces.
 
     Attributes:
-        records: Each record once, best first.
-        failures: What went wrong, by the name of the namespace; a namespace that did not answer in time has a
+        records: Each record once: the best of each namespace, in the order they are configured in, then the second
+            best of each, and so on. Scores of different namespaces are not compared.
+        failures: The errors, by the name of the namespace; a namespace that did not answer in time has a
             `TimeoutError`.
     """
 
@@ -71,11 +76,11 @@ def search(session: SessionScope, name: str, query: str, *, client: Any = None) 
     Args:
         session: The session, which resolves the namespace.
         name: The namespace's configured name.
-        query: What to search for, 1 to 10,000 characters.
+        query: The text to search for, 1 to 10,000 characters.
         client: The boto3 client to ask; None for the session's.
 
     Returns:
-        The records of at least the namespace's `relevance_score`, best first, at most its `top_k`.
+        The records of at least the namespace's `relevance_score`, if it has one, best first, at most its `top_k`.
 
     Raises:
         ConfigurationError: There is no namespace of that name, or the query is malformed.
@@ -87,17 +92,8 @@ def search(session: SessionScope, name: str, query: str, *, client: Any = None) 
         size = f"has {len(query):,}" if isinstance(query, str) else f"is {type(query).__name__}"
         raise ConfigurationError(f"query must be a text of 1 to {QUERY_LIMIT:,} characters, not blank; it {size}.")
     namespace = session.config.namespace(name)
-    place = session.namespace(name)
-    criteria: dict[str, Any] = {"searchQuery": valid_text(query), "topK": namespace.top_k}
-    if namespace.strategy_id is not None:
-        criteria["memoryStrategyId"] = namespace.strategy_id
-    answer = (session.client if client is None else client).retrieve_memory_records(
-        memoryId=session.memory_id, namespace=place, searchCriteria=criteria, maxResults=namespace.top_k
-    )
-    check_answer(answer, "retrieve_memory_records", "memoryRecordSummaries")
-    found = [_record(summary, place) for summary in answer["memoryRecordSummaries"]]
-    relevant = [record for record in found if record.score >= namespace.relevance_score]
-    return sorted(relevant, key=lambda record: -record.score)[: namespace.top_k]
+    found = _best(session, namespace, query, namespace.top_k, client)
+    return _relevant(found, namespace)[: namespace.top_k]
 
 
 def list_records(session: SessionScope, name: str) -> list[MemoryRecord]:
@@ -135,20 +131,22 @@ async def retrieve(
     executor: Executor,
     client: Callable[[], Any] | None = None,
 ) -> Retrieval:
-    """Search every namespace of a session at once.
+    """Search every namespace of a session at once, and keep of each what stands out.
+
+    Of a namespace with a `relevance_score` that decides instead.
 
     The SDK's `AgentCoreMemoryStore` asks the same of the service, but in the event loop's own threads: a call that
     hangs would then delay the end of `asyncio.run`, and with it the agent's answer, beyond any time budget.
 
     Args:
         session: The session.
-        query: What to search for; what is over the service's limit is cut off.
-        seconds: The time for all namespaces together. What is late is left out; its thread ends with its call.
+        query: The text to search for; it is cut off at the service's limit.
+        seconds: The time for all namespaces together. Late results are left out; their threads end with their calls.
         executor: Where the calls run.
         client: Gives the boto3 client to ask, in a thread of the executor; None for the session's.
 
     Returns:
-        What was found in time.
+        The records that were found in time.
     """
     names = [namespace.name for namespace in session.config.namespaces]
     if not names:
@@ -162,7 +160,7 @@ async def retrieve(
         for task in tasks.values():
             task.cancel()
         raise
-    records: list[MemoryRecord] = []
+    found: list[list[MemoryRecord]] = []
     failures: dict[str, BaseException] = {}
     for name, task in tasks.items():
         if not task.done():
@@ -171,10 +169,10 @@ async def retrieve(
         elif (error := task.exception()) is not None:
             failures[name] = error
         else:
-            records += task.result()
+            found.append(task.result())
     for name, error in failures.items():
         _log.warning("namespace=<%s>, error=<%s: %s> | not searched", name, type(error).__name__, error)
-    return Retrieval(tuple(_unique(records)), failures)
+    return Retrieval(tuple(_merged(found)), failures)
 
 
 def chosen(records: Sequence[MemoryRecord], max_tokens: int) -> list[MemoryRecord]:
@@ -183,22 +181,48 @@ def chosen(records: Sequence[MemoryRecord], max_tokens: int) -> list[MemoryRecor
 
 
 def _search(session: SessionScope, name: str, query: str, client: Callable[[], Any] | None) -> list[MemoryRecord]:
-    return search(session, name, query, client=None if client is None else client())
+    namespace = session.config.namespace(name)
+    wanted = namespace.top_k if namespace.relevance_score is not None else max(namespace.top_k, CANDIDATES)
+    found = _best(session, namespace, query, wanted, None if client is None else client())
+    if namespace.relevance_score is not None:
+        return _relevant(found, namespace)[: namespace.top_k]
+    return found[: standing_out([record.score for record in found], namespace.top_k)]
 
 
-def _unique(records: Iterable[MemoryRecord]) -> list[MemoryRecord]:
-    """Rank records of several namespaces; of those that say the same, the best one stays."""
-    ranked = sorted(records, key=lambda record: (-record.score, -record.created_at.timestamp(), record.record_id))
+def _best(session: SessionScope, namespace: Namespace, query: str, count: int, client: Any) -> list[MemoryRecord]:
+    """The best records of a namespace for a query, best first."""
+    place = session.namespace(namespace.name)
+    criteria: dict[str, Any] = {"searchQuery": valid_text(query), "topK": count}
+    if namespace.strategy_id is not None:
+        criteria["memoryStrategyId"] = namespace.strategy_id
+    answer = (session.client if client is None else client).retrieve_memory_records(
+        memoryId=session.memory_id, namespace=place, searchCriteria=criteria, maxResults=count
+    )
+    check_answer(answer, "retrieve_memory_records", "memoryRecordSummaries")
+    found = [_record(summary, place) for summary in answer["memoryRecordSummaries"]]
+    return sorted(found, key=lambda record: -record.score)  # stable: equals stay as the service ranks them
+
+
+def _relevant(records: list[MemoryRecord], namespace: Namespace) -> list[MemoryRecord]:
+    least = namespace.relevance_score
+    return records if least is None else [record for record in records if record.score >= least]
+
+
+def _merged(found: Iterable[Sequence[MemoryRecord]]) -> list[MemoryRecord]:
+    """Put the records of several namespaces into one order, by rank; of those that say the same, the first stays."""
     ids: set[str] = set()
     said: set[str] = set()
-    unique = []
-    for record in ranked:
-        says = " ".join(record.text.casefold().split())
-        if record.record_id not in ids and says not in said:
-            unique.append(record)
-        ids.add(record.record_id)
-        said.add(says)
-    return unique
+    merged = []
+    for rank in zip_longest(*found):
+        for record in rank:
+            if record is None:
+                continue
+            says = " ".join(statement_of(record.text)[0].casefold().split())
+            if record.record_id not in ids and says not in said:
+                merged.append(record)
+            ids.add(record.record_id)
+            said.add(says)
+    return merged
 
 
 def _record(summary: Mapping[str, Any], place: str) -> MemoryRecord:

@@ -1,1 +1,1 @@
-"""Replaying a recorded conversation through a real agent, to see what memory and compaction do with it."""
+"""Replays a recorded conversation through a real agent and measures memory and compaction."""

@@ -1,4 +1,4 @@
-"""Counting API calls by operation."""
+"""Counts API calls by operation."""
 
 from __future__ import annotations
 

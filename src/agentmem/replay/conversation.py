@@ -1,4 +1,4 @@
-"""A recorded conversation in the one form the replay drives: alternating Strands messages, every tool call answered."""
+"""Brings a recorded conversation into one form: alternating Strands messages, every tool call answered."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class RecordedMessage:
 
 @dataclass(frozen=True)
 class Invocation:
-    """What one call of the agent consists of.
+    """The messages of one call of the agent.
 
     Attributes:
         prompt: The user's message.
@@ -81,9 +81,9 @@ class Conversation:
         system: The system prompt, or None.
         messages: Strands messages: a user's own messages, assistant messages, and tool results in messages of their
             own; tool use ids are unique in all of them.
-        format: What the file was recognized as.
+        format: The recognized format of the file.
         parts: How many conversations the file held.
-        repairs: What had to be changed to make it replayable, and how often.
+        repairs: Number of repairs that made it replayable, by kind.
     """
 
     system: str | None
@@ -235,9 +235,9 @@ def assemble(messages: Iterable[RecordedMessage], *, format: str, parts: int, re
 
     Args:
         messages: The file's messages in order, those of several conversations one after the other.
-        format: What the file was recognized as.
+        format: The recognized format of the file.
         parts: How many conversations it held.
-        repairs: What reading the file has already repaired.
+        repairs: Number of repairs from reading the file, by kind.
 
     Returns:
         The conversation.

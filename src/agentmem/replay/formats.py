@@ -1,4 +1,4 @@
-"""Reading a recorded conversation from a JSONL file.
+"""Reads a recorded conversation from a JSONL file.
 
 Four forms are recognized, and a file may even mix them: Strands/Converse messages or OpenAI chat messages, either one
 message a line or one whole conversation a line (an object with `messages`, or a list of messages).
@@ -70,7 +70,7 @@ def read_lines(lines: Iterable[bytes | str]) -> Conversation:
 
 @dataclass
 class _Reading:
-    """What has been seen of the file so far."""
+    """The state of reading the file."""
 
     repairs: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)

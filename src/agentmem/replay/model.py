@@ -1,4 +1,4 @@
-"""Plays a recording back to an agent: the model gives the recorded replies, the tools the recorded results."""
+"""Provides the recorded side of a replay: a model and tools that repeat the recorded answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _JSON_TYPES: tuple[tuple[type, str], ...] = (
 
 
 class Playback:
-    """Where the replay stands: which recorded reply comes next, and what the tools answer."""
+    """The position of the replay: the next recorded reply, and the answers of the tools."""
 
     def __init__(self) -> None:
         """Start before the first invocation."""

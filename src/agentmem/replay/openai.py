@@ -1,4 +1,4 @@
-"""OpenAI chat messages as Strands content blocks."""
+"""Turns OpenAI chat messages into Strands content blocks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def from_openai(message: Mapping[str, Any], line: int, repairs: Counter[str]) ->
     Args:
         message: The message.
         line: Its line, for errors.
-        repairs: Counts what had to be changed.
+        repairs: Counts the repairs.
 
     Returns:
         The message in Strands' blocks; a tool's answer becomes a tool result in a user message.

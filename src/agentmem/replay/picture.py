@@ -1,4 +1,4 @@
-"""The picture of a replay: request size over time, with and without compaction, as SVG or a self-contained page.
+"""Draws the request sizes of a replay, with and without compaction, as SVG or as a self-contained page.
 
 The colours are middle tones on a transparent ground, so that one file reads well on a light and on a dark page.
 """
@@ -46,7 +46,7 @@ text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Ari
 
 @dataclass(frozen=True)
 class _Panel:
-    """One plot: where it stands and what its axes reach to."""
+    """One plot: its place and the ends of its axes."""
 
     top: int
     height: int
@@ -74,7 +74,7 @@ def draw(report: ReplayReport) -> str:
     lower one shows only those sent, with the threshold, every compaction and every restore.
 
     Args:
-        report: What a replay found.
+        report: The report of a replay.
 
     Returns:
         An SVG document of 960 by 696 pixels.
@@ -113,7 +113,7 @@ def page(report: ReplayReport) -> str:
     """Make a self-contained HTML page of the picture and the numbers.
 
     Args:
-        report: What a replay found.
+        report: The report of a replay.
 
     Returns:
         An HTML document that loads nothing.
@@ -151,7 +151,7 @@ def write_picture(report: ReplayReport, path: Path) -> None:
     """Write the picture to a file.
 
     Args:
-        report: What a replay found.
+        report: The report of a replay.
         path: A file that ends in `.html` or `.svg`; its folder is made when needed.
 
     Raises:
@@ -188,10 +188,10 @@ def _summary(report: ReplayReport) -> str:
 
 
 def facts(report: ReplayReport) -> Iterable[tuple[str, str]]:
-    """Name what a replay found, for a table.
+    """Name the results of a replay, for a table.
 
     Args:
-        report: What a replay found.
+        report: The report of a replay.
 
     Yields:
         Name and value.

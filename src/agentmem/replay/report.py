@@ -1,4 +1,4 @@
-"""What a replay found."""
+"""Summarizes the measurements of a replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Driving a recorded conversation through a real agent and measuring what happens."""
+"""Runs a recorded conversation through a real agent and measures every request."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Replay:
             None replays without a session manager, that is without memory and compaction. The SDK's plain manager
             does too, for a comparison.
         restart_every: After so many calls of the agent, and at the end, agent and manager are thrown away and made
-            again from what is stored; 0 for never.
+            again from the log; 0 for never.
         on_request: Called with every request before it is answered.
         on_progress: Called after each call of the agent with how many are done.
         calls: Counts API calls; attach it to the boto3 session before replaying.
@@ -93,7 +93,7 @@ class Replay:
             details: Facts to carry in the report.
 
         Returns:
-            What happened.
+            The report of the replay.
 
         Raises:
             CompactionError: A request cannot be made to fit.
@@ -147,7 +147,7 @@ class Replay:
         agent(list(invocation.prompt["content"]))
 
     def _restore(self, done: int) -> Agent:
-        """Throw agent and manager away and make them again from what is stored."""
+        """Throw agent and manager away and restore new ones from the log."""
         self.close()
         before, started = self._calls.total, time.perf_counter()
         agent = self._open()

@@ -1,1 +1,1 @@
-"""Agents behind AgentCore Runtime: built when needed, shut down in order."""
+"""Serves agents behind AgentCore Runtime: builds them when needed and shuts them down in order."""

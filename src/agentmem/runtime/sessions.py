@@ -1,4 +1,4 @@
-"""SessionAgents: one agent for each session, made when it is first asked for, drained before it is let go."""
+"""Makes one agent for each session at its first use, and drains its memory before removing it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 from agentmem.errors import AgentMemError, ConfigurationError, IdentityError, UnsentMessagesError
 from agentmem.runtime.shutdown import check_owner, drain, unsent_messages
 from agentmem.scope.identity import validate_actor_id, validate_session_id
+from agentmem.streaming.events import DoneEvent, ErrorEvent
 from agentmem.support.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
 
     from strands import Agent
+    from strands.types.agent import AgentInput
+
+    from agentmem.streaming.events import StreamEvent
 
 AgentFactory: TypeAlias = "Callable[[str, str], Agent | AbstractContextManager[Agent]]"
 """Makes the agent of an actor id and a session id, or a context manager that gives it and cleans up after it."""
@@ -112,7 +116,7 @@ class SessionAgents:
         """Use the agent of a session: ``with agents.use(...) as agent:`` or ``async with``.
 
         Args:
-            actor_id: Whose session; see `actor_id_for` for names that are no valid ids.
+            actor_id: The actor of the session; see `actor_id_for` for names that are no valid ids.
             session_id: Which, 33 to 100 characters: Runtime takes no shorter ones and Memory no longer ones.
 
         Returns:
@@ -135,6 +139,25 @@ class SessionAgents:
         # Whether '/' and ':' are allowed is the memory's own setting, which `bind` in the factory checks.
         key = _Key(validate_actor_id(actor_id, hierarchical=True), validate_session_id(session_id, runtime=True))
         return AgentInUse(self, key)
+
+    def stream(
+        self, actor_id: str | None, session_id: str | None, prompt: AgentInput, **options: Any
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """Stream a turn of a session's agent: `stream_turn` with the agent in use for as long as it takes.
+
+        Args:
+            actor_id: Whose session.
+            session_id: Which, 33 to 100 characters.
+            prompt: What the agent is asked.
+            **options: As for `stream_turn`.
+
+        Returns:
+            The turn's events. An agent that cannot be made is an `ErrorEvent` and a `DoneEvent`.
+
+        Raises:
+            IdentityError: An id is missing, or the services would refuse it.
+        """
+        return self._stream(self.use(actor_id, session_id), prompt, options)
 
     @property
     def sessions(self) -> list[tuple[str, str]]:
@@ -192,7 +215,7 @@ class SessionAgents:
             raise AgentMemError(f"{len(errors)} agents were not closed cleanly") from ExceptionGroup("agents", errors)
 
     async def close_async(self, wait: float = 10.0) -> None:
-        """Do what `close` does without blocking the event loop.
+        """Run `close` without blocking the event loop.
 
         Args:
             wait: Seconds to wait for agents that are in use.
@@ -218,6 +241,23 @@ class SessionAgents:
 
     # ---- inside
 
+    async def _stream(
+        self, use: AgentInUse, prompt: AgentInput, options: dict[str, Any]
+    ) -> AsyncGenerator[StreamEvent, None]:
+        from agentmem.streaming.turn import stream_turn
+
+        async with AsyncExitStack() as stack:
+            try:
+                agent = await stack.enter_async_context(use)
+            except Exception as error:  # noqa: BLE001 - told in the stream, and logged
+                _log.exception("agent for a streamed turn could not be made")
+                yield ErrorEvent("The agent could not be started. Try again in a moment.", type(error).__name__)
+                yield DoneEvent()
+                return
+            events = await stack.enter_async_context(aclosing(stream_turn(agent, prompt, **options)))
+            async for event in events:
+                yield event
+
     def _claim(self, key: _Key) -> tuple[_Held, bool] | Leaving:
         """Count a use of a session's agent; tell whether the caller has to have it made, or what to wait for first."""
         with self._changed:
@@ -235,7 +275,7 @@ class SessionAgents:
             return held, False
 
     def _make(self, held: _Held) -> None:
-        """Call the factory, and tell everyone who waits what came of it. Does not raise."""
+        """Call the factory, and pass its agent or its error to all waiting callers. Does not raise."""
         try:
             with ExitStack() as resources:
                 agent = self._checked(held.key, self._factory(*held.key), resources)

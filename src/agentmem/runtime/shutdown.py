@@ -1,4 +1,4 @@
-"""Saves everything that an agent's memory holds unsent before the agent is thrown away, and checks who owns it."""
+"""Finds the memory of an agent and sends its unsent messages before the agent is removed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agentmem.clients.strands_compat import hook_providers_of, session_manager_of
+from agentmem.clients.strands_compat import session_manager_of
 from agentmem.errors import ConfigurationError, UnsentMessagesError
 
 if TYPE_CHECKING:
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 
 def drain(agent: Agent) -> None:
-    """Save everything an agent has to save: its session, its hooks' messages, and what its stores extract.
+    """Save all unsaved data of an agent: its session, its hooks' messages, and its stores' extractions.
 
     Args:
         agent: An agent that nobody uses any more. It can be used again afterwards.
 
     Raises:
         UnsentMessagesError: Messages are still unacknowledged; they stay queued, so it may be tried again.
-        Exception: Whatever else went wrong, after everything was tried.
+        Exception: The first other error, after every step was tried.
     """
+    from agentmem.hook.attached import memory_hooks_of
     from agentmem.session_manager.manager import CompactingSessionManager
 
     steps: list[Callable[[], object]] = []
@@ -36,7 +37,7 @@ def drain(agent: Agent) -> None:
         steps.append(partial(_drain_session, manager, agent))
     elif manager is not None:
         steps.append(manager.close)
-    steps += [hook.close for hook in _hooks(agent)]
+    steps += [hook.close for hook in memory_hooks_of(agent)]
     steps.append(agent.shutdown)
     failures: list[Exception] = []
     for step in steps:
@@ -64,11 +65,13 @@ def check_owner(agent: Agent, actor_id: str, session_id: str) -> None:
     Raises:
         ConfigurationError: It is bound to another actor or session.
     """
+    from agentmem.hook.attached import memory_hooks_of
+
     found: list[tuple[str, str]] = []
     manager = session_manager_of(agent)
     if manager is not None:
         found.append((manager.config.actor_id, manager.config.session_id))
-    for hook in _hooks(agent):
+    for hook in memory_hooks_of(agent):
         with contextlib.suppress(ConfigurationError):  # given to a finished agent, it takes its session up later
             bound = hook.session_of(agent)
             found.append((bound.actor_id, bound.session_id))
@@ -83,6 +86,7 @@ def check_owner(agent: Agent, actor_id: str, session_id: str) -> None:
 
 def unsent_messages(agents: Iterable[Agent]) -> int:
     """Count the unacknowledged messages of agents; a hook that several share counts once."""
+    from agentmem.hook.attached import memory_hooks_of
     from agentmem.session_manager.manager import CompactingSessionManager
 
     memories: dict[int, CompactingSessionManager | MemoryHook] = {}
@@ -90,12 +94,12 @@ def unsent_messages(agents: Iterable[Agent]) -> int:
         manager = session_manager_of(agent)
         if isinstance(manager, CompactingSessionManager):
             memories[id(manager)] = manager
-        memories |= {id(hook): hook for hook in _hooks(agent)}
+        memories |= {id(hook): hook for hook in memory_hooks_of(agent)}
     return sum(memory.status.pending for memory in memories.values())
 
 
 def _drain_session(manager: CompactingSessionManager, agent: Agent) -> None:
-    """Save what no invocation has written, such as a changed state, too; with one try, for it takes its time."""
+    """Save data outside of invocations too, such as a changed state; with one attempt, because it takes time."""
     if manager.flush(agent):
         manager.close()
         return
@@ -105,9 +109,3 @@ def _drain_session(manager: CompactingSessionManager, agent: Agent) -> None:
         "still queued in this process.",
         status.pending,
     )
-
-
-def _hooks(agent: Agent) -> list[MemoryHook]:
-    from agentmem.hook.memory_hook import MemoryHook
-
-    return hook_providers_of(agent, MemoryHook)

@@ -1,1 +1,1 @@
-"""Actors, sessions and namespaces: checked ids and the strings made of them."""
+"""Checks the ids of actors and sessions, and makes addresses and namespaces from them."""

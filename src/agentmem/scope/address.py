@@ -1,4 +1,4 @@
-"""Whose log: one session of one actor in one memory."""
+"""Names one log: a session of one actor in one memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who an agent's memory belongs to: actor and session ids, checked before AgentCore Memory sees them.
+"""Makes and checks actor and session ids before AgentCore Memory sees them.
 
 An actor id ends up inside namespaces, so a careless one reaches into another actor's memory. The patterns and lengths
 are the service's own; a test compares them with botocore's service model.
@@ -199,7 +199,7 @@ def new_session_id(actor_id: str, purpose: str = "chat") -> str:
     in them.
 
     Args:
-        actor_id: Whose session it is; any non-empty text, checked by `bind`.
+        actor_id: The actor of the session; any non-empty text, checked by `bind`.
         purpose: What the session is for: up to 40 letters, digits, hyphens and underscores, the first one a letter or
             digit.
 

@@ -1,4 +1,4 @@
-"""Namespaces: where the records of a strategy are, for whom, and how that is written.
+"""Defines namespaces: the paths of a strategy's records, and their settings.
 
 A template such as ``/users/{actorId}/facts/`` is registered with AgentCore Memory, which files the records it extracts
 under it, and is resolved here for every search. Both come from this one place, in one spelling: a slash in front, one
@@ -53,7 +53,7 @@ class NamespaceOptions(TypedDict, total=False):
     """The fields of `Namespace` besides its name, template and kind; see there."""
 
     top_k: int
-    relevance_score: float
+    relevance_score: float | None
     strategy_id: str | None
     variables: tuple[str, ...]
     shared: bool
@@ -87,11 +87,11 @@ class Namespace(Settings):
         le=TOP_K_MAX,
         description="Give the most records a search returns, 1 to 100 (the service's limit).",
     )
-    relevance_score: Seconds = Field(
-        default=0.2,
+    relevance_score: Seconds | None = Field(
+        default=None,
         ge=0,
         le=1,
-        description="Give the score below which records are left out, 0 to 1.",
+        description="Give the score below which records are left out, 0 to 1, or nothing to compare records by rank.",
     )
     strategy_id: str | None = Field(
         default=None,
@@ -250,7 +250,7 @@ class Namespace(Settings):
         """Fill in the template: the exact namespace (`namespace` of a search) of one actor and session.
 
         Args:
-            actor_id: Whose records.
+            actor_id: The actor of the records.
             session_id: Of which session, where the template asks for it.
             variables: Values of at least the own placeholders of this template.
             hierarchical_actor_ids: Take an actor id with ``/`` or ``:``.
@@ -276,7 +276,7 @@ class Namespace(Settings):
         """Fill in the template down to the session: the `namespacePath` of all of an actor's sessions.
 
         Args:
-            actor_id: Whose records.
+            actor_id: The actor of the records.
             variables: Values of at least the own placeholders of this template.
             hierarchical_actor_ids: Take an actor id with ``/`` or ``:``.
 

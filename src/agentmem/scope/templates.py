@@ -1,4 +1,4 @@
-"""Namespace templates as text: what the service takes, the one spelling, and where two actors could meet.
+"""Checks namespace templates as text: the service's limits, one spelling, and the separation of actors.
 
 Nothing here knows of strategies or settings; `agentmem.scope.namespaces` puts the two together.
 """

@@ -7,27 +7,27 @@ makes a checkpoint of its own: the events it names have long been acknowledged.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, SeenEvents
+from agentmem.checkpoints.checkpoint import Checkpoint, SeenEvents
 from agentmem.checkpoints.event_log import EventLogCheckpointStore, newest_pointer
 from agentmem.checkpoints.restore import read_session
 from agentmem.checkpoints.summary import Summary
+from agentmem.compaction.summary.exchanges import with_time
 from agentmem.errors import CheckpointConflictError
 from agentmem.events.position import Position
 from agentmem.events.reader import in_order
 from agentmem.messages.summary_fence import count_in_fence
-from agentmem.messages.truncation import handle_of, names_of_tools
-from agentmem.messages.turns import turns_of, without_recall
-from agentmem.recall.index_terms import INDEX_TERMS, key_terms
+from agentmem.messages.turns import turns_of
+from agentmem.recall.passages import index_entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
     from agentmem.checkpoints.restore import RestoredSession
-    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.compaction.summary.summarizer import Summarizer
     from agentmem.events.codec import LoggedMessage
     from agentmem.events.reader import EventReader
     from agentmem.messages.truncation import TruncationSettings
@@ -39,12 +39,6 @@ UNREAD_NOTE = "The oldest part of this conversation was not read; it is stored a
 """What the summary says of the part of a session further back than ``MAX_EVENTS``."""
 
 _log = logging.getLogger(__name__)
-
-
-def index_entry(logged: LoggedMessage) -> IndexEntry:
-    """Return the entry by which a message of the log is found again."""
-    terms = key_terms(logged.message, INDEX_TERMS)
-    return IndexEntry(handle_of(logged.message["tracking_id"]), logged.position, logged.message["role"], terms)
 
 
 @dataclass(frozen=True)
@@ -153,21 +147,20 @@ class Backfill:
     def _next(
         self, last: Checkpoint | None, folded: Sequence[LoggedMessage], boundary: Position, *, everything: bool
     ) -> Checkpoint:
-        messages = [one.message for one in folded]
-        names = names_of_tools(messages)
         event_ids = {one.position.event_id for one in folded}
         previous = (Summary() if everything else Summary().with_note(UNREAD_NOTE)) if last is None else last.summary
         return Checkpoint(
             version=1 if last is None else last.version + 1,
             boundary=boundary,
             settings=self.settings,
-            summary=self.summarizer.summarize(previous, messages, max_tokens=self.summary_tokens, count=count_in_fence),
-            folded_messages=len(folded) + (0 if last is None else last.folded_messages),
-            index=tuple(
-                index_entry(replace(one, message=said))
-                for one in folded
-                if (said := without_recall(one.message, names)) is not None
+            summary=self.summarizer.summarize(
+                previous,
+                [with_time(one.message, one.at.timestamp()) for one in folded],
+                max_tokens=self.summary_tokens,
+                count=count_in_fence,
             ),
+            folded_messages=len(folded) + (0 if last is None else last.folded_messages),
+            index=tuple(index_entries((one.message, one.position) for one in folded)),
             trigger="restore",
             seen=SeenEvents.before(boundary, event_ids, min(Position(event_id).milliseconds for event_id in event_ids)),
         )

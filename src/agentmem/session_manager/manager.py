@@ -37,6 +37,7 @@ from agentmem.events.turn_buffer import PATIENCE
 from agentmem.events.writer import EventWriter
 from agentmem.events.writer_registry import is_lambda
 from agentmem.messages.converse import for_model
+from agentmem.messages.look_alikes import may_hold_tags
 from agentmem.messages.summary_fence import with_inert_look_alikes
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Plan
-    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.compaction.summary.summarizer import Summarizer
     from agentmem.events.send_queue import WriterStatus
     from agentmem.scope.scope import SessionScope
     from agentmem.settings.sections import CheckpointLocation
@@ -279,7 +280,7 @@ class CompactingSessionManager(SdkSessionManager):
         self._settings = truncation_settings(self._compaction)
         self._recall = SessionRecall(self._reader, self._store, key, unsent=self._unsent)
         has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
-        self._summarizer = summarizer_for(self._compaction.summarizer, agent)
+        self._summarizer = summarizer_for(self._compaction, agent)
         self._compactor = Compactor(
             self._settings, self._summarizer, recall_tool=has_tool, outward=self._serializer.message
         )
@@ -379,6 +380,7 @@ class CompactingSessionManager(SdkSessionManager):
             name = agent.messages[-1]["tracking_id"]
             redact_message = cast("Message", {**redact_message, "tracking_id": name})
         self._log.redact(redact_message)
+        self._recall.forget()
         # Strands puts the replacement where the whole content was, the summary before it included.
         agent.messages[:] = self._compactor.with_summary_again(agent.messages)
         if not self._invoking:
@@ -478,6 +480,7 @@ class CompactingSessionManager(SdkSessionManager):
         await asyncio.to_thread(self._close_turn, event.agent)
         self._arrivals.seen(event.agent.messages)
         await self._drain()
+        self._compactor.prepare(event.agent.messages)
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
         if self._stateful:
@@ -491,7 +494,9 @@ class CompactingSessionManager(SdkSessionManager):
             messages = as_sent(messages, before, agent.messages)
         apart = keeps_results_apart(context.model)
         made = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
-        return context.replace(messages=with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages)))
+        if may_hold_tags([message["content"] for message in made]):
+            made = with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages))
+        return context.replace(messages=made)
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         if self.persistence_mode is not PersistenceMode.NONE:

@@ -10,13 +10,14 @@ import json
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from strands.types.session import Session, SessionType
 
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
+from agentmem.compaction.pending_checkpoint import NOWHERE
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement
@@ -24,10 +25,8 @@ from agentmem.events.send_queue import QueuedTurn
 from agentmem.events.size_limits import as_json, fitting_state
 from agentmem.events.turn_buffer import TurnBuffer
 from agentmem.messages.tracking import identify
-from agentmem.messages.truncation import handle_of, names_of_tools
-from agentmem.messages.turns import without_recall
-from agentmem.recall.index_terms import INDEX_TERMS, key_terms
-from agentmem.session_manager.backfill import index_entry
+from agentmem.messages.truncation import handle_of
+from agentmem.recall.passages import index_entries, index_entry
 from agentmem.session_manager.checkpoint_saver import CheckpointSaver
 from agentmem.session_manager.concurrent_writers import OtherWriters
 
@@ -159,11 +158,7 @@ class SessionLog:
         Args:
             messages: Oldest first.
         """
-        names = names_of_tools(one.message for one in messages)
-        said = ((one, without_recall(one.message, names)) for one in messages)
-        self._saver.left_out = [
-            index_entry(replace(one, message=self._serializer.message(message))) for one, message in said if message
-        ]
+        self._saver.left_out = index_entries((self._serializer.message(one.message), one.position) for one in messages)
 
     def begin_session(self, session_id: str) -> None:
         """Write the mark by which the plain SDK session manager knows that a session exists."""
@@ -207,8 +202,9 @@ class SessionLog:
             return
         if isinstance(self._store, EventLogCheckpointStore):
             self._store.keep_place(self._key)  # what was read has the message's terms in its index
-        terms = key_terms(self._serializer.message(message), INDEX_TERMS)
-        new = Replacement(name, tuple(self._serializer.item(message).payload_items), handle_of(name), tuple(terms))
+        entry = index_entry(self._serializer.message(message), NOWHERE)
+        passages = () if entry is None else tuple(entry.to_list()[4])
+        new = Replacement(name, tuple(self._serializer.item(message).payload_items), handle_of(name), passages)
         at = self.positions.get(name)
         job = self._writer.redact(new, at if at is not None and at.is_stored else None, owner=self)
         if job is not None:

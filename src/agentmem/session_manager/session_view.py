@@ -15,7 +15,6 @@ from agentmem.checkpoints.open import open_store
 from agentmem.checkpoints.restore import more_than, read_session
 from agentmem.compaction.budget import Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
-from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.compaction.summary.factory import summarizer_for
 from agentmem.errors import CheckpointConflictError, ConfigurationError
 from agentmem.events.reader import EventReader
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointStore
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Limits
-    from agentmem.compaction.summary.extractive import Summarizer
+    from agentmem.compaction.summary.summarizer import Summarizer
     from agentmem.scope.scope import Configuration
 
 DEFAULT_AGENT = "default"
@@ -104,9 +103,7 @@ class SessionView:
         self._protected = settings.protected_turns
         self._settings = truncation_settings(settings)
         # Without an agent there is no model of its own to narrate.
-        self._summarizer: Summarizer = (
-            ExtractiveSummarizer() if settings.summarizer == "model" else summarizer_for(settings.summarizer, None)
-        )
+        self._summarizer: Summarizer = summarizer_for(settings, None)
         self._compactor = Compactor(self._settings, self._summarizer, recall_tool=settings.recall_tool)
         self._restored: RestoredSession
         self.messages: list[Message]

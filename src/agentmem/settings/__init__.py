@@ -1,1 +1,1 @@
-"""Settings: the configuration's sections, and the sources their values come from."""
+"""Defines the sections of a configuration and reads their values from its sources."""

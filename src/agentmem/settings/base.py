@@ -1,4 +1,4 @@
-"""The base of every settings model: frozen, closed to unknown fields, and clear about what is wrong.
+"""Provides the base of every settings model: frozen, closed to unknown fields, with precise errors.
 
 pydantic checks; this module only turns what pydantic found into one `ConfigurationError` that names the field, the
 value and the remedy. The remedy is the field's own description, so that documentation and error cannot disagree.

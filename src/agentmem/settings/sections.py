@@ -1,4 +1,4 @@
-"""The sections of a configuration: compaction, hook, writes, and where checkpoints live.
+"""Defines the sections of a configuration: compaction, hook, writes, and checkpoint stores.
 
 In a file they are the tables ``[compaction]``, ``[hook]``, ``[writes]`` and ``[checkpoints]``. Each is frozen, and
 checked when it is made; a field's description is also the remedy its error names.
@@ -53,6 +53,12 @@ def _summarizer(value: object) -> object:
     return value
 
 
+def _encoder(value: object) -> object:
+    if value is None or value == "packaged" or callable(getattr(value, "encode", None)):
+        return value
+    raise ValueError("it has no `encode` method")
+
+
 class CompactionConfig(Settings):
     """When the context is compacted and what is kept. Lengths are in characters, budgets in tokens."""
 
@@ -92,6 +98,19 @@ class CompactionConfig(Settings):
     summarizer: Annotated[Any, AfterValidator(_summarizer)] = Field(
         default="extractive",
         description="Give 'extractive', 'model' (the agent's own), a Strands model or an object with `summarize`.",
+    )
+    encoder: Annotated[Any, AfterValidator(_encoder)] = Field(
+        default="packaged",
+        description="Give 'packaged' for the multilingual encoder that comes with the package, an encoder of your own "
+        "(`name`, `encode`), or nothing to judge no sentence by its meaning.",
+    )
+    keep: Names = Field(
+        default=(),
+        description="Give plain words for what a summary should keep, such as ('dietary restrictions',).",
+    )
+    prototypes: dict[str, Names] = Field(
+        default_factory=dict,
+        description="Give further sample sentences by kind, such as {'prohibition': ('Never mention X.',)}.",
     )
     exclude_tools: Names = Field(
         default=(),

@@ -1,4 +1,4 @@
-"""Where the values of a configuration come from: arguments over the environment, the environment over a file."""
+"""Reads a configuration: arguments win over the environment, and the environment wins over a file."""
 
 from __future__ import annotations
 

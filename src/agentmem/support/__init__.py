@@ -1,1 +1,1 @@
-"""The ground everything stands on: the clock, threads, spans and metrics."""
+"""Provides the clock, threads, spans and metrics for every other room."""

@@ -1,4 +1,4 @@
-"""Two clocks: seconds for deadlines, which pass even while a test holds the time still, and the date, which does not.
+"""Provides two clocks: monotonic seconds for deadlines, and a date that a test may freeze.
 
 freezegun freezes `time.monotonic` too, for some callers and not for others, by how deep they stand in a thread. A
 deadline made by one and looked at by the other would be over at once, or never.

@@ -1,4 +1,4 @@
-"""Spans and metrics through OpenTelemetry's API.
+"""Records spans and metrics through OpenTelemetry's API.
 
 The API comes with Strands and does nothing until an application sets up an SDK and an exporter, so nobody is made to
 export anything. No span or metric carries message text or an actor's id.
@@ -16,6 +16,7 @@ export anything. No span or metric carries message text or an actor's id.
 | ``agentmem.compaction.tokens_before``, ``.tokens_after``, ``.tokens_removed`` | ``{token}`` | histograms, estimated |
 | ``agentmem.restore.duration``, ``agentmem.summarize.duration`` | ``s`` | histograms |
 | ``agentmem.recall.duration`` | ``s`` | histogram, by ``agentmem.by`` |
+| ``agentmem.quotes.verified``, ``.dropped`` | ``{quote}`` | counters of a summarizing model's quotes |
 | ``agentmem.recalls`` | ``{recall}`` | counter, by ``agentmem.by`` |
 | ``agentmem.messages.saved``, ``.dropped`` | ``{message}`` | counters |
 | ``agentmem.events.failed`` | ``{attempt}`` | counter of attempts to write that the service did not take |
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span
 
-__all__ = ["count", "describe", "record", "span", "timed"]
+__all__ = ["count", "counter", "describe", "record", "span", "timed"]
 
 _NAME = "agentmem"
 _tracer = trace.get_tracer(_NAME)
@@ -45,6 +46,8 @@ _COUNTERS = {
     name: _meter.create_counter(name, unit=unit, description=description)
     for name, unit, description in (
         ("agentmem.compactions", "{compaction}", "Compactions carried out"),
+        ("agentmem.quotes.verified", "{quote}", "Quotes of a summarizing model that stand in the message they name"),
+        ("agentmem.quotes.dropped", "{quote}", "Quotes of a summarizing model that do not"),
         ("agentmem.recalls", "{recall}", "Recalls of folded messages"),
         ("agentmem.messages.saved", "{message}", "Messages the service has acknowledged"),
         ("agentmem.messages.dropped", "{message}", "Messages given up: refused for good, or a full queue"),
@@ -82,9 +85,14 @@ def describe(started: Span, **attributes: str | float | bool) -> None:
     started.set_attributes(_named(attributes))
 
 
+def counter(name: str) -> metrics.Counter:
+    """Return a counter to add to without attributes; its name is given without ``agentmem.``."""
+    return _COUNTERS[f"{_NAME}.{name}"]
+
+
 def count(name: str, amount: int = 1, **attributes: str | float | bool) -> None:
     """Add to a counter; its name is given without ``agentmem.``."""
-    _COUNTERS[f"{_NAME}.{name}"].add(amount, _named(attributes) if attributes else None)
+    _COUNTERS[f"{_NAME}.{name}"].add(amount, _named(attributes))
 
 
 def record(name: str, value: float, **attributes: str | float | bool) -> None:

@@ -1,4 +1,4 @@
-"""Threads that are started when there is work and end when there is none."""
+"""Starts threads when there is work and ends them when there is none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Threads(Executor):
 
     Args:
         most: Threads at once.
-        name: What their names begin with.
+        name: The prefix of their names.
     """
 
     def __init__(self, most: int, name: str) -> None:
@@ -54,11 +54,11 @@ class Threads(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the threads when they have done what was submitted; what is submitted later starts new ones.
+        """End the threads after the submitted work; later work starts new ones.
 
         Args:
             wait: Whether to return only then.
-            cancel_futures: Whether to drop what no thread has begun.
+            cancel_futures: Whether to drop work that no thread has begun.
         """
         with self._lock:
             pool, self._pool = self._pool, None

@@ -1,4 +1,4 @@
-"""Offers what tests of agents need: scripted and offline models, a memory stepped by hand, a local DynamoDB.
+"""Exports the tools for tests of agents with memory: models, an embedded service with a movable clock, DynamoDB.
 
 The pytest plugin makes fixtures of them; docs/testing.md shows how. pytest loads this package in every project that has
 agentmem installed, so a name is loaded when it is first used. Type checkers read the same names in `__init__.pyi`.

@@ -311,7 +311,7 @@ class CheckpointStoreConformance:
                 assert store.find(key, one.index[number].handle) == one.index[number]
         assert store.delete(key) == 3
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
     @given(saved=checkpoints)
     def test_any_checkpoint_comes_back_as_it_was(
         self, backend: Backend, store: CheckpointStore, saved: Checkpoint
@@ -323,7 +323,7 @@ class CheckpointStoreConformance:
         for one in saved.index:
             assert store.find(key, one.handle) == next(first for first in saved.index if first.handle == one.handle)
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
     @given(first=checkpoints, second=checkpoints)
     def test_any_second_checkpoint_is_held_to_the_boundary(
         self, backend: Backend, store: CheckpointStore, first: Checkpoint, second: Checkpoint

@@ -1,4 +1,4 @@
-"""A DynamoDB API over HTTP in a thread: moto's server, with an end that leaves nothing behind."""
+"""Runs moto's DynamoDB API over HTTP in a thread, and stops it without a trace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import uuid
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from agentmem.errors import ConfigurationError
+from agentmem.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ class LocalDynamoDB:
         region: The region whose tables it shows by default.
 
     Raises:
-        ConfigurationError: moto is not installed.
+        MissingExtraError: moto is not installed.
     """
 
     def __init__(self, region: str = REGION) -> None:
@@ -43,10 +43,7 @@ class LocalDynamoDB:
             from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
             from werkzeug.serving import WSGIRequestHandler, make_server
         except ImportError as error:
-            raise ConfigurationError(
-                f"a DynamoDB API for tests needs moto's server ({error}). Install the extra: "
-                "pip install 'agentmem[testing]'"
-            ) from error
+            raise MissingExtraError("a DynamoDB API for tests", error.name or "moto", "testing-dynamodb") from error
 
         class Handler(WSGIRequestHandler):
             timeout = _SILENT_SECONDS

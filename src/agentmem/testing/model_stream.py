@@ -1,4 +1,4 @@
-"""An assistant message as the event stream a Strands model yields."""
+"""Turns an assistant message into the event stream of a Strands model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stream_events(
 
     Args:
         content: Blocks of the message: `text`, `toolUse`, `reasoningContent` or `citationsContent`.
-        usage: What the model reports, in tokens (`inputTokens`, `outputTokens`, `totalTokens`).
+        usage: The report of the model, in tokens (`inputTokens`, `outputTokens`, `totalTokens`).
         stop_reason: Why the model stopped; without it `tool_use` when a tool is called, else `end_turn`.
         chunk_size: Characters per text delta; without it each text comes in one piece.
 

@@ -1,4 +1,4 @@
-"""Answers an agent offline, only with sentences of the request it is given.
+"""Answers without a network by quoting the request, in place of a language model.
 
 It is no language model. A question is answered with the sentence of the request that shares the most telling words
 with it; without one good enough it looks through the tools (`recall_session` above all), and failing that it says
@@ -46,7 +46,7 @@ _SUFFIXES = ("ing", "ed", "es", "s", "e")
 
 @dataclass(frozen=True)
 class _Situation:
-    """What the request asks for and what it offers.
+    """The question of a request and the material for an answer.
 
     Attributes:
         question: The user's last own words.
@@ -182,7 +182,7 @@ def _situation(messages: Messages, system_prompt: str | None) -> _Situation:
 
 
 def _own_text(message: Message) -> list[str]:
-    """Return what the user wrote, without fenced blocks that memory added; nothing for an assistant's message."""
+    """Return the user's own text, without fenced blocks of memory; nothing for an assistant's message."""
     if message["role"] != "user":
         return []
     return [

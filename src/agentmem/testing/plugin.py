@@ -1,6 +1,7 @@
-"""Fixtures for testing agents with memory; docs/testing.md shows them at work.
+"""Provides pytest fixtures for tests of agents with memory; docs/how-to/test.md shows examples.
 
-pytest loads this module in every project that has agentmem installed, so it imports nothing until a fixture is used.
+pytest loads this module in every project that has strands-agentmem installed, so it imports nothing until a fixture is
+used.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ pytest.register_assert_rewrite("agentmem.testing.conformance")  # so that a fail
 
 
 class SettledMemories(Protocol):
-    """What the fixture `settled_memories` is."""
+    """The type of the fixture `settled_memories`."""
 
     def __call__(self, name: str | None = None, *, session: MemorySession | None = None) -> list[MemoryRecord]:
-        """Move the service's clock until extraction is done, and return what there is.
+        """Move the service's clock until extraction is finished, and return the records.
 
         Args:
             name: The configured name of a namespace; None for all of them.
@@ -150,7 +151,7 @@ def agentmem_model(request: pytest.FixtureRequest) -> ScriptedModel:
 def agentmem_agent(
     agentmem_session: MemorySession, agentmem_local: SteppedMemory, agentmem_model: ScriptedModel
 ) -> Iterator[Agent]:
-    """A Strands agent of `agentmem_model` whose session is kept and whose long-term memory is searched."""
+    """A Strands agent with `agentmem_model`, the session manager and the hook."""
     from strands import Agent
 
     from agentmem.errors import UnsentMessagesError
@@ -195,12 +196,12 @@ def agentmem_dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalDynamoDB
     """An empty DynamoDB API over HTTP; while it runs, boto3 clients made for DynamoDB without an address use it."""
     import boto3
 
-    from agentmem.errors import ConfigurationError
+    from agentmem.errors import MissingExtraError
     from agentmem.testing import LocalDynamoDB
 
     try:
         server = LocalDynamoDB(REGION)
-    except ConfigurationError as error:
+    except MissingExtraError as error:
         pytest.fail(f"agentmem_dynamodb: {error}", pytrace=False)
     with server, monkeypatch.context() as patch:
         for name in _AWS_VARIABLES_UNSET:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, SeenEvents
+from agentmem.checkpoints.checkpoint import Checkpoint, IndexedPassage, IndexEntry, SeenEvents
 from agentmem.checkpoints.summary import Statement, Summary, ToolNote
 from agentmem.events.position import Position
 from agentmem.messages.truncation import TruncationSettings
@@ -25,7 +25,7 @@ def position(number: int, item: int = 0, suffix: str = "0a1b2c3d") -> Position:
 
 def entry(number: int, *terms: str) -> IndexEntry:
     """Return the index entry of a sample event's message."""
-    return IndexEntry(f"{number:012x}", position(number), "user", terms)
+    return IndexEntry(f"{number:012x}", position(number), "user", (IndexedPassage(terms),))
 
 
 def checkpoint(version: int, **fields: Any) -> Checkpoint:
@@ -48,7 +48,7 @@ def large_index(entries: int, seed: int = 7) -> tuple[IndexEntry, ...]:
             f"{rng.getrandbits(48):012x}",
             Position(f"{START + number:019d}#{rng.getrandbits(32):08x}", number % 7),
             rng.choice(("user", "assistant")),
-            tuple(f"{rng.getrandbits(64):016x}" for _ in range(4)),
+            (IndexedPassage(tuple(f"{rng.getrandbits(64):016x}" for _ in range(4)), f"{number % 7:08x}"),),
         )
         for number in range(entries)
     )

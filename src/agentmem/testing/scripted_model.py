@@ -1,4 +1,4 @@
-"""A model for tests: it answers from a script and keeps the requests it was given.
+"""Answers from a script and records every request, in place of a language model.
 
 model = ScriptedModel([ToolCall("weather", {"city": "Oslo"}), "It rains in Oslo."])
 agent = Agent(model=model, tools=[weather])

@@ -1,4 +1,4 @@
-"""An embedded service in which time passes for extraction only when a test says so."""
+"""Provides an embedded service whose extraction waits until a test moves the clock."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from agentmem.local import LocalMemory, MissingExtraError
-from agentmem.local.embedding import PackagedEmbedder
+from agentmem.local import LocalMemory
+from agentmem.meaning.loading import EncoderUnavailableError, wait_until_ready
 from agentmem.records.waiting.pausing import PAUSE_EVENT
 
 if TYPE_CHECKING:
@@ -59,20 +59,21 @@ class SteppedMemory(LocalMemory):
         ranking: Ranking = "hybrid",
     ) -> None:
         """Open it; nothing has been written yet."""
-        self._embedder = PackagedEmbedder() if embedder is None else embedder
-        self._ranking = ranking
+        self._own_embedder = embedder if ranking != "words" else None
         super().__init__(
-            path, extraction_delay=extraction_delay, extractor=extractor, embedder=self._embedder, ranking=ranking
+            path, extraction_delay=extraction_delay, extractor=extractor, embedder=embedder, ranking=ranking
         )
 
     def load(self) -> None:
-        """Load the embedding model now, once a process, so that it is not the first search that takes so long.
+        """Load the models now, once a process, so that it is not the first search or extraction that takes so long.
 
-        Without the extra ``local`` nothing happens here; a search then says so.
+        Where the packaged encoder cannot be loaded nothing happens here; whoever needs it is told then.
         """
-        if self._ranking != "words":
-            with contextlib.suppress(MissingExtraError):
-                self._embedder.encode(["once a process"])
+        if self._uses_package:
+            with contextlib.suppress(EncoderUnavailableError):
+                wait_until_ready()
+        if self._own_embedder is not None:
+            self._own_embedder.encode(["once a process"])
 
     @property
     def now(self) -> datetime:
@@ -86,7 +87,7 @@ class SteppedMemory(LocalMemory):
             return int(connection.execute("SELECT count(*) FROM pending").fetchone()[0])
 
     def tick(self, seconds: float | timedelta = 1.0) -> int:
-        """Let time pass and extract what is due then.
+        """Let time pass and extract all due events.
 
         Args:
             seconds: How much, 0 or more.

@@ -1,1 +1,1 @@
-"""The checkpoint store in a DynamoDB table."""
+"""Stores checkpoints in a DynamoDB table."""

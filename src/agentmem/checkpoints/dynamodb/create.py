@@ -1,4 +1,4 @@
-"""Creating the checkpoint table."""
+"""Creates the checkpoint table in DynamoDB."""
 
 from __future__ import annotations
 

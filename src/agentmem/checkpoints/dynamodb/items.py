@@ -1,4 +1,4 @@
-"""Checkpoints as DynamoDB items: the table's layout, and nothing that talks to DynamoDB.
+"""Turns checkpoints into DynamoDB items and back, without any call.
 
 | pk | sk | holds |
 |---|---|---|

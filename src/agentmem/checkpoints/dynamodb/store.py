@@ -1,4 +1,4 @@
-"""Checkpoints in a DynamoDB table: for containers that compete for a session, and for audit.
+"""Stores checkpoints in a DynamoDB table, for containers that compete for a session, and for audit.
 
 ``dynamodb_items`` has the table's layout, ``dynamodb_table`` creates the table.
 """
@@ -157,7 +157,7 @@ class DynamoDBCheckpointStore:
         return max(len(versions), 1 if answer.get("Attributes") else 0)
 
     def keys_of(self, memory_id: str, actor_id: str | None = None) -> list[CheckpointKey]:
-        """Return whose checkpoints there are in a memory, of one actor or of all. Scans the whole table.
+        """Return the keys of the checkpoints in a memory, of one actor or of all. Scans the whole table.
 
         Raises:
             CheckpointStoreError: The table does not answer.

@@ -1,4 +1,4 @@
-"""Calls to one DynamoDB table: batches finished, failures told with the table, the region and the remedy."""
+"""Calls one DynamoDB table: finishes batches, and names the table, the region and the remedy in errors."""
 
 from __future__ import annotations
 

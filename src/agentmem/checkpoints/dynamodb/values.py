@@ -1,4 +1,4 @@
-"""Turns JSON values into DynamoDB attribute values and back, without loss in either direction.
+"""Turns JSON values into DynamoDB attribute values and back without loss.
 
 Plain JSON becomes DynamoDB's own types, by boto3's serializer, so a table can be read by eye and queried. Two escapes
 keep the rest: a JSON value that DynamoDB cannot hold is stored as its text under ``$json``, and an attribute that JSON

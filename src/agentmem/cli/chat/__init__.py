@@ -1,1 +1,1 @@
-"""The command `agentmem chat`."""
+"""Runs the command `agentmem chat`."""

@@ -1,4 +1,4 @@
-"""`agentmem chat`: a conversation in the terminal, with memory and compaction on."""
+"""Defines `agentmem chat`: a conversation in the terminal with memory and compaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A conversation with memory and compaction on, and what happens in it; `agentmem chat` shows it on a terminal."""
+"""Holds a conversation with memory and compaction, and reports its events for `agentmem chat`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Compacted(Happening):
     """The context was compacted.
 
     Attributes:
-        trigger: What started it: ``threshold``, ``overflow`` or ``manual``.
+        trigger: The reason for it: ``threshold``, ``overflow`` or ``manual``.
         tokens_before: Tokens of the request before, as estimated.
         tokens_after: And after.
         folded: Messages folded into the summary.
@@ -93,7 +93,7 @@ class Status(Happening):
         saved: Messages saved since the conversation was opened.
         pending: Messages that are not saved yet.
         dropped: Messages given up.
-        error: What the last failed attempt to save said, or None.
+        error: The message of the last failed attempt to save, or None.
     """
 
     kind = "status"
@@ -124,15 +124,15 @@ class Turn(Status):
 
 
 class Conversation:
-    """An agent whose session is kept and compacted, with long-term memory, and an account of what happens.
+    """An agent with a stored and compacted session and long-term memory; it reports every event.
 
     Attributes:
-        session: Whose conversation, and which.
+        session: The session of the conversation.
         agent: The agent.
     """
 
     def __init__(self, session: MemorySession, model: Model, *, system_prompt: str) -> None:
-        """Open the session, restoring what there is.
+        """Open the session and restore its history.
 
         Raises:
             HistoryUnavailableError: The history could not be read.
@@ -224,7 +224,7 @@ class Conversation:
         )
 
     def recall(self, words: str) -> list[RecalledMessage]:
-        """Return what was said in this session about some words, best first, folded messages included.
+        """Return the messages of this session that match some words, best first, folded messages included.
 
         Raises:
             HistoryUnavailableError: The events could not be read.
@@ -261,7 +261,7 @@ class Conversation:
         return done if isinstance(done, Compacted) else None
 
     def close(self) -> None:
-        """Save what is not saved yet, of an interrupted turn too.
+        """Save all unsaved messages, also those of an interrupted turn.
 
         Raises:
             UnsentMessagesError: Some messages are still unacknowledged.

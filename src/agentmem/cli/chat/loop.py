@@ -1,4 +1,4 @@
-"""The loop of `agentmem chat`: lines in, what happens out, commands in between, and an end that saves everything."""
+"""Reads lines in `agentmem chat`, runs its commands, and saves everything at the end."""
 
 from __future__ import annotations
 

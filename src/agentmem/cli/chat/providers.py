@@ -1,11 +1,11 @@
-"""Opens the model that `agentmem chat` talks to: on Bedrock, Ollama or an OpenAI-compatible API, or the offline one."""
+"""Makes the model of `agentmem chat`: on Bedrock, on Ollama, behind an OpenAI-compatible API, or offline."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
-from agentmem.errors import ConfigurationError
+from agentmem.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     from strands.models import Model
@@ -34,8 +34,8 @@ def open_model(
         The model.
 
     Raises:
-        ConfigurationError: The provider's package is not installed, there are no credentials for it, or a setting has
-            no meaning for it.
+        MissingExtraError: The provider's package is not installed.
+        ConfigurationError: There are no credentials for it, or a setting has no meaning for it.
     """
     settings: dict[str, Any] = {} if context_window is None else {"context_window_limit": context_window}
     if name.startswith(_OPENAI):
@@ -110,8 +110,5 @@ def _named(name: str, prefix: str) -> str:
     return found
 
 
-def _missing(provider: str, error: ImportError) -> ConfigurationError:
-    return ConfigurationError(
-        f"model = '{provider}:...': the package {error.name or provider} is not installed. Install it: "
-        f"pip install 'strands-agents[{provider}]'"
-    )
+def _missing(provider: str, error: ImportError) -> MissingExtraError:
+    return MissingExtraError(f"model = '{provider}:...'", error.name or provider, provider, of="strands-agents")

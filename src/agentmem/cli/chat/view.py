@@ -1,4 +1,4 @@
-"""How a conversation is shown: as text for people, as lines of JSON for programs."""
+"""Shows a conversation as text for people or as JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TextView:
         self._in_answer = False
 
     def opened(self, conversation: Conversation) -> None:
-        """Say whose conversation it is and how it stands."""
+        """Name the actor, the session and the state of the conversation."""
         session, status = conversation.session, conversation.status()
         self._aside(f"actor {session.actor_id}, session {session.session_id}, memory {session.memory_id}")
         if status.messages:
@@ -76,7 +76,7 @@ class TextView:
             self._aside(f"{command:<11}{text}")
 
     def status(self, status: Status) -> None:
-        """Show the size of the request and what is saved."""
+        """Show the size of the request and the number of saved messages."""
         self._aside(_size(status))
         self._aside(f"{_counted(status.messages, 'message')} in view, {status.folded:,} folded into the summary")
         self._aside(_saving(status))
@@ -96,7 +96,7 @@ class TextView:
         self._records(found, scored=bool(words))
 
     def compacted(self, done: Compacted | None) -> None:
-        """Show what was folded and shortened."""
+        """Show the folded and shortened messages."""
         if done is None:
             self._aside("there is nothing to shorten or to fold")
         else:
@@ -160,7 +160,7 @@ class JsonView:
         self._print("opened", {**whose, **_without_kind(conversation.status())})
 
     def said(self, text: str) -> None:
-        """Print what the user said."""
+        """Print the user's message."""
         self._print("user", {"text": text})
 
     def happened(self, happening: Happening) -> None:

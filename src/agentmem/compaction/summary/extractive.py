@@ -1,49 +1,32 @@
-"""Summaries of folded turns that roll: each is made from the one before it and the newly folded messages."""
+"""Summarizes folded turns by choosing their sentences by meaning; no model is called."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from agentmem.checkpoints.summary import Summary
+from agentmem.compaction.summary.collect import collect
+from agentmem.compaction.summary.exchanges import exchanges_of
 from agentmem.compaction.summary.fit import fit
-from agentmem.compaction.summary.merge import collect
+from agentmem.compaction.summary.judge import Judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from strands.types.content import Message
 
-__all__ = ["ExtractiveSummarizer", "Summarizer"]
-
-
-@runtime_checkable
-class Summarizer(Protocol):
-    """Makes the next summary from the last one and what was folded since."""
-
-    def summarize(
-        self,
-        previous: Summary | None,
-        folded: Sequence[Message],
-        *,
-        max_tokens: int,
-        count: Callable[[str], int],
-    ) -> Summary:
-        """Summarize.
-
-        Args:
-            previous: The summary so far; None for the first.
-            folded: The newly folded messages, oldest first; never changed.
-            max_tokens: What the rendered summary may take.
-            count: Counts the tokens of a text.
-
-        Returns:
-            The new summary of everything folded so far.
-        """
-        ...
-
 
 class ExtractiveSummarizer:
-    """Keeps what matters word for word: no model, no clock, the same input always gives the same summary."""
+    """Keeps passages word for word. The same input and the same judge always give the same summary."""
+
+    def __init__(self, judge: Judge | None = None) -> None:
+        """Choose by a judge; None for one with the packaged encoder."""
+        self.judge = judge if judge is not None else Judge()
+
+    def prepare(self, messages: Iterable[Message]) -> None:
+        """Judge messages, not on a user's time, so that the compaction that folds them need not."""
+        exchanges = exchanges_of(messages)
+        self.judge.prepare(text.text for one in exchanges for text in (*one.asked, *one.answered))
 
     def summarize(
         self,
@@ -64,4 +47,4 @@ class ExtractiveSummarizer:
         Returns:
             The new summary.
         """
-        return fit(collect(previous or Summary(), folded), max_tokens, count)
+        return fit(collect(previous or Summary(), folded, self.judge), max_tokens, count)

@@ -1,4 +1,4 @@
-"""Which summarizer a setting means, for one agent."""
+"""Makes the summarizer that the settings name, for one agent."""
 
 from __future__ import annotations
 
@@ -8,41 +8,45 @@ from typing import TYPE_CHECKING, Any
 from agentmem.checkpoints.summary import Summary
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.compaction.summary.fit import fit
+from agentmem.compaction.summary.judge import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from strands.types.content import Message
 
-    from agentmem.compaction.summary.extractive import Summarizer
-
-__all__ = ["summarizer_for"]
+    from agentmem.compaction.summary.summarizer import Summarizer
+    from agentmem.settings.sections import CompactionConfig
 
 _log = logging.getLogger(__name__)
 
 
-def summarizer_for(setting: Any, agent: Any) -> Summarizer:
+def summarizer_for(settings: CompactionConfig, agent: Any) -> Summarizer:
     """Return the summarizer.
 
     Args:
-        setting: ``"extractive"``, ``"model"`` for the agent's own, a Strands model, or a ``Summarizer``.
-        agent: The agent; its ``aux_model``, or its model where it has none, narrates for ``"model"``.
+        settings: ``summarizer`` is ``"extractive"``, ``"model"`` for the agent's own, a Strands model, or a
+            ``Summarizer``; ``encoder``, ``keep`` and ``prototypes`` say how sentences are judged.
+        agent: The agent; its ``aux_model``, or its model where it has none, narrates for ``"model"``. Without an agent
+            ``"model"`` is extractive.
     """
-    if setting == "extractive":
-        return ExtractiveSummarizer()
-    if setting == "model" or hasattr(setting, "stream"):
+    extractive = ExtractiveSummarizer(Judge(settings.encoder, keep=settings.keep, prototypes=settings.prototypes))
+    chosen = settings.summarizer
+    if chosen == "extractive" or (chosen == "model" and agent is None):
+        return extractive
+    if chosen == "model" or hasattr(chosen, "stream"):
         from agentmem.compaction.summary.model_summarizer import ModelSummarizer
 
-        return ModelSummarizer((agent.aux_model or agent.model) if setting == "model" else setting)
-    return _Careful(setting)
+        return ModelSummarizer((agent.aux_model or agent.model) if chosen == "model" else chosen, extractive)
+    return _Guarded(chosen, extractive)
 
 
-class _Careful:
+class _Guarded:
     """A user's own summarizer, whose failure must not keep a context from shrinking."""
 
-    def __init__(self, own: Summarizer) -> None:
+    def __init__(self, own: Summarizer, extractive: ExtractiveSummarizer) -> None:
         self._own = own
-        self._extractive = ExtractiveSummarizer()
+        self._extractive = extractive
 
     def summarize(
         self,
@@ -55,7 +59,7 @@ class _Careful:
         try:
             summary: object = self._own.summarize(previous, folded, max_tokens=max_tokens, count=count)
         except Exception as error:  # noqa: BLE001 - whatever it is, the context must shrink
-            reason = type(error).__name__  # what it says may quote the conversation, which no log record does
+            reason = type(error).__name__  # its text may quote the conversation, which no log record does
         else:
             if isinstance(summary, Summary):
                 # Room was made for max_tokens and no more.

@@ -1,49 +1,39 @@
-"""Which statements stay when there is not room for all: the firmest first, and among equals the newest."""
+"""Chooses the statements of a summary that stay when there is not room for all.
+
+Requests that hold have a share of the room that nothing else may take; among them the surest stay. The rest of the room
+goes to passages that say most that is not said already: each word and value counts by its rarity among the candidates,
+once. That needs no list of words and works in any language.
+"""
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agentmem.checkpoints.summary import (
-    CONSTRAINTS,
-    DECISIONS,
-    DIGEST,
-    FACTS,
-    GOALS,
-    INSTRUCTIONS,
-    PREFERENCES,
-    TITLES,
-    Statement,
-    Summary,
-)
+from agentmem.checkpoints.summary import DONE, HELD, OPEN, TITLES, Statement, Summary
+from agentmem.compaction.summary.entities import values_of, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from agentmem.checkpoints.summary import ToolNote
+HELD_SHARE = 0.4
+"""Share of the room that only requests that hold may take."""
 
-# After how many newer statements the weight of one has halved: rules age slowly, chatter fast.
-_HALF_LIFE = {
-    INSTRUCTIONS: 400.0,
-    CONSTRAINTS: 300.0,
-    PREFERENCES: 300.0,
-    DECISIONS: 120.0,
-    GOALS: 80.0,
-    FACTS: 120.0,
-    DIGEST: 15.0,
-}
-# Headings give way to statements when they would take more than this share of the room.
-_TITLE_SHARE = 0.05
-# Sentences taken or left together at the most.
-_PASSAGE = 3
-# A statement this long costs its full price; shorter ones are relatively cheap, longer ones dear.
-_USUAL_LENGTH = 80.0
+DONE_SHARE = 0.25
+"""Share of the room that requests with their outcome may take before other passages compete for it."""
+
+TOOL_SHARE = 0.15
+"""Share of the room that tools take at most."""
+
+_HALF_LIFE = 600.0
+"""Newer statements after which the worth of one has halved."""
 
 
 def fit(summary: Summary, max_tokens: int, count: Callable[[str], int]) -> Summary:
-    """Drop the least important parts of a summary until it fits.
+    """Leave out the least important statements of a summary until it fits.
 
     Args:
         summary: A summary of any size.
@@ -51,91 +41,149 @@ def fit(summary: Summary, max_tokens: int, count: Callable[[str], int]) -> Summa
         count: Counts the tokens of a text.
 
     Returns:
-        A summary whose rendering is within the limit; empty when nothing fits.
+        A summary whose rendering is within the limit, with what gave way counted; empty when nothing fits.
     """
-    for headings in (True, False):
-        summary = replace(summary, headings=headings)
-        if count(summary.render()) <= max_tokens:
-            return summary
-    summary = replace(summary, headings=True)
-    titles = {s.section: count(f"{TITLES.get(s.section, s.section)}:\n") for s in summary.statements}
-    if sum(titles.values()) > _TITLE_SHARE * max_tokens:
-        summary = replace(summary, headings=False)
-        titles = dict.fromkeys(titles, 0)
-    bare = replace(summary, statements=(), tools=())
-    used = count(bare.render()) if not bare.empty else 0
-    tools = _tools_for(summary, max_tokens // 6, count)
-    used += sum(count(f"- {note.line()}\n") for note in tools)
-    kept: list[Statement] = []
-    sections: set[str] = set()
-    groups = _ranked(_grouped(summary.statements))
-    # Whole passages first; what then is left of the room goes to single sentences of those that were too long.
-    for group in [*groups, *([s] for g in groups if len(g) > 1 for s in g)]:
-        section = group[0].section
-        title = 0 if section in sections else titles[section]
-        cost = count(f"- {' '.join(s.text for s in group)}\n") + title
-        if used + cost <= max_tokens + 1 and group[0] not in kept:
-            kept.extend(group)
-            sections.add(section)
-            used += cost
-    chosen = replace(
-        summary,
-        statements=tuple(sorted(kept, key=lambda s: s.order)),
-        tools=tools,
-    )
+    summary = replace(_without_repetition(summary), tools_in_full=len(summary.tools), tools_shown=len(summary.tools))
+    if count(summary.render()) <= max_tokens:
+        return summary
+    summary = _with_fewer_tools(summary, int(TOOL_SHARE * max_tokens), count)
+    bare = replace(summary, statements=(), gave_way=10_000, held_gave_way=1_000)
+    selection = _Selection(count, max_tokens - count(bare.render()))
+    selection.choose(summary.statements, int(HELD_SHARE * max_tokens))
+    kept = selection.kept
+    chosen = _with(summary, kept)
     # The parts were counted one by one; what the whole takes decides.
     while kept and count(chosen.render()) > max_tokens:
         kept.pop()
-        chosen = replace(chosen, statements=tuple(sorted(kept, key=lambda s: s.order)))
-    while count(chosen.render()) > max_tokens and (chosen.tools or chosen.narrative or chosen.notes):
-        if chosen.tools:
-            chosen = replace(chosen, tools=chosen.tools[1:])
-        elif chosen.narrative:
-            chosen = replace(chosen, narrative="")
-        else:
-            chosen = replace(chosen, notes=())
-    titled = replace(chosen, headings=True)
-    return titled if count(titled.render()) <= max_tokens else chosen
+        chosen = _with(summary, kept)
+    return _without_the_rest(chosen, max_tokens, count)
 
 
-def _tools_for(summary: Summary, room: int, count: Callable[[str], int]) -> tuple[ToolNote, ...]:
-    """Choose the tools used last; what the user said comes first, so they get a small share of the room."""
-    kept = set()
-    for note in sorted(summary.tools, key=lambda t: -t.order):
-        cost = count(f"- {note.line()}\n")
-        if cost <= room:
-            kept.add(note.name)
-            room -= cost
-    return tuple(note for note in summary.tools if note.name in kept)
+class _Selection:
+    """Statements chosen so far, the most important first, and the tokens that are left."""
+
+    def __init__(self, count: Callable[[str], int], room: int) -> None:
+        self._count = count
+        self._room = room
+        self._costs: dict[int, int] = {}
+        self._words: dict[int, frozenset[str]] = {}
+        self._said: set[str] = set()
+        self._titled: set[str] = set()
+        self.kept: list[Statement] = []
+
+    def choose(self, statements: Sequence[Statement], reserved: int) -> None:
+        """Choose: surest requests that hold, what is open, the last request, what adds most, what then still fits."""
+        self._costs = {one.order: self._count(f"- {one.line(dated=True)}\n") for one in statements}
+        self._words = {one.order: words_of(f"{one.text} {one.outcome}") for one in statements}
+        held = sorted((one for one in statements if one.section == HELD), key=lambda one: (-one.sure, -one.order))
+        self._take(held, reserved)
+        requests = [one for one in statements if one.section in (OPEN, DONE)]
+        newest = max(requests, key=lambda one: one.order, default=None)
+        first = [one for one in reversed(requests) if one.section == OPEN or one is newest]
+        self._take(first, self._room)
+        others = [one for one in statements if one.section != HELD and one not in first]
+        done = [one for one in others if one.section == DONE]
+        self._take(self._by_gain(done), int(DONE_SHARE * self._room))
+        left = [one for one in others if one not in self.kept]
+        self._take(self._by_gain(left), self._room)
+        self._take([one for one in held if one not in self.kept], self._room)
+
+    def _take(self, candidates: Iterable[Statement], most: int) -> None:
+        """Take candidates in order, each that fits in what is left and in a share of it."""
+        for one in candidates:
+            cost = self._costs[one.order]
+            if one.section not in self._titled:
+                cost += self._count(f"{TITLES.get(one.section, one.section)}:\n")
+            if cost > min(most, self._room):
+                continue
+            most -= cost
+            self._room -= cost
+            self._titled.add(one.section)
+            self._said |= self._words[one.order]
+            self.kept.append(one)
+
+    def _by_gain(self, statements: Sequence[Statement]) -> Iterator[Statement]:
+        """Give statements in the order of what each adds, for its cost, to those that are kept.
+
+        What a statement adds only shrinks, so the best of a heap is best if it still is after it was weighed again.
+        """
+        frequency = Counter(word for one in statements for word in self._words[one.order])
+        rarity = {word: math.log(1 + len(statements) / seen) for word, seen in frequency.items()}
+        newest = max((one.order for one in statements), default=0)
+        by_order = {one.order: one for one in statements}
+
+        def gain(one: Statement) -> float:
+            said = self._words[one.order]
+            mass = sum(rarity[word] for word in said)
+            new = sum(rarity[word] for word in said - self._said)
+            recency = 0.5 ** ((newest - one.order) / _HALF_LIFE)
+            fresh = new / mass if mass else 0.0
+            return float(one.weight * recency * fresh * math.sqrt(new / self._costs[one.order]))
+
+        heap = [(-gain(one), -one.order) for one in statements]
+        heapq.heapify(heap)
+        while heap:
+            _, place = heapq.heappop(heap)
+            one = by_order[-place]
+            now = gain(one)
+            if heap and now < -heap[0][0] - 1e-9:
+                heapq.heappush(heap, (-now, place))
+            elif now > 0:
+                yield one
 
 
-def _grouped(statements: Sequence[Statement]) -> list[list[Statement]]:
-    """Put sentences together that stood together: the second is often of little use without the first."""
-    groups: list[list[Statement]] = []
-    for statement in sorted(statements, key=lambda s: s.order):
-        last = groups[-1][-1] if groups else None
-        if last and (last.turn, last.section, last.order + 1) == (statement.turn, statement.section, statement.order):
-            groups[-1].append(statement)
-        else:
-            groups.append([statement])
-    return [group[at : at + _PASSAGE] for group in groups for at in range(0, len(group), _PASSAGE)]
+def _without_repetition(summary: Summary) -> Summary:
+    """Leave out of the passages and answered requests those whose values and words all stand in a newer one."""
+    seen: dict[tuple[str, frozenset[str]], int] = {}
+    kept: list[Statement] = []
+    for one in sorted(summary.statements, key=lambda one: -one.order):
+        values = values_of(f"{one.text} {one.outcome}")
+        if one.section in (HELD, OPEN):
+            kept.append(one)
+            continue
+        key = (one.section, values or frozenset({" ".join(one.line().casefold().split())}))
+        if key not in seen:
+            seen[key] = one.order
+            kept.append(one)
+    gone = len(summary.statements) - len(kept)
+    if not gone:
+        return summary
+    return replace(summary, statements=tuple(sorted(kept, key=lambda one: one.order)), gave_way=summary.gave_way + gone)
 
 
-def _ranked(groups: Sequence[list[Statement]]) -> list[list[Statement]]:
-    """Order passages by worth; each further one of a section is worth a little less, so that all sections stay."""
-    newest = max((g[-1].order for g in groups), default=0)
-    worths = [_worth(group, newest) for group in groups]
-    seen: Counter[str] = Counter()
-    final: dict[int, float] = {}
-    for at in sorted(range(len(groups)), key=lambda i: (-worths[i], -i)):
-        section = groups[at][0].section
-        final[at] = worths[at] / (1 + seen[section] / 10)
-        seen[section] += 1
-    return [groups[at] for at in sorted(final, key=lambda i: (-final[i], -i))]
+def _with(summary: Summary, kept: Sequence[Statement]) -> Summary:
+    """Return the summary with these statements only, and the others counted."""
+    orders = {one.order for one in kept}
+    gone = [one for one in summary.statements if one.order not in orders]
+    return replace(
+        summary,
+        statements=tuple(sorted(kept, key=lambda one: one.order)),
+        gave_way=summary.gave_way + len(gone),
+        held_gave_way=summary.held_gave_way + sum(one.section == HELD for one in gone),
+    )
 
 
-def _worth(group: list[Statement], newest: int) -> float:
-    age = newest - group[-1].order
-    recency = 0.5 ** (age / _HALF_LIFE.get(group[0].section, 120.0))
-    length = (max(sum(len(s.text) for s in group), 30) / _USUAL_LENGTH) ** 0.5
-    return float(max(s.weight for s in group) * recency / length)
+def _with_fewer_tools(summary: Summary, room: int, count: Callable[[str], int]) -> Summary:
+    """Show as many tools as the room allows: all counters first, then the latest calls of those used last."""
+    tools = len(summary.tools)
+    bare = Summary(tools=summary.tools)
+    shown = _most(tools, lambda n: count(replace(bare, tools_in_full=0, tools_shown=n).render()) <= room)
+    full = _most(shown, lambda n: count(replace(bare, tools_in_full=n, tools_shown=shown).render()) <= room)
+    return replace(summary, tools_in_full=full, tools_shown=shown)
+
+
+def _most(limit: int, fits: Callable[[int], bool]) -> int:
+    low, high = 0, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _without_the_rest(summary: Summary, max_tokens: int, count: Callable[[str], int]) -> Summary:
+    """Take out tools, narrative and notes, in this order, while the summary is still too large."""
+    for change in ({"tools_shown": 0}, {"narrative": ""}, {"notes": ()}, {"gave_way": 0, "held_gave_way": 0}):
+        if count(summary.render()) <= max_tokens:
+            break
+        summary = replace(summary, **change)
+    return summary

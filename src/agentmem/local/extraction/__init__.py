@@ -1,1 +1,1 @@
-"""Long-term records from events: by rule (`rules`), or by a model (`model`); `engine` decides when."""
+"""Makes long-term records from events: by rule (`extractor`), or by a model (`model`); `engine` decides when."""

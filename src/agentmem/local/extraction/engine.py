@@ -1,4 +1,4 @@
-"""When records are made: whatever is due is extracted before anybody is shown records.
+"""Extracts whatever is due before anybody is shown records.
 
 An event is due ``extraction_delay`` seconds after it was written, by the service's clock. A record made from it is
 dated to that moment, whenever it is really made, so what a caller sees does not depend on who looked when.
@@ -163,7 +163,7 @@ class ExtractionEngine:
         if kind == "summary":
             # One summary a session, also where the template puts several sessions in one namespace.
             rows = [row for row in rows if row["subject"] == f"summary:{task.session_id}"]
-        return [Known(row["record_id"], row["text"], row["subject"]) for row in rows]
+        return [Known(row["record_id"], row["text"]) for row in rows]
 
     def _write(
         self,
@@ -173,7 +173,7 @@ class ExtractionEngine:
         namespace: str,
         change: Change,
     ) -> None:
-        subject = f"summary:{task.session_id}" if kind_of(strategy) == "summary" else change.subject
+        subject = f"summary:{task.session_id}" if kind_of(strategy) == "summary" else None
         before = None
         if change.replaces:
             before = connection.execute(

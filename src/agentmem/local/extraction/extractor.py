@@ -1,4 +1,4 @@
-"""What an extractor is, and the one that works by rule."""
+"""Defines an extractor, and holds the one that works by rule."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from agentmem.local.strategies import Kind
 
-from .facts import Fact, facts, is_negated, stems
-from .preferences import preferences
-from .summary import roll
+from .preferences import preference_in, preference_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from agentmem.meaning.classifier import SentenceClassifier
 
     from .messages import Message
 
@@ -24,38 +24,34 @@ class Known:
     Attributes:
         record_id: Its id.
         text: Its content.
-        subject: What it is the latest word on; None when whoever wrote it did not say.
     """
 
     record_id: str
     text: str
-    subject: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an extractor wants done.
+    """A change of records that an extractor asks for.
 
     Attributes:
         text: Content of a new record; None only confirms `replaces` as still so.
-        subject: What the record is the latest word on.
         replaces: Id of the record this stands in for, or confirms.
     """
 
     text: str | None
-    subject: str | None = None
     replaces: str | None = None
 
 
 class Extractor(Protocol):
-    """Makes long-term records out of what was said."""
+    """Makes long-term records out of messages."""
 
     def extract(self, kind: Kind, messages: Sequence[Message], known: Sequence[Known]) -> list[Change]:
         """Read messages and say what to remember.
 
         Args:
             kind: What the strategy is after.
-            messages: What was said, in order.
+            messages: The messages in order.
             known: Records of the same strategy and namespace: those that may concern the same thing, newest last.
 
         Returns:
@@ -67,64 +63,60 @@ class Extractor(Protocol):
         ...
 
 
-_TASTE = "taste:"
-
-
 class RuleExtractor:
-    """Extraction by rule: no model, no cost, the same result every time; English only."""
+    """Extraction by rule: no model, no cost, the same records from the same messages, in any language.
+
+    A record is a sentence of the user's own, word for word, of the kind that the strategy is after; nothing is
+    rewritten. A statement that differs from an older one in any word becomes a record of its own, because telling an
+    update from a different thing takes a model (`ModelExtractor`). The same sentence again renews its record.
+
+    Args:
+        classifier: Judges the sentences; the packaged one unless given. Extraction waits until that is loaded.
+    """
+
+    def __init__(self, classifier: SentenceClassifier | None = None) -> None:
+        self._classifier = classifier
 
     def extract(self, kind: Kind, messages: Sequence[Message], known: Sequence[Known]) -> list[Change]:
-        """See `Extractor.extract`. Facts and preferences come from what users say; summaries from everybody."""
+        """See `Extractor.extract`. Facts and preferences are the user's words, summaries everybody's.
+
+        Raises:
+            EncoderUnavailableError: The packaged encoder could not be loaded.
+        """
+        # Here, because judging sentences imports Strands, and a service that only keeps events needs neither.
+        from agentmem.meaning.loading import wait_until_ready
+
+        from .statements import facts, preferences
+        from .summary import roll
+
+        classifier = self._classifier or wait_until_ready()
         if kind == "summary":
-            return self._summary(messages, known)
-        read = facts if kind == "semantic" else preferences
-        by_subject = {record.subject: record for record in known if record.subject}
-        # Only the last word on each subject counts, so that a conversation told twice changes nothing.
-        said: dict[str, Fact] = {}
-        for message in messages:
-            for fact in read(message.text) if message.role == "USER" else ():
-                said.pop(
-                    _reversed_taste(fact, {subject: other.text for subject, other in said.items()}) or fact.subject,
-                    None,
-                )
-                said[fact.subject] = fact
+            before = known[-1] if known else None
+            text = roll(before.text if before else None, messages, classifier)
+            if text is None or (before and text == before.text):
+                return []
+            return [Change(text, before.record_id if before else None)]
+        found = preferences if kind == "preference" else facts
+        sentences = [sentence for message in messages for sentence in found(message, classifier)]
+        by_words = {_words(preference_in(record.text) or record.text): record.record_id for record in known}
         changes = []
-        for fact in said.values():
-            texts = {subject: record.text for subject, record in by_subject.items()}
-            subject = fact.subject if fact.subject in by_subject else _reversed_taste(fact, texts)
-            before = by_subject.get(subject) if subject else None
-            if before is None:
-                changes.append(Change(fact.text, fact.subject))
-            elif _same(before.text, fact.text):
-                changes.append(Change(None, fact.subject, before.record_id))
+        for words, sentence in {_words(sentence): sentence for sentence in sentences}.items():
+            if words in by_words:
+                changes.append(Change(None, by_words[words]))
             else:
-                changes.append(Change(fact.text, fact.subject, before.record_id))
+                changes.append(Change(preference_record(sentence) if kind == "preference" else sentence))
         return changes
 
-    def _summary(self, messages: Sequence[Message], known: Sequence[Known]) -> list[Change]:
-        before = known[-1] if known else None
-        text = roll(before.text if before else None, messages)
-        if text is None or (before and text == before.text):
-            return []
-        return [Change(text, "summary", before.record_id if before else None)]
+
+def _words(sentence: str) -> str:
+    """A sentence without case and without marks around it, by which the same one is known again."""
+    words = sentence.casefold()
+    start, end = 0, len(words)
+    while start < end and not words[start].isalnum():
+        start += 1
+    while end > start and not words[end - 1].isalnum():
+        end -= 1
+    return words[start:end] or words
 
 
-def _reversed_taste(fact: Fact, texts: Mapping[str, str]) -> str | None:
-    """The subject among `texts` of the opposite taste for the same thing, however closely named ("spicy ramen")."""
-    if not fact.subject.startswith(_TASTE):
-        return None
-    thing, disliked = set(fact.subject.removeprefix(_TASTE).split()), is_negated(fact.text)
-    for subject, text in texts.items():
-        if subject.startswith(_TASTE) and is_negated(text) != disliked:
-            other = set(subject.removeprefix(_TASTE).split())
-            if thing and other and (thing <= other or other <= thing):
-                return subject
-    return None
-
-
-def _same(before: str, after: str) -> bool:
-    """Whether two statements on one subject say the same: same meaning-bearing words, same polarity."""
-    return set(stems(before)) == set(stems(after)) and is_negated(before) == is_negated(after)
-
-
-__all__ = ["Change", "Extractor", "Fact", "Kind", "Known", "RuleExtractor"]
+__all__ = ["Change", "Extractor", "Kind", "Known", "RuleExtractor"]

@@ -155,7 +155,7 @@ def _changes(kind: Kind, answer: str, known: Sequence[Known]) -> list[Change]:
         body = "\n".join(
             f'<topic name="{escape(topic.name)}">\n{escape(topic.text, quote=False)}\n</topic>' for topic in topics
         )
-        return [Change(body, "summary", known[-1].record_id if known else None)]
+        return [Change(body, known[-1].record_id if known else None)]
     if kind == "preference":
         return [
             Change(

@@ -1,4 +1,4 @@
-"""The rolling summary of a session by rule: topics, each with what was said about it."""
+"""Rolls the summary of a session by rule: topics, each with the sentences that were said about it, word for word."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ from dataclasses import dataclass, field
 from html import escape, unescape
 from typing import TYPE_CHECKING
 
-from agentmem.local.word_list import words
+from agentmem.meaning.sentences import split_sentences
 
-from .facts import stems
-from .person import third_person
-from .sentences import is_question, is_talk, sentences, without_filler
+from .messages import JSON, json_texts
+from .statements import FACT_KINDS, is_of, is_question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from agentmem.meaning.classifier import SentenceClassifier
+
     from .messages import Message
 
+MAX_CHARACTERS = 16_000  # of a record, by the service model
 MAX_TOPICS = 20
 MAX_TOPIC_CHARACTERS = 700
-MAX_SENTENCE = 240
-MAX_ASSISTANT_SENTENCES = 3
-_ASSISTANT = "The assistant said:"
+MAX_NAME = 60
+MAX_OTHER_SENTENCES = 3
+"""Most sentences of one message that is not the user's."""
+
+SAME_TOPIC = 0.3
+"""A message belongs to the topic that holds a sentence this near to one of its own. Between sentences that have nothing
+in common the packaged encoder's cosine is mostly below 0.15."""
+
+_SMALL_TALK = frozenset(("small_talk",))
+_USER, _ASKED, _ASSISTANT = "The user said: ", "The user asked: ", "The assistant said: "
+_SPEAKERS = {"ASSISTANT": _ASSISTANT, "TOOL": "A tool answered: ", JSON: "It was noted: ", "OTHER": "It was said: "}
+_SPOKEN = (_USER, _ASKED, *_SPEAKERS.values())
 _TOPIC = re.compile(r'<topic name="(.*?)">\s*(.*?)\s*</topic>', re.DOTALL)
-_NAME_STOP = words(
-    """
-    please want need like know think would could should can will going get got make really good great thing
-    things lot time today yesterday tomorrow help said asked answer assistant thank thanks yes sure okay also
-    some any all about with what when where which who how your you mine there here i'm i've i'd don't it's
-    that's let's what's she's he's they're we're i'll that'll user
-    """
-)
 
 
 @dataclass(slots=True)
@@ -39,21 +42,33 @@ class _Topic:
     name: str
     lines: list[str] = field(default_factory=list)
 
-    def words(self) -> set[str]:
-        return {stem for stem in stems(f"{self.name} {' '.join(self.lines)}") if len(stem) > 2} - _NAME_STOP
+    @property
+    def sentences(self) -> list[str]:
+        return [_sentence(line) for line in self.lines]
+
+    def shorten(self) -> None:
+        """Let lines go until it fits: the user's last, older before newer."""
+        while len(self.lines) > 1 and sum(map(len, self.lines)) > MAX_TOPIC_CHARACTERS:
+            others = [index for index, line in enumerate(self.lines) if not line.startswith((_USER, _ASKED))]
+            del self.lines[others[0] if others else 0]
+
+    def rendered(self) -> str:
+        name = escape(self.name, quote=False).replace('"', "&quot;")
+        lines = "\n".join(escape(line, quote=False) for line in self.lines)
+        return f'<topic name="{name}">\n{lines}\n</topic>'
 
 
-def roll(previous: str | None, messages: Iterable[Message]) -> str | None:
-    """The summary after some more messages.
+def roll(previous: str | None, messages: Iterable[Message], classifier: SentenceClassifier) -> str | None:
+    """The summary after some more messages. It is the same however the messages are parted into calls.
 
     Args:
         previous: The summary so far (``<topic name="...">...</topic>`` elements), or None.
         messages: What was said since.
+        classifier: Judges sentences, and gives the encoder by whose vectors topics are told apart.
 
     Returns:
-        The new summary, at most 20 topics of 700 characters: the assistant's words give way
-        before the user's, older before newer. None when there
-        is still nothing to say.
+        The new summary, at most 20 topics of about 700 characters. Without room, words of the assistant and of tools
+        give way before the user's, and older ones before newer. None when there is still nothing to say.
     """
     topics = [
         _Topic(unescape(name), [unescape(line) for line in body.split("\n") if line.strip()])
@@ -61,71 +76,60 @@ def roll(previous: str | None, messages: Iterable[Message]) -> str | None:
     ]
     changed = False
     for message in messages:
-        lines = [line for line in _told(message) if not any(line in topic.lines for topic in topics)]
+        lines = [line for line in _told(message, classifier) if not any(line in topic.lines for topic in topics)]
         if lines:
-            _place(topics, lines)
+            _place(topics, list(dict.fromkeys(lines)), classifier, by_user=message.role == "USER")
             changed = True
-    if not changed:
-        return previous
-    for topic in topics:
-        while len(topic.lines) > 1 and sum(len(line) for line in topic.lines) > MAX_TOPIC_CHARACTERS:
-            told = [index for index, line in enumerate(topic.lines) if line.startswith(_ASSISTANT)]
-            del topic.lines[told[0] if told else 0]
-    return "\n".join(
-        f'<topic name="{_attribute(topic.name)}">\n'
-        + "\n".join(escape(line, quote=False) for line in topic.lines)
-        + "\n</topic>"
-        for topic in topics[-MAX_TOPICS:]
-    )
+    return "\n".join(topic.rendered() for topic in topics) if changed else previous
 
 
-def _attribute(text: str) -> str:
-    return escape(text, quote=False).replace('"', "&quot;")
+def _told(message: Message, classifier: SentenceClassifier) -> list[str]:
+    """The lines of a message: a user's sentences but for small talk, the first few statements of anybody else."""
+    texts = json_texts(message.text) if message.role == JSON else [message.text]
+    sentences = [sentence for text in texts for sentence in split_sentences(text)]
+    judged = list(zip([sentence.text for sentence in sentences], classifier.judge(sentences), strict=True))
+    if message.role == "USER":
+        said = [text for text, judgement in judged if not is_of(judgement, _SMALL_TALK)]
+        return [f"{_ASKED if is_question(text) else _USER}{text}" for text in said]
+    if message.role == "ASSISTANT":
+        said = [text for text, judgement in judged if not is_question(text) and not is_of(judgement, _SMALL_TALK)]
+    else:
+        said = [text for text, judgement in judged if not is_question(text) and is_of(judgement, FACT_KINDS)]
+    speaker = _SPEAKERS.get(message.role, _SPEAKERS["OTHER"])
+    return [speaker + text for text in said[:MAX_OTHER_SENTENCES]]
 
 
-def _told(message: Message) -> list[str]:
-    """A message retold in the third person; an assistant's in its first three statements."""
-    told = []
-    for said in sentences(message.text):
-        if is_talk(said):
-            continue
-        whole = without_filler(said)
-        sentence = whole if len(whole) <= MAX_SENTENCE else whole[: MAX_SENTENCE - 1].rstrip() + "…"
-        if message.role == "USER":
-            told.append(f"The user asked: {sentence}" if is_question(sentence) else third_person(sentence))
-        elif message.role == "ASSISTANT":
-            if not is_question(sentence) and len(told) < MAX_ASSISTANT_SENTENCES:
-                told.append(f"{_ASSISTANT} {sentence}")
-        else:
-            told.append(f"It was said: {sentence}")
-    return told
+def _place(topics: list[_Topic], lines: list[str], classifier: SentenceClassifier, *, by_user: bool) -> None:
+    """Add lines to the topic they are nearest to, else to a new one; an answer belongs to the latest."""
+    topic = _nearest(topics, lines, classifier) if by_user or not topics else topics[-1]
+    if topic is None:
+        topic = _Topic(_name(_sentence(lines[0])))
+    else:
+        topics.remove(topic)
+    topics.append(topic)
+    topic.lines += lines
+    topic.shorten()
+    del topics[:-MAX_TOPICS]
+    while len(topics) > 1 and sum(len(one.rendered()) + 1 for one in topics) > MAX_CHARACTERS:
+        del topics[0]
 
 
-def _place(topics: list[_Topic], lines: list[str]) -> None:
-    """Add lines to the topic they share most words with, else to a new one."""
-    words = {stem for stem in stems(" ".join(lines)) if len(stem) > 2} - _NAME_STOP
-    best, shared = None, 1  # two words in common make a topic the same; an answer belongs to what was asked
-    for topic in topics:
-        count = len(words & topic.words())
-        if count > shared:
-            best, shared = topic, count
-    if best is None and topics and lines[0].startswith(_ASSISTANT):
-        best = topics[-1]
-    if best is None:
-        best = _Topic(_name(lines))
-        topics.append(best)
-    elif best is not topics[-1]:
-        topics.remove(best)
-        topics.append(best)
-    best.lines.extend(dict.fromkeys(lines))
+def _nearest(topics: list[_Topic], lines: list[str], classifier: SentenceClassifier) -> _Topic | None:
+    sentences = [_sentence(line) for line in lines]
+    scored = [(max(classifier.nearness(sentences, topic.sentences)), topic) for topic in topics]
+    nearness, nearest = max(scored, key=lambda one: one[0], default=(0.0, None))
+    return nearest if nearness >= SAME_TOPIC else None
 
 
-def _name(lines: list[str]) -> str:
-    """A topic's name: its longest-standing content words, at most three."""
-    text = " ".join(
-        re.sub(r"^(?:The user asked:|The assistant said:|It was said:|The user)", "", line) for line in lines
-    )
-    words = [word for word in re.findall(r"[A-Za-z][A-Za-z'-]{3,}", text) if word.lower() not in _NAME_STOP]
-    content = [word for word in words if stems(word)]
-    picked = list(dict.fromkeys(word.lower() for word in sorted(content, key=lambda word: not word[0].isupper())))[:3]
-    return " ".join(picked).capitalize() or "Conversation"
+def _sentence(line: str) -> str:
+    """A line without its speaker."""
+    speaker = next((spoken for spoken in _SPOKEN if line.startswith(spoken)), "")
+    return line[len(speaker) :]
+
+
+def _name(sentence: str) -> str:
+    """A topic's name: the beginning of the sentence that opened it, cut between words where there are any."""
+    if len(sentence) <= MAX_NAME:
+        return sentence
+    head = sentence[: MAX_NAME - 1]
+    return (head[: head.rfind(" ")] if " " in head else head).rstrip() + "…"

@@ -1,4 +1,4 @@
-"""What is new in a namespace: baselines of records, and comparing records with them."""
+"""Finds new records in a namespace by comparing it with a baseline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Match: TypeAlias = Literal["exact", "prefix", "path"]
 
 @dataclass(frozen=True)
 class Mark:
-    """What a memory held at one moment, to tell later what is new.
+    """The records of a memory at one moment, to recognize new ones later.
 
     Attributes:
         at: When it was taken, by the clock of this machine, UTC.
@@ -89,7 +89,7 @@ class Novelty:
         """Return the new ones among all records of the namespace.
 
         Args:
-            records: What the namespace holds.
+            records: The records of the namespace.
             complete: Whether these are all; only then they can become the baseline.
         """
         listed = list(records)
@@ -121,7 +121,7 @@ def fingerprints(records: Iterable[Record]) -> dict[str, str]:
 
 
 def place_key(namespace: str, match: Match) -> tuple[str, str]:
-    """Return what a mark files a namespace's records under."""
+    """Return the key of a namespace's records in a mark."""
     return ("exact" if match == "exact" else "path", namespace)
 
 

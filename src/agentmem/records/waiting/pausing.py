@@ -1,4 +1,4 @@
-"""Pauses between polls that neither a frozen clock nor a test's embedded service makes long.
+"""Pauses between polls, also with a frozen clock or a test's embedded service.
 
 Who pauses with the default asks the client first: a handler of the event `PAUSE_EVENT` on its boto3 session may let
 the time pass instead, as the service of `agentmem.testing` does.
@@ -38,7 +38,7 @@ def pause(client: Any, sleep: Callable[[float], object], seconds: float) -> None
 
 
 async def pause_async(client: Any, sleep: Callable[[float], object], seconds: float) -> None:
-    """Do what `pause` does without blocking the event loop.
+    """Pause like `pause`, without blocking the event loop.
 
     Args:
         client: The boto3 client that is polled.

@@ -1,4 +1,4 @@
-"""The logic of waiting for long-term memories, without any I/O.
+"""Decides about each poll of a wait, without any I/O.
 
 `Wait.run` is a generator: it yields what is to be done next (a call to the service, a pause, a progress report) and is
 sent the outcome. `agentmem.records.waiting` drives it, once with blocking calls and once with awaited ones.
@@ -74,7 +74,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class WaitProgress:
-    """What one poll saw.
+    """The result of one poll.
 
     Attributes:
         polls: How many polls there were, this one included.
@@ -82,7 +82,7 @@ class WaitProgress:
         max_wait: Seconds to wait at most.
         count: Matching records; of the last answered poll when this one was not.
         min_count: How many are enough.
-        error: What this poll met and what will be tried again, or None.
+        error: The error of this poll, which is tried again, or None.
         done: Whether the wait is over because there are enough.
     """
 
@@ -141,7 +141,7 @@ class JobScope:
 
 @dataclass(frozen=True)
 class Question:
-    """What is waited for; `agentmem.records.waiting.wait_for_memories` documents the fields."""
+    """The goal of a wait; `agentmem.records.waiting.wait_for_memories` documents the fields."""
 
     memory_id: str
     namespace: str
@@ -165,7 +165,7 @@ class Wait:
         """Begin at the clock's present time.
 
         Args:
-            question: What is waited for.
+            question: The goal of the wait.
             clock: Seconds; it may stand still.
         """
         self._question = question
@@ -182,7 +182,7 @@ class Wait:
 
     @property
     def elapsed(self) -> float:
-        """Seconds waited: what the clock says or what was slept, whichever is more."""
+        """Seconds waited: by the clock or by the sum of the pauses, the larger one."""
         return max(self._clock() - self._start, self._slept)
 
     @property
@@ -198,7 +198,7 @@ class Wait:
         """Poll until there is enough or the time is up.
 
         Yields:
-            What to do next.
+            The next step.
 
         Returns:
             The records found; empty when the time was up.

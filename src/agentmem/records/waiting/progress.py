@@ -1,4 +1,4 @@
-"""One line that says how a wait is going, in a terminal or a notebook.
+"""Shows the progress of a wait in one line, in a terminal or a notebook.
 
 with WaitingLine() as line:
     memory.wait_for_memories("facts", on_poll=line)
@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
-from agentmem.errors import ConfigurationError
+from agentmem.support.extras import require
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def describe(progress: WaitProgress) -> str:
-    """Return how far a wait is, such as ``0 of 1 there, poll 3``, and what its last poll met."""
+    """Return the state of a wait, such as ``0 of 1 there, poll 3``, and the error of its last poll."""
     text = f"{progress.count:,} of {progress.min_count:,} there, poll {progress.polls:,}"
     return text if progress.error is None else f"{text}, tried again after {type(progress.error).__name__}"
 
@@ -31,21 +31,18 @@ class WaitingLine:
     that is updated with each poll and stays. Where there is neither, nothing is shown.
 
     Args:
-        label: What is waited for.
+        label: The name of the awaited records.
         console: Where to show it; rich's own for stderr unless given.
 
     Raises:
-        ConfigurationError: rich is not installed.
+        MissingExtraError: rich is not installed.
     """
 
     def __init__(self, label: str = "waiting for memories", *, console: Console | None = None) -> None:
         """Show nothing yet."""
-        try:
-            from rich.console import Console
-        except ImportError as error:
-            raise ConfigurationError(
-                "the progress line needs rich. Install the extra: pip install 'agentmem[cli]'"
-            ) from error
+        require("the progress line", "cli", "rich")
+        from rich.console import Console
+
         self._label = label
         self._console = Console(stderr=True) if console is None else console
         self._progress: Progress | None = None
@@ -53,10 +50,10 @@ class WaitingLine:
         self._output: Any = None
 
     def __call__(self, progress: WaitProgress) -> None:
-        """Show what a poll saw.
+        """Show the result of a poll.
 
         Args:
-            progress: What it saw.
+            progress: The result of the poll.
         """
         if self._console.is_jupyter:
             self._show_in_notebook(progress)

@@ -1,4 +1,4 @@
-"""Waiting until long-term memories have been extracted.
+"""Waits until long-term memories have been extracted.
 
 Extraction takes 10 to 90 seconds, and a namespace is rarely empty, so the question is what is *new* in it. The logic is
 in `agentmem.records.waiting.polling` and `agentmem.records.waiting.marks`; here are the two ways to run it.
@@ -48,7 +48,7 @@ QUERY_LIMIT = 10_000
 
 @runtime_checkable
 class BoundSession(Protocol):
-    """What waiting needs of a `MemorySession`."""
+    """The part of a `MemorySession` that waiting needs."""
 
     @property
     def memory_id(self) -> str:
@@ -89,7 +89,7 @@ def wait_for_memories(  # noqa: PLR0917 - the signature people know from the SDK
         memory_client: A `MemoryClient`, a boto3 `bedrock-agentcore` client, or a `MemorySession`.
         memory_id: Id of the memory; None with a session, which has its own.
         namespace: The resolved namespace, such as `/users/user123/facts/`; with a session also a configured name.
-        query: What to search for; the records come best first, at most `top_k` (or `min_count`, if more). None
+        query: The text to search for; the records come best first, at most `top_k` (or `min_count`, if more). None
             lists the namespace, and all records count.
         max_wait: Seconds to wait, 0 or more; 0 looks once, at everything.
         poll_interval: Seconds between polls, above 0.
@@ -98,7 +98,7 @@ def wait_for_memories(  # noqa: PLR0917 - the signature people know from the SDK
 
     Returns:
         The records as boto3 returns them (`memoryRecordId`, `content`, `createdAt`, `score` with a query, ...). Empty
-        when the time was up: what is returned is always what was waited for.
+        when the time was up: returned records always satisfy the wait.
 
     Raises:
         MemoryWaitTimeout: The time was up, and `raise_on_timeout` was set.
@@ -146,7 +146,7 @@ async def wait_for_memories_async(  # noqa: PLR0917 - the signature people know 
         memory_client: See `wait_for_memories`, also for all that follow.
         memory_id: Id of the memory.
         namespace: The namespace.
-        query: What to search for.
+        query: The text to search for.
         max_wait: Seconds to wait.
         poll_interval: Seconds between polls.
         **options: See `WaitOptions`.
@@ -199,7 +199,7 @@ def take_mark(
     actor_id: str | None = None,
     session_id: str | None = None,
 ) -> Mark:
-    """Note what namespaces hold now, to wait later for what is new.
+    """Note the present records of namespaces, to wait later for new ones.
 
     Every page of every namespace is read, so take it of the namespaces you will wait for.
 
@@ -208,7 +208,7 @@ def take_mark(
         memory_id: Id of the memory; None with a session.
         namespaces: The resolved namespaces; with a session also configured names.
         match: `exact`, or `path` (`prefix`) for everything at and below each of them.
-        actor_id: Whose failed extraction jobs end a wait; a session's own by default.
+        actor_id: The actor whose failed extraction jobs end a wait; by default the session's.
         session_id: And of which session.
 
     Returns:
