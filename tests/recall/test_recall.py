@@ -300,9 +300,9 @@ def _planted(where: str, number: int, code: str) -> tuple[str, Any]:
 @pytest.mark.parametrize(
     "where",
     [
-        "in front of the message",
+        pytest.param("in front of the message", marks=pytest.mark.slow),
         "in the middle of a result",
-        "at the end of a result",
+        pytest.param("at the end of a result", marks=pytest.mark.slow),
         "where only the user names the turn",
         "in a JSON result",
     ],
