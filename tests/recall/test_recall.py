@@ -102,7 +102,7 @@ class Line:
 
     def before_model(self) -> None:
         """What the manager does before a model call, and what becomes of its checkpoint."""
-        cut_oversized(self.shown, self.settings, set(), self.compactor.summaries)
+        cut_oversized(self.shown, self.compactor)
         before = self.compactor.count(self.shown)
         if before < self.limits.threshold:
             return

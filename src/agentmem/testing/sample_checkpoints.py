@@ -99,7 +99,8 @@ _entries = st.builds(
     st.from_regex(r"[0-9a-f]{12}", fullmatch=True),
     _positions,
     st.sampled_from(["user", "assistant"]),
-    st.lists(_text, max_size=4).map(tuple),
+    st.lists(st.builds(IndexedPassage, st.lists(_text, max_size=4).map(tuple), _text), max_size=2).map(tuple),
+    _text,
 )
 
 checkpoints = st.builds(
