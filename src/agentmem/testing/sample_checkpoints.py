@@ -87,7 +87,20 @@ _known = frozenset(checkpoint(1).to_dict())
 _summaries = st.builds(
     Summary,
     statements=st.lists(
-        st.builds(Statement, _text, st.sampled_from(["facts", "goals"]), _counts, _counts), max_size=3
+        st.builds(
+            Statement,
+            _text,
+            st.sampled_from(["facts", "goals"]),
+            _counts,
+            by=st.sampled_from(["user", "assistant"]),
+            kind=_text,
+            sure=st.floats(0, 1),
+            weight=st.floats(0, 2),
+            source=_text,
+            at=_text,
+            outcome=_text,
+        ),
+        max_size=3,
     ).map(tuple),
     tools=st.lists(st.builds(ToolNote, _text, _counts, _counts, _text, _counts), max_size=2).map(tuple),
     narrative=st.text(max_size=2_000),
