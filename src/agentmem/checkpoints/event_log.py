@@ -12,17 +12,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
+from agentmem.checkpoints.checkpoint_items import (
+    CHECKPOINT,
+    POINTER,
+    IndexParts,
+    checkpoint_of,
+    holder_of,
+    own_index,
+    packed,
+    read_carried,
+    value_of,
+)
 from agentmem.checkpoints.version_rules import succeeds
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.packed_entries import pack_entries, unpack_entries
-from agentmem.events.position import Position
 from agentmem.events.reader import EventReader
 from agentmem.events.serializer import agentmem_item
 from agentmem.scope.address import SessionAddress
@@ -30,10 +38,9 @@ from agentmem.scope.address import SessionAddress
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
+    from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
     from agentmem.events.codec import DecodedEvent
 
-_CHECKPOINT = "checkpoint"
-_POINTER = "pointer"
 _MERGED = 400_000  # characters of packed index that a checkpoint carries of earlier ones: some 6,000 short messages
 _RENEW_AFTER = timedelta(days=1)  # the shortest event expiry of the service is three days
 _log = logging.getLogger(__name__)
@@ -66,23 +73,23 @@ class EventLogCheckpointStore:
         if checkpoint is None:
             if key in self._aging:
                 self._offered[key] = self._aging[key]
-                return [agentmem_item(_CHECKPOINT, self._aging[key])]
-            return [agentmem_item(_POINTER, {"agent_id": key.agent_id, "event_id": previous})]
+                return [agentmem_item(CHECKPOINT, self._aging[key])]
+            return [agentmem_item(POINTER, {"agent_id": key.agent_id, "event_id": previous})]
         value = {
             "agent_id": key.agent_id,
             "previous": previous,
-            "checkpoint": _packed(checkpoint),
+            "checkpoint": packed(checkpoint),
             **self._merged(key, previous),
         }
         self._offered[key] = value
-        return [agentmem_item(_CHECKPOINT, value)]
+        return [agentmem_item(CHECKPOINT, value)]
 
     def _merged(self, key: CheckpointKey, previous: str | None) -> dict[str, Any]:
         """Return the indexes of earlier versions that the next checkpoint carries, and where those before them are."""
         event_id, value = self._held.get(key, (None, {}))
         if previous is None or event_id != previous:
             return {"before": previous}
-        entries = [*unpack_entries(value.get("merged")), *(entry.to_list() for entry in _own_index(value, previous))]
+        entries = [*unpack_entries(value.get("merged")), *(entry.to_list() for entry in own_index(value, previous))]
         packed = pack_entries(entries)
         if len(packed) > _MERGED:
             return {"before": previous}
@@ -136,8 +143,8 @@ class EventLogCheckpointStore:
             get: Reads one event by id.
             key: Whose.
         """
-        event_id, holder = _holder(events, get, key.agent_id)
-        value = None if holder is None else _value(holder, key.agent_id)
+        event_id, holder = holder_of(events, get, key.agent_id)
+        value = None if holder is None else value_of(holder, key.agent_id)
         if event_id is not None and value is None:
             _log.warning(
                 "session=<%s>, event_id=<%s> | the event with the checkpoint is gone, and its summary with it; "
@@ -154,8 +161,8 @@ class EventLogCheckpointStore:
             self._held[key] = (holder.event_id, value)
             if datetime.now(UTC) - holder.at > _RENEW_AFTER:
                 # In the event that will carry it next, it must name the one it was in.
-                self._aging[key] = {**value, "checkpoint": _packed(_checkpoint(value, holder.event_id))}
-        return _checkpoint(value, holder.event_id, with_index=False)
+                self._aging[key] = {**value, "checkpoint": packed(checkpoint_of(value, holder.event_id))}
+        return checkpoint_of(value, holder.event_id, with_index=False)
 
     def index_parts(
         self,
@@ -163,7 +170,7 @@ class EventLogCheckpointStore:
         get: Callable[[str], DecodedEvent | None],
         key: CheckpointKey,
         known: Container[str],
-    ) -> tuple[Checkpoint | None, Iterator[tuple[str, list[IndexEntry]]]]:
+    ) -> tuple[Checkpoint | None, IndexParts | None]:
         """Return the current checkpoint, and the index in as few parts as it is stored in.
 
         Args:
@@ -173,30 +180,14 @@ class EventLogCheckpointStore:
             known: Ids of parts that are not wanted.
 
         Returns:
-            The checkpoint without its index, or None when there is none or its part is known; and the id and the
-            entries of each part, newest first, read as they are asked for.
+            The checkpoint without its index and the parts, newest first, read as they are asked for; None for both when
+            there is no checkpoint or its part is known.
         """
-        _, holder = _holder(events, get, key.agent_id, known)
-        value = None if holder is None else _value(holder, key.agent_id)
+        _, holder = holder_of(events, get, key.agent_id, known)
+        value = None if holder is None else value_of(holder, key.agent_id)
         if holder is None or value is None:
-            return None, iter(())
-        return _checkpoint(value, holder.event_id, with_index=False), self._parts(holder, get, key, known)
-
-    def _parts(
-        self,
-        holder: DecodedEvent | None,
-        get: Callable[[str], DecodedEvent | None],
-        key: CheckpointKey,
-        known: Container[str],
-    ) -> Iterator[tuple[str, list[IndexEntry]]]:
-        while holder is not None:
-            value = _value(holder, key.agent_id)
-            if value is None:
-                return
-            merged = [IndexEntry.from_list(entry) for entry in unpack_entries(value.get("merged"))]
-            yield holder.event_id, [*merged, *_own_index(value, holder.event_id)]
-            before = value.get("before")
-            holder = None if before is None or before in known else get(before)
+            return None, None
+        return checkpoint_of(value, holder.event_id, with_index=False), IndexParts(holder, get, key.agent_id, known)
 
     def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
         """Save a checkpoint in an event of its own.
@@ -229,7 +220,7 @@ class EventLogCheckpointStore:
             event_id = self._current.get(key)
             while event_id is not None:
                 event = reader.get(event_id)
-                found = None if event is None else _carried(event, key.agent_id)
+                found = None if event is None else read_carried(event, key.agent_id)
                 if found is None:
                     return
                 checkpoint, event_id = found
@@ -242,7 +233,7 @@ class EventLogCheckpointStore:
             reader = self._reader(key)
             _, parts = self.index_parts((event for page in reader.pages() for event in page), reader.get, key, ())
             # Within a part the newest stands last.
-            found = (entry for _, entries in parts for entry in reversed(entries) if entry.handle == handle)
+            found = (entry for _, entries in parts or () for entry in reversed(entries) if entry.handle == handle)
             return next(found, None)
 
     def delete(self, key: CheckpointKey) -> int:
@@ -290,104 +281,4 @@ def _reading(key: CheckpointKey) -> Iterator[None]:
     except HistoryUnavailableError as error:
         raise CheckpointStoreError(
             f"the checkpoint of session {key.session_id!r} could not be read from the event log: {error}"
-        ) from error
-
-
-def _pointer(event: DecodedEvent, agent_id: str) -> tuple[bool, str | None]:
-    """Return whether an event knows where the checkpoint is, and the id of the event that holds it."""
-    carried = event.ours.get(_CHECKPOINT)
-    if carried is not None and carried.get("agent_id") == agent_id:
-        return True, event.event_id
-    pointer = event.ours.get(_POINTER)
-    if pointer is not None and pointer.get("agent_id") == agent_id:
-        return True, pointer.get("event_id")
-    return False, None
-
-
-def _holder(
-    events: Iterable[DecodedEvent],
-    get: Callable[[str], DecodedEvent | None],
-    agent_id: str,
-    known: Container[str] = (),
-) -> tuple[str | None, DecodedEvent | None]:
-    """Return the id of the event that holds the current checkpoint, and that event unless it is known or gone."""
-    for event in events:
-        tells, event_id = _pointer(event, agent_id)
-        if tells:
-            if event_id is None or event_id in known:
-                return event_id, None
-            return event_id, event if event_id == event.event_id else get(event_id)
-    return None, None
-
-
-def _value(event: DecodedEvent, agent_id: str) -> Mapping[str, Any] | None:
-    """Return what an event carries of an agent's checkpoint."""
-    value = event.ours.get(_CHECKPOINT)
-    return None if value is None or value.get("agent_id") != agent_id else value
-
-
-def _carried(event: DecodedEvent, agent_id: str) -> tuple[Checkpoint, str | None] | None:
-    """Return the checkpoint an event carries and the id of the event with the one before it."""
-    value = _value(event, agent_id)
-    return None if value is None else (_checkpoint(value, event.event_id), value.get("previous"))
-
-
-def _checkpoint(value: Mapping[str, Any], event_id: str, *, with_index: bool = True) -> Checkpoint:
-    stored = value["checkpoint"]
-    read = _with_entries(stored) if with_index else {**stored, "index": []}
-    return Checkpoint.from_dict(read).map_positions(lambda position: _placed(position, event_id))
-
-
-def _own_index(value: Mapping[str, Any], event_id: str) -> list[IndexEntry]:
-    """Return the entries of the checkpoint's own version."""
-    read = (IndexEntry.from_list(entry) for entry in _with_entries(value["checkpoint"])["index"])
-    return [replace(entry, position=_placed(entry.position, event_id)) for entry in read]
-
-
-def _placed(position: Position, event_id: str) -> Position:
-    """Return a position; one without an event is in the event that carries it."""
-    return position if position.event_id else Position(event_id, position.item)
-
-
-def _packed(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the JSON form with the index compressed: it is most of a checkpoint, and a restore does not unpack it."""
-    value = checkpoint.to_dict()
-    return {**value, "index": pack_entries(value["index"])}
-
-
-def with_index_read(carried: Mapping[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-    """Change what an event carries of a checkpoint, whose index may be compressed.
-
-    Args:
-        carried: The value of an event's item, as JSON.
-        change: Is given the value with the index readable, and returns it changed.
-
-    Returns:
-        The changed value, in the form to store.
-
-    Raises:
-        CheckpointStoreError: The index cannot be unpacked.
-    """
-    changed = change(
-        {
-            **carried,
-            "checkpoint": _with_entries(carried["checkpoint"]),
-            **({"merged": unpack_entries(carried["merged"])} if "merged" in carried else {}),
-        }
-    )
-    checkpoint = {**changed["checkpoint"], "index": pack_entries(changed["checkpoint"]["index"])}
-    return {
-        **changed,
-        "checkpoint": checkpoint,
-        **({"merged": pack_entries(changed["merged"])} if "merged" in changed else {}),
-    }
-
-
-def _with_entries(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON form of a checkpoint with its index as entries."""
-    try:
-        return {**value, "index": unpack_entries(value.get("index"))}
-    except ValueError as error:
-        raise CheckpointStoreError(
-            f"the index of checkpoint {value.get('version')} cannot be unpacked: {error}"
         ) from error
