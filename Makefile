@@ -21,6 +21,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 # first leaves out, so that `make test test-all` runs each test of the two once.
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist worksteal
 FAST := -m 'not slow'
+# Files or folders to test instead of all:  make test TESTS=tests/events
+TESTS ?=
 THOROUGH := -m 'slow or hypothesis or counted' --hypothesis-profile thorough
 
 # The tests start many processes, and with bytecode that is kept each of them starts a second sooner.
@@ -44,7 +46,7 @@ demo: $(READY_FOR_DEMO)
 	@$(DEMO)/bin/agentmem demo
 
 test: $(READY)
-	@$(PYTEST) $(FAST)
+	@$(PYTEST) $(FAST) $(TESTS)
 
 test-all: test $(READY_FOR_ALL)
 	@AGENTMEM_SOAK=1 $(PYTEST) $(THOROUGH)

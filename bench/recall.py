@@ -468,10 +468,10 @@ def main() -> None:
         "costs": lambda: costs(options.sizes),
         "path": path_of,
     }
-    lines = ["# What recall finds and costs", "", "Written by `python bench/recall.py --write`."]
+    page = "# Results and cost of recall\n\nWritten by `python bench/recall.py --write`."
     for name in options.only:
-        lines += parts[name]()
-    page = "\n".join(lines)
+        page = "\n".join([page, *parts[name]()])
+        print(f"{name} is measured", file=sys.stderr, flush=True)
     print(page)
     if options.write:
         (ROOT / "docs/reference/figures/recall.md").write_text(page + "\n", encoding="utf-8")

@@ -1,5 +1,6 @@
 """Fixtures for all tests. This file also puts this folder on the path, for the modules the tests share."""
 
+import gc
 import ipaddress
 import os
 import socket
@@ -40,6 +41,12 @@ def _connect_here_only(self, address):
     if not _is_this_machine(address):
         raise AssertionError(f"a test tried to reach {address[0]} over the network")
     return _connect(self, address)
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector the modules and tests that live to the end: there are a million objects of them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

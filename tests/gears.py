@@ -9,7 +9,7 @@ from hypothesis import settings
 
 QUICK, THOROUGH = "quick", "thorough"
 _SHARE = 10
-_LEAST = 10
+_LEAST = 5
 
 # A busy machine makes single examples slow; that is no failure of the property.
 settings.register_profile(THOROUGH, deadline=None)

@@ -372,6 +372,7 @@ def test_a_message_of_nothing_but_reasoning_is_kept_and_one_of_blanks_is_skipped
 
 @pytest.mark.parametrize("form", ["sdk", "clean"])
 @pytest.mark.parametrize("kind", ["text", "bytes"])
+@pytest.mark.slow
 def test_a_tool_result_of_sixteen_megabytes_does_not_destroy_the_turn(session, form, kind):
     content = [{"text": 'x"' * 8_000_000}]
     if kind == "bytes":

@@ -100,6 +100,7 @@ def test_awkward_messages_are_saved_or_skipped_and_restored(setup, said, answer,
     assert [message["content"] for message in restored.messages] == [[{"text": text}] for text in kept]
 
 
+@pytest.mark.slow
 def test_a_tool_result_of_sixteen_megabytes_is_none_of_the_hook_s_business(setup):
     @tool
     def big() -> str:

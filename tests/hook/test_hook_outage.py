@@ -279,7 +279,7 @@ async def test_a_probe_that_is_cancelled_does_not_silence_retrieval_for_ever():
     assert hook.status.breaker == "closed"
 
 
-@pytest.mark.parametrize("flush", ["turn", "message", "background"])
+@pytest.mark.parametrize("flush", ["turn", pytest.param("message", marks=pytest.mark.slow), "background"])
 def test_fifty_agents_in_eight_threads_share_one_hook_and_no_memory(flush):
     setup = Setup(hook=HookConfig(retrieve_timeout=20), writes=WriteConfig(flush=flush))
     hook = MemoryHook(setup.config)

@@ -102,7 +102,7 @@ class Line:
 
     def before_model(self) -> None:
         """What the manager does before a model call, and what becomes of its checkpoint."""
-        cut_oversized(self.shown, self.settings, set(), self.compactor.summaries)
+        cut_oversized(self.shown, self.compactor)
         before = self.compactor.count(self.shown)
         if before < self.limits.threshold:
             return
@@ -300,9 +300,9 @@ def _planted(where: str, number: int, code: str) -> tuple[str, Any]:
 @pytest.mark.parametrize(
     "where",
     [
-        "in front of the message",
+        pytest.param("in front of the message", marks=pytest.mark.slow),
         "in the middle of a result",
-        "at the end of a result",
+        pytest.param("at the end of a result", marks=pytest.mark.slow),
         "where only the user names the turn",
         "in a JSON result",
     ],

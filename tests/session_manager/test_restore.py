@@ -311,6 +311,7 @@ def test_a_first_opening_reads_five_thousand_events_and_says_so(long_session):
     assert (long_session.calls - before).total() <= 3
 
 
+@pytest.mark.slow
 def test_what_lies_before_is_recalled_by_its_words_in_bounded_steps(long_session):
     manager = long_session.manager(token_threshold=THRESHOLD)
     long_session.agent(manager)
@@ -335,6 +336,7 @@ def test_what_lies_before_is_recalled_by_its_words_in_bounded_steps(long_session
     assert "asking again looks further back" in said
 
 
+@pytest.mark.slow
 def test_a_question_that_was_asked_before_is_no_answer_to_itself(long_session):
     manager = long_session.manager(token_threshold=THRESHOLD)
     question = "What is the code of locker 8?"

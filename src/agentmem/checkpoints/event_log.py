@@ -15,59 +15,42 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
-from agentmem.checkpoints.version_rules import describe, succeeds
+from agentmem.checkpoints.checkpoint_items import (
+    CHECKPOINT,
+    NO_POINTER,
+    IndexParts,
+    Pointer,
+    checkpoint_of,
+    holder_of,
+    newest_pointer,
+    own_index,
+    packed,
+    pointer_item,
+    read_carried,
+    value_of,
+)
+from agentmem.checkpoints.version_rules import succeeds
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.packed_entries import pack_entries, unpack_entries
-from agentmem.events.position import Position
 from agentmem.events.reader import EventReader, ask, event_id_of
 from agentmem.events.serializer import agentmem_item
 from agentmem.scope.address import SessionAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
+    from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
     from agentmem.events.codec import DecodedEvent
 
-_CHECKPOINT = "checkpoint"
-_POINTER = "pointer"
 _MERGED = 400_000  # characters of packed index that a checkpoint carries of earlier ones: some 6,000 short messages
 _RENEW_AFTER = timedelta(days=1)  # the shortest event expiry of the service is three days
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Pointer:
-    """Where the current checkpoint of an agent is, as events of the log tell.
-
-    Attributes:
-        event_id: The event that carries it; None when there is none.
-        version: Its version; 0 when there is none, or an older agentmem did not say.
-        is_final: Whether nothing older counts, because the checkpoints before were deleted.
-    """
-
-    event_id: str | None
-    version: int = 0
-    is_final: bool = False
-
-    def is_overtaken_by(self, other: Pointer) -> bool:
-        """Whether the other points to a checkpoint that stands in place of this one's."""
-        return self._rank() < other._rank()
-
-    def _rank(self) -> tuple[int, int]:
-        return (self.version, -1 if self.event_id is None else Position(self.event_id).milliseconds)
-
-
-NO_POINTER = Pointer(None)
-"""The log says of no checkpoint."""
 
 
 class EventLogCheckpointStore:
@@ -97,16 +80,16 @@ class EventLogCheckpointStore:
         if checkpoint is None:
             if key in self._aging:
                 self._offered[key] = self._aging[key]
-                return [agentmem_item(_CHECKPOINT, self._aging[key])]
-            return [_pointer_item(key, current)]
+                return [agentmem_item(CHECKPOINT, self._aging[key])]
+            return [pointer_item(key, current)]
         value = {
             "agent_id": key.agent_id,
             "previous": current.event_id,
-            "checkpoint": _packed(checkpoint),
+            "checkpoint": packed(checkpoint),
             **self._merged(key, current.event_id),
         }
         self._offered[key] = value
-        return [agentmem_item(_CHECKPOINT, value)]
+        return [agentmem_item(CHECKPOINT, value)]
 
     def _merged(self, key: CheckpointKey, previous: str | None) -> dict[str, Any]:
         """Return the indexes of earlier versions that the next checkpoint carries, and where those before them are."""
@@ -114,15 +97,15 @@ class EventLogCheckpointStore:
         if previous is None or event_id != previous:
             return {"before": previous}
         try:
-            entries = [*_earlier_index(value, previous, key), *_own_index(value, previous, key)]
-        except CheckpointStoreError as error:
+            entries = [*unpack_entries(value.get("merged")), *(e.to_list() for e in own_index(value, previous, key))]
+        except (CheckpointStoreError, ValueError) as error:
             # The turn is worth more than the index; recall will say the same when it needs that part.
             _log.warning("session=<%s>, error=<%s> | index not carried on", key.session_id, error)
             return {"before": previous}
-        packed = pack_entries([entry.to_list() for entry in entries])
-        if len(packed) > _MERGED:
+        merged = pack_entries(entries)
+        if len(merged) > _MERGED:
             return {"before": previous}
-        return {"merged": packed, "before": value.get("before")}
+        return {"merged": merged, "before": value.get("before")}
 
     def renews(self, key: CheckpointKey) -> bool:
         """Whether the next event carries the current checkpoint anew, because the event that holds it grows old.
@@ -185,8 +168,8 @@ class EventLogCheckpointStore:
         Raises:
             CheckpointStoreError: The checkpoint cannot be read.
         """
-        event_id, holder = _holder(pointer, events, get)
-        value = None if holder is None else _value(holder, key.agent_id)
+        event_id, holder = holder_of(pointer, events, get)
+        value = None if holder is None else value_of(holder, key.agent_id)
         if event_id is not None and value is None:
             _log.warning(
                 "session=<%s>, event_id=<%s> | the event with the checkpoint is gone, and its summary with it; "
@@ -195,7 +178,9 @@ class EventLogCheckpointStore:
                 event_id,
             )
         # Without its index, which nobody needs here and which may be that of a whole long past.
-        found = None if holder is None or value is None else _checkpoint(value, holder.event_id, key, with_index=False)
+        found = (
+            None if holder is None or value is None else checkpoint_of(value, holder.event_id, key, with_index=False)
+        )
         with self._lock:
             self._aging.pop(key, None)
             self._held.pop(key, None)
@@ -206,7 +191,7 @@ class EventLogCheckpointStore:
             self._held[key] = (holder.event_id, value)
             if datetime.now(UTC) - holder.at > _RENEW_AFTER:
                 # In the event that will carry it next, it must name the one it was in.
-                self._aging[key] = {**value, "checkpoint": _packed(_checkpoint(value, holder.event_id, key))}
+                self._aging[key] = {**value, "checkpoint": packed(checkpoint_of(value, holder.event_id, key))}
         return found
 
     def overtaking(self, key: CheckpointKey, events: Sequence[DecodedEvent]) -> Checkpoint | None:
@@ -231,7 +216,7 @@ class EventLogCheckpointStore:
         get: Callable[[str], DecodedEvent | None],
         key: CheckpointKey,
         known: Container[str],
-    ) -> tuple[Checkpoint | None, Iterator[tuple[str, list[IndexEntry]]]]:
+    ) -> tuple[Checkpoint | None, IndexParts | None]:
         """Return the current checkpoint, and the index in as few parts as it is stored in.
 
         Args:
@@ -241,32 +226,14 @@ class EventLogCheckpointStore:
             known: Ids of parts that are not wanted.
 
         Returns:
-            The checkpoint without its index, or None when there is none or its part is known; and the id and the
-            entries of each part, newest first, read as they are asked for.
+            The checkpoint without its index and the parts, newest first, read as they are asked for; None for both when
+            there is no checkpoint or its part is known.
         """
-        _, holder = _holder(newest_pointer(events, key.agent_id), events, get, known)
-        value = None if holder is None else _value(holder, key.agent_id)
+        _, holder = holder_of(newest_pointer(events, key.agent_id), events, get, known)
+        value = None if holder is None else value_of(holder, key.agent_id)
         if holder is None or value is None:
-            return None, iter(())
-        return _checkpoint(value, holder.event_id, key, with_index=False), self._parts(holder, get, key, known)
-
-    def _parts(
-        self,
-        holder: DecodedEvent | None,
-        get: Callable[[str], DecodedEvent | None],
-        key: CheckpointKey,
-        known: Container[str],
-    ) -> Iterator[tuple[str, list[IndexEntry]]]:
-        while holder is not None:
-            value = _value(holder, key.agent_id)
-            if value is None:
-                return
-            yield (
-                holder.event_id,
-                [*_earlier_index(value, holder.event_id, key), *_own_index(value, holder.event_id, key)],
-            )
-            before = value.get("before")
-            holder = None if not isinstance(before, str) or before in known else get(before)
+            return None, None
+        return checkpoint_of(value, holder.event_id, key, with_index=False), IndexParts(holder, get, key, known)
 
     def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
         """Save a checkpoint in an event of its own.
@@ -299,7 +266,7 @@ class EventLogCheckpointStore:
             event_id = self._current.get(key, NO_POINTER).event_id
             while event_id is not None:
                 event = reader.get(event_id)
-                found = None if event is None else _carried(event, key)
+                found = None if event is None else read_carried(event, key)
                 if found is None:
                     return
                 checkpoint, event_id = found
@@ -310,8 +277,10 @@ class EventLogCheckpointStore:
         """Return the newest entry for a handle."""
         with _reading(key):
             reader = self._reader(key)
-            _, holder = _holder(*_read_pointer(reader, key.agent_id), reader.get)
-            parts = self._parts(holder, reader.get, key, ())
+            _, holder = holder_of(*_read_pointer(reader, key.agent_id), reader.get)
+            parts: Iterable[tuple[str, list[IndexEntry]]] = ()
+            if holder is not None:
+                parts = IndexParts(holder, reader.get, key, ())
             # Within a part the newest stands last.
             found = (entry for _, entries in parts for entry in reversed(entries) if entry.handle == handle)
             return next(found, None)
@@ -327,7 +296,7 @@ class EventLogCheckpointStore:
                 self._current[key] = NO_POINTER
                 self._aging.pop(key, None)
                 self._held.pop(key, None)
-            self._write(key, [_pointer_item(key, Pointer(None, is_final=True))])
+            self._write(key, [pointer_item(key, Pointer(None, is_final=True))])
         return count
 
     def _reader(self, key: CheckpointKey) -> EventReader:
@@ -371,27 +340,6 @@ def _reading(key: CheckpointKey) -> Iterator[None]:
         ) from error
 
 
-def newest_pointer(events: Iterable[DecodedEvent], agent_id: str, known: Pointer | None = None) -> Pointer | None:
-    """Return which checkpoint stands, of all that events know of; None when they know of none.
-
-    Not simply what the newest event says: a writer that had not heard of another's checkpoint points to an older one.
-
-    Args:
-        events: Events, newest first.
-        agent_id: The agent.
-        known: What newer events say.
-    """
-    for event in events:
-        if known is not None and known.is_final:
-            return known
-        found = _pointer(event, agent_id)
-        if found is None:
-            continue
-        best = found if known is None or known.is_overtaken_by(found) else known
-        known = Pointer(best.event_id, best.version, found.is_final)
-    return known
-
-
 def _read_pointer(reader: EventReader, agent_id: str) -> tuple[Pointer | None, Sequence[DecodedEvent]]:
     """Read back until events tell which checkpoint stands; return that and the last page that was read."""
     pointer: Pointer | None = None
@@ -401,132 +349,3 @@ def _read_pointer(reader: EventReader, agent_id: str) -> tuple[Pointer | None, S
         if pointer is not None and (pointer.event_id is not None or pointer.is_final):
             break
     return pointer, page
-
-
-def _pointer_item(key: CheckpointKey, pointer: Pointer) -> dict[str, Any]:
-    value = {"agent_id": key.agent_id, "event_id": pointer.event_id, "version": pointer.version}
-    return agentmem_item(_POINTER, {**value, "deleted": True} if pointer.is_final else value)
-
-
-def _pointer(event: DecodedEvent, agent_id: str) -> Pointer | None:
-    """Return what one event says of the checkpoint."""
-    carried = event.ours.get(_CHECKPOINT)
-    if carried is not None and carried.get("agent_id") == agent_id:
-        checkpoint = carried.get("checkpoint")
-        version = checkpoint.get("version") if isinstance(checkpoint, Mapping) else None
-        return Pointer(event.event_id, version if isinstance(version, int) else 0)
-    pointer = event.ours.get(_POINTER)
-    if pointer is None or pointer.get("agent_id") != agent_id:
-        return None
-    event_id, version = pointer.get("event_id"), pointer.get("version")
-    event_id = event_id if isinstance(event_id, str) else None
-    # An older agentmem, which gave no version, said so too when it had deleted the checkpoints.
-    is_final = bool(pointer.get("deleted")) or (event_id is None and version is None)
-    return Pointer(event_id, version if isinstance(version, int) else 0, is_final)
-
-
-def _holder(
-    pointer: Pointer | None,
-    events: Iterable[DecodedEvent],
-    get: Callable[[str], DecodedEvent | None],
-    known: Container[str] = (),
-) -> tuple[str | None, DecodedEvent | None]:
-    """Return the id of the event that a pointer leads to, and that event unless it is known or gone."""
-    event_id = None if pointer is None else pointer.event_id
-    if event_id is None or event_id in known:
-        return event_id, None
-    return event_id, next((event for event in events if event.event_id == event_id), None) or get(event_id)
-
-
-def _value(event: DecodedEvent, agent_id: str) -> Mapping[str, Any] | None:
-    """Return what an event carries of an agent's checkpoint."""
-    value = event.ours.get(_CHECKPOINT)
-    return None if value is None or value.get("agent_id") != agent_id else value
-
-
-def _carried(event: DecodedEvent, key: CheckpointKey) -> tuple[Checkpoint, str | None] | None:
-    """Return the checkpoint an event carries and the id of the event with the one before it."""
-    value = _value(event, key.agent_id)
-    return None if value is None else (_checkpoint(value, event.event_id, key), value.get("previous"))
-
-
-@contextlib.contextmanager
-def _unpacking(event_id: str, key: CheckpointKey) -> Iterator[None]:
-    """Say which checkpoint it is that cannot be read, and what to do about it."""
-    try:
-        yield
-    except (CheckpointStoreError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointStoreError(
-            f"the checkpoint of {describe(key)}, in event {event_id}, could not be read "
-            f"({type(error).__name__}: {error}). Upgrade agentmem when a newer one wrote it, or let the session go on "
-            "without it: `agentmem checkpoints delete`; the events it describes are untouched."
-        ) from error
-
-
-def _checkpoint(value: Mapping[str, Any], event_id: str, key: CheckpointKey, *, with_index: bool = True) -> Checkpoint:
-    with _unpacking(event_id, key):
-        stored = value["checkpoint"]
-        read = _with_entries(stored) if with_index else {**stored, "index": []}
-        return Checkpoint.from_dict(read).map_positions(lambda position: _placed(position, event_id))
-
-
-def _own_index(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> list[IndexEntry]:
-    """Return the entries of the checkpoint's own version."""
-    with _unpacking(event_id, key):
-        read = [IndexEntry.from_list(entry) for entry in _with_entries(value["checkpoint"])["index"]]
-    return [replace(entry, position=_placed(entry.position, event_id)) for entry in read]
-
-
-def _earlier_index(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> list[IndexEntry]:
-    """Return the entries of the versions before it that a checkpoint carries."""
-    with _unpacking(event_id, key):
-        return [IndexEntry.from_list(entry) for entry in unpack_entries(value.get("merged"))]
-
-
-def _placed(position: Position, event_id: str) -> Position:
-    """Return a position; one without an event is in the event that carries it."""
-    return position if position.event_id else Position(event_id, position.item)
-
-
-def _packed(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the JSON form with the index compressed: it is most of a checkpoint, and a restore does not unpack it."""
-    value = checkpoint.to_dict()
-    return {**value, "index": pack_entries(value["index"])}
-
-
-def with_index_read(carried: Mapping[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-    """Change what an event carries of a checkpoint, whose index may be compressed.
-
-    Args:
-        carried: The value of an event's item, as JSON.
-        change: Is given the value with the index readable, and returns it changed.
-
-    Returns:
-        The changed value, in the form to store.
-
-    Raises:
-        CheckpointStoreError: The index cannot be unpacked.
-    """
-    changed = change(
-        {
-            **carried,
-            "checkpoint": _with_entries(carried["checkpoint"]),
-            **({"merged": unpack_entries(carried["merged"])} if "merged" in carried else {}),
-        }
-    )
-    checkpoint = {**changed["checkpoint"], "index": pack_entries(changed["checkpoint"]["index"])}
-    return {
-        **changed,
-        "checkpoint": checkpoint,
-        **({"merged": pack_entries(changed["merged"])} if "merged" in changed else {}),
-    }
-
-
-def _with_entries(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON form of a checkpoint with its index as entries."""
-    try:
-        return {**value, "index": unpack_entries(value.get("index"))}
-    except ValueError as error:
-        raise CheckpointStoreError(
-            f"the index of checkpoint {value.get('version')} cannot be unpacked: {error}"
-        ) from error

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agentmem.checkpoints.checkpoint import SeenEvents
-from agentmem.checkpoints.event_log import EventLogCheckpointStore, newest_pointer
+from agentmem.checkpoints.checkpoint_items import newest_pointer
+from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.errors import IdentityError
 from agentmem.events.position import Position
 from agentmem.events.reader import in_order
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
-    from agentmem.checkpoints.event_log import Pointer
+    from agentmem.checkpoints.checkpoint_items import Pointer
     from agentmem.events.codec import DecodedEvent, LoggedMessage
     from agentmem.events.reader import EventReader
 

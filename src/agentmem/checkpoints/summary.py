@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from agentmem.messages.summary_fence import inside_fence
@@ -181,7 +181,7 @@ class Summary:
             **self.extra,
             "format": max(FORMAT, int(self.extra.get("format", FORMAT))),
             "statements": [
-                {name: value for name, value in vars(one).items() if value not in ("", 0.0) or name == "text"}
+                {name: value for name, value in vars(one).items() if value != _OMITTED.get(name)}
                 for one in self.statements
             ],
             "tools": [vars(tool) for tool in self.tools],
@@ -250,6 +250,10 @@ class Summary:
         if hidden:
             lines.append(f"- {len(hidden)} more tools ({sum(tool.calls for tool in hidden)} calls)")
         return [f"{TOOLS_TITLE}:", *lines]
+
+
+_OMITTED = {field.name: field.default for field in fields(Statement) if field.default is not MISSING}
+"""Values that a statement has when nothing is said of them; the JSON form leaves them out."""
 
 
 def _lines(statements: Sequence[Statement], *, dated: bool) -> list[str]:

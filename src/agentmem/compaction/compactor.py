@@ -25,7 +25,6 @@ from agentmem.messages.truncation import TruncationSettings, handle_of, hard_cut
 from agentmem.messages.turns import is_own_message, says_nothing
 from agentmem.recall.passages import index_entry, recall_units
 from agentmem.support import telemetry
-from agentmem.support.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +96,6 @@ class Compactor:
         self._summarizer = summarizer
         self._recall_tool = RECALL_TOOL if recall_tool else None
         self._view = ViewState()
-        self._threads = Threads(1, "agentmem-judge")
         self._read: set[str] = set()
         self.times: dict[str, float] = {}
         self.counter = TokenCounter()
@@ -121,7 +119,9 @@ class Compactor:
     def prepare(self, messages: Sequence[Message]) -> None:
         """Let the summarizer read messages in a thread, ahead of the compaction that will fold them."""
         if hasattr(self._summarizer, "prepare"):
-            self._threads.submit(self._read_ahead, list(messages))
+            # A daemon: nobody waits for it at the end of the process.
+            arguments = (list(messages),)
+            threading.Thread(target=self._read_ahead, args=arguments, name="agentmem-judge", daemon=True).start()
 
     def _read_ahead(self, messages: Sequence[Message]) -> None:
         new = [message for message in messages if message["tracking_id"] not in self._read]

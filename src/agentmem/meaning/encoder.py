@@ -71,7 +71,9 @@ class PackagedEncoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Encoder.encode`."""
         with self._lock:  # the limit on threads is the process's, so two calls must not overlap
-            vectors: NDArray[np.float32] = self._model.encode(list(texts))
+            # Half of a surrogate pair has no form in UTF-8, which the tokenizer wants.
+            readable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+            vectors: NDArray[np.float32] = self._model.encode(readable)
         return vectors
 
 

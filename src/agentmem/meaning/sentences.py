@@ -54,6 +54,7 @@ _BARE_NUMBER = re.compile(r"\A\(?\d{1,3}[.)]\Z")
 _SMALL_START = re.compile(r"([.!?]\s+)([^\W\d_])")
 # A short run up to a colon, and something behind it.
 _LABEL = re.compile(r"([^:：]{1,60})(?::\s+|：\s*)(?=\S)")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _LABEL_WORDS = 8
 _SPACED_WORDS = 2  # words behind a label; in scripts without spaces, letters:
 _UNSPACED_LETTERS = 4
@@ -148,6 +149,7 @@ def _ends(passage: str, language: str) -> Iterator[Span]:
     """The sentences of a passage, as spans without blanks around them."""
     small = _begins_small(passage)
     shown = _SMALL_START.sub(_capital, passage) if small else passage
+    shown = _HALF_PAIR.sub("\ufffd", shown)  # half of a surrogate pair has no form in UTF-8, which the cutter wants
     start = end = 0
     for boundary in get_sentence_boundaries(language, shown):
         if end > start and not _joined(passage[start:end], passage[boundary["start_index"] :], language, small=small):

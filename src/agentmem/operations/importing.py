@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
-from agentmem.checkpoints.event_log import with_index_read
+from agentmem.checkpoints.checkpoint_items import with_index_read
 from agentmem.errors import CheckpointConflictError
 from agentmem.events.position import Position
 from agentmem.operations.inventory import Inventory

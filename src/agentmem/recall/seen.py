@@ -23,11 +23,12 @@ from agentmem.recall.passages import index_entry, passages_of, recall_units, uni
 from agentmem.recall.ranking import PassageIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from strands.types.content import Message
 
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore, IndexEntry
+    from agentmem.checkpoints.checkpoint_items import IndexParts
     from agentmem.events.reader import EventReader, Page
     from agentmem.recall.passages import Passage
 
@@ -76,7 +77,7 @@ class SeenLog:
         self._newest: Position | None = None
         self._token: str | None = None
         self._unread_past = True
-        self._parts: Iterator[tuple[str, list[IndexEntry]]] | None = None
+        self._parts: IndexParts | None = None
         self._boundary: Position | None = None
         self.index = PassageIndex()
         self.oldest: datetime | None = None
@@ -251,6 +252,8 @@ class SeenLog:
         event_id, entries = part
         self._versions.add(event_id)
         self._add_indexed(entries)
+        if self._parts is not None and self._parts.is_done:
+            self._parts = None
 
     def _get(self, event_id: str) -> Any:
         self.calls_left -= 1

@@ -41,8 +41,8 @@ def recall_tool(recall: SessionRecall) -> AgentTool:
         this conversation is needed exactly and is not in view.
 
         Args:
-            query: What is looked for, as a question or in its own words; who said it and when may be part of it. The
-                same query again returns the next passages. Leave empty when a handle is given.
+            query: A question, or words of the answer. The same query again returns the next passages.
+                Leave empty when a handle is given.
             handle: The handle a shortened text names, such as 3fa9c1d20b7e.0.
             page: Which page of a long original to read, from 1.
         """

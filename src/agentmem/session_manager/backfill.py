@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agentmem.checkpoints.checkpoint import Checkpoint, SeenEvents
-from agentmem.checkpoints.event_log import EventLogCheckpointStore, newest_pointer
+from agentmem.checkpoints.checkpoint_items import newest_pointer
+from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.restore import read_session
 from agentmem.checkpoints.summary import Summary
 from agentmem.compaction.summary.exchanges import with_time

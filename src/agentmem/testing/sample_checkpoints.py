@@ -87,7 +87,20 @@ _known = frozenset({*checkpoint(1).to_dict(), "seen"})
 _summaries = st.builds(
     Summary,
     statements=st.lists(
-        st.builds(Statement, _text, st.sampled_from(["facts", "goals"]), _counts, _counts), max_size=3
+        st.builds(
+            Statement,
+            _text,
+            st.sampled_from(["facts", "goals"]),
+            _counts,
+            by=st.sampled_from(["user", "assistant"]),
+            kind=_text,
+            sure=st.floats(0, 1),
+            weight=st.floats(0, 2),
+            source=_text,
+            at=_text,
+            outcome=_text,
+        ),
+        max_size=3,
     ).map(tuple),
     tools=st.lists(st.builds(ToolNote, _text, _counts, _counts, _text, _counts), max_size=2).map(tuple),
     narrative=st.text(max_size=2_000),
@@ -99,7 +112,8 @@ _entries = st.builds(
     st.from_regex(r"[0-9a-f]{12}", fullmatch=True),
     _positions,
     st.sampled_from(["user", "assistant"]),
-    st.lists(_text, max_size=4).map(tuple),
+    st.lists(st.builds(IndexedPassage, st.lists(_text, max_size=4).map(tuple), _text), max_size=2).map(tuple),
+    _text,
 )
 
 checkpoints = st.builds(
