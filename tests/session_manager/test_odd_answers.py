@@ -8,6 +8,7 @@ import json
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ from agentmem import CompactionConfig, HookConfig, MemoryConfig, SqliteCheckpoin
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
+from agentmem.checkpoints.sqlite import SqliteCheckpointStore
 from agentmem.errors import (
-    AgentMemError,
     CheckpointStoreError,
     ConfigurationError,
     HistoryUnavailableError,
@@ -323,10 +324,39 @@ def test_a_locked_file_costs_two_seconds_once(tmp_path, kind):
     assert kind == "outbox" or manager.checkpoint is not None
 
 
-def test_a_malformed_checkpoint_names_the_session(session):
-    key = CheckpointKey(session.memory_id, "ann", session.address.session_id, "default")
+def _spoil_event_log(session, key, _tmp_path, _request):
     store = EventLogCheckpointStore(session.data)
     stored = {**checkpoint(1).to_dict(), "boundary": 3}
     store._write(key, [agentmem_item("checkpoint", {"agent_id": "default", "previous": None, "checkpoint": stored})])
-    with pytest.raises(AgentMemError, match=f"{session.address.session_id}.*{session.memory_id}"):
-        session.agent()
+    return store
+
+
+def _spoil_sqlite(_session, key, tmp_path, _request):
+    store = SqliteCheckpointStore(tmp_path / "checkpoints.db")
+    store.save(key, checkpoint(1))
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("UPDATE checkpoints SET body = '[3]'")
+    return store
+
+
+def _spoil_dynamodb(_session, key, _tmp_path, request):
+    client, table = request.getfixturevalue("dynamodb"), request.getfixturevalue("checkpoint_table")
+    store = DynamoDBCheckpointStore(client, table)
+    store.save(key, checkpoint(1))
+    for item in client.scan(TableName=table)["Items"]:
+        client.put_item(TableName=table, Item={**item, "summary": {"S": "no JSON"}})
+    return store
+
+
+@pytest.mark.parametrize("spoil", [_spoil_event_log, _spoil_sqlite, _spoil_dynamodb])
+def test_a_malformed_checkpoint_names_the_session_and_can_be_deleted(session, spoil, tmp_path, request):
+    key = CheckpointKey(session.memory_id, "ann", session.address.session_id, "default")
+    session.agent(script=["Noted."])("I live in Porto.")
+    store = spoil(session, key, tmp_path, request)
+    remedy = f"{session.address.session_id}.*{session.memory_id}.*agentmem checkpoints delete"
+    with pytest.raises(CheckpointStoreError, match=remedy):
+        session.agent(session.manager(checkpoints=store))
+    with pytest.raises(CheckpointStoreError, match=remedy):
+        list(store.history(key))
+    assert store.delete(key) == 1
+    assert texts(session.agent(session.manager(checkpoints=store)).messages) == ["I live in Porto.", "Noted."]

@@ -230,11 +230,11 @@ class Checkpoint:
                 seen=None if value.get("seen") is None else SeenEvents.from_dict(value["seen"]),
                 extra={key: item for key, item in value.items() if key not in _FIELDS},
             )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            written_by = value.get("format", "?") if isinstance(value, dict) else "?"
             raise CheckpointStoreError(
-                f"a stored checkpoint could not be read ({type(error).__name__}: {error}); it was written by format "
-                f"{value.get('format', '?')} and this version reads format {FORMAT}. Delete it with "
-                "`agentmem checkpoints` or upgrade agentmem; the events it describes are untouched."
+                f"a field is missing or malformed ({type(error).__name__}: {error}); format {written_by} wrote it and "
+                f"this version reads format {FORMAT}"
             ) from error
 
     def map_positions(self, change: Callable[[Position], Position]) -> Checkpoint:

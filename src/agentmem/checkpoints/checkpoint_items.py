@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
-from agentmem.checkpoints.version_rules import describe
+from agentmem.checkpoints.version_rules import interpreting
 from agentmem.errors import CheckpointStoreError
 from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
@@ -165,19 +164,6 @@ def read_carried(event: DecodedEvent, key: CheckpointKey) -> tuple[Checkpoint, s
     return None if value is None else (checkpoint_of(value, event.event_id, key), value.get("previous"))
 
 
-@contextlib.contextmanager
-def _unpacking(event_id: str, key: CheckpointKey) -> Iterator[None]:
-    """Say which checkpoint it is that cannot be read, and what to do about it."""
-    try:
-        yield
-    except (CheckpointStoreError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointStoreError(
-            f"the checkpoint of {describe(key)}, in event {event_id}, could not be read "
-            f"({type(error).__name__}: {error}). Upgrade agentmem when a newer one wrote it, or let the session go on "
-            "without it: `agentmem checkpoints delete`; the events it describes are untouched."
-        ) from error
-
-
 def checkpoint_of(
     value: Mapping[str, Any], event_id: str, key: CheckpointKey, *, with_index: bool = True
 ) -> Checkpoint:
@@ -192,7 +178,7 @@ def checkpoint_of(
     Raises:
         CheckpointStoreError: It cannot be read.
     """
-    with _unpacking(event_id, key):
+    with interpreting(key, f"event {event_id}"):
         stored = value["checkpoint"]
         read = _with_entries(stored) if with_index else {**stored, "index": []}
         return Checkpoint.from_dict(read).map_positions(lambda position: _placed(position, event_id))
@@ -200,14 +186,14 @@ def checkpoint_of(
 
 def own_index(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> list[IndexEntry]:
     """Return the entries of the checkpoint's own version."""
-    with _unpacking(event_id, key):
+    with interpreting(key, f"event {event_id}"):
         read = [IndexEntry.from_list(entry) for entry in _with_entries(value["checkpoint"])["index"]]
         return [replace(entry, position=_placed(entry.position, event_id)) for entry in read]
 
 
 def earlier_index(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> list[IndexEntry]:
     """Return the entries of the versions before it that a checkpoint carries."""
-    with _unpacking(event_id, key):
+    with interpreting(key, f"event {event_id}"):
         return [IndexEntry.from_list(entry) for entry in unpack_entries(value.get("merged"))]
 
 

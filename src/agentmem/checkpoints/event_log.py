@@ -290,7 +290,16 @@ class EventLogCheckpointStore:
 
         The events stay, and with them what was saved in them: deleting the events is what removes it.
         """
-        count = sum(1 for _ in self.history(key))
+        count = 0
+        with _reading(key):
+            reader = self._reader(key)
+            pointer, _ = _read_pointer(reader, key.agent_id)
+            event_id = None if pointer is None else pointer.event_id
+            # What cannot be read can be deleted all the same.
+            while isinstance(event_id, str) and (event := reader.get(event_id)) is not None:
+                value = value_of(event, key.agent_id)
+                count += value is not None
+                event_id = None if value is None else value.get("previous")
         if count:
             with self._lock:
                 self._current[key] = NO_POINTER

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
-from agentmem.checkpoints.version_rules import succeeds
+from agentmem.checkpoints.version_rules import interpreting, succeeds
 from agentmem.errors import CheckpointStoreError
 from agentmem.support.clock import monotonic
 from agentmem.support.private_files import make_private
@@ -84,7 +84,7 @@ class SqliteCheckpointStore:
             CheckpointStoreError: The file cannot be read.
         """
         with self._opened() as connection:
-            return _current(connection, key)
+            return self._current(connection, key)
 
     def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
         """Make ``checkpoint`` the current one, if its version is the next and its boundary is not further back.
@@ -95,7 +95,7 @@ class SqliteCheckpointStore:
         """
         body = json.dumps(checkpoint.without_index().to_dict())
         with self._opened() as connection, _immediate(connection):
-            if not succeeds(key, _current(connection, key), checkpoint):
+            if not succeeds(key, self._current(connection, key), checkpoint):
                 return
             row = connection.execute(
                 "INSERT INTO checkpoints (memory_id, actor_id, session_id, agent_id, version, body) "
@@ -132,7 +132,10 @@ class SqliteCheckpointStore:
                     "SELECT entry FROM entries WHERE checkpoint = ? ORDER BY ordinal", (row[0],)
                 ).fetchall()
             below = row[1]
-            yield Checkpoint.from_dict({**json.loads(row[2]), "index": [json.loads(entry) for (entry,) in entries]})
+            with interpreting(key, f"file {self.path}"):
+                index = [json.loads(entry) for (entry,) in entries]
+                found = Checkpoint.from_dict({**json.loads(row[2]), "index": index})
+            yield found
 
     def find(self, key: CheckpointKey, handle: str) -> IndexEntry | None:
         """Return the entry for a message handle from the newest version that holds it, or None.
@@ -146,7 +149,8 @@ class SqliteCheckpointStore:
                 f"WHERE handle = ? AND {_WHOSE} ORDER BY version DESC, ordinal LIMIT 1",
                 (handle, *_ids(key)),
             ).fetchone()
-        return None if row is None else IndexEntry.from_list(json.loads(row[0]))
+        with interpreting(key, f"file {self.path}"):
+            return None if row is None else IndexEntry.from_list(json.loads(row[0]))
 
     def delete(self, key: CheckpointKey) -> int:
         """Delete every checkpoint of the key for good, overwritten in the file; return how many there were.
@@ -174,6 +178,14 @@ class SqliteCheckpointStore:
                 (memory_id, actor_id, actor_id),
             ).fetchall()
         return [CheckpointKey(*row) for row in rows]
+
+    def _current(self, connection: sqlite3.Connection, key: CheckpointKey) -> Checkpoint | None:
+        row = connection.execute(
+            f"SELECT body FROM checkpoints WHERE {_WHOSE} ORDER BY version DESC LIMIT 1",  # noqa: S608 - a constant
+            _ids(key),
+        ).fetchone()
+        with interpreting(key, f"file {self.path}"):
+            return None if row is None else Checkpoint.from_dict(json.loads(row[0]))
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
@@ -245,14 +257,6 @@ class SqliteCheckpointStore:
 
 def _ids(key: CheckpointKey) -> tuple[str, str, str, str]:
     return (key.memory_id, key.actor_id, key.session_id, key.agent_id)
-
-
-def _current(connection: sqlite3.Connection, key: CheckpointKey) -> Checkpoint | None:
-    row = connection.execute(
-        f"SELECT body FROM checkpoints WHERE {_WHOSE} ORDER BY version DESC LIMIT 1",  # noqa: S608 - a constant
-        _ids(key),
-    ).fetchone()
-    return None if row is None else Checkpoint.from_dict(json.loads(row[0]))
 
 
 @contextmanager
