@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from agentmem.checkpoints.summary import Summary
 from agentmem.errors import CheckpointStoreError
+from agentmem.events.pins import Pins
 from agentmem.events.position import Position
 from agentmem.messages.truncation import TruncationSettings
 
@@ -158,6 +159,7 @@ class Checkpoint:
         trigger: What started the compaction.
         created_at: When, in UTC.
         seen: Which events before the boundary its maker had seen; None: all of them, as far as is known.
+        pins: What was pinned, as far as the maker knew: everything before the boundary, and perhaps later things.
         format: The format version of the writer.
         extra: Fields of a newer format, kept so that saving again does not lose them.
     """
@@ -177,6 +179,7 @@ class Checkpoint:
     trigger: Trigger = "threshold"
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     seen: SeenEvents | None = None
+    pins: Pins = field(default_factory=Pins)
     format: int = FORMAT
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -201,6 +204,8 @@ class Checkpoint:
         }
         if self.seen is not None:
             known["seen"] = self.seen.to_dict()
+        if self.pins:
+            known["pins"] = self.pins.to_dict()
         return {**self.extra, **known}
 
     @classmethod
@@ -228,6 +233,7 @@ class Checkpoint:
                 trigger=value.get("trigger", "threshold"),
                 created_at=datetime.fromisoformat(value["created_at"]),
                 seen=None if value.get("seen") is None else SeenEvents.from_dict(value["seen"]),
+                pins=Pins.from_dict(value.get("pins") or {}),
                 extra={key: item for key, item in value.items() if key not in _FIELDS},
             )
         except (AttributeError, LookupError, TypeError, ValueError) as error:

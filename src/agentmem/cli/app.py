@@ -17,6 +17,7 @@ from agentmem.cli.errors import explained
 from agentmem.cli.events import events
 from agentmem.cli.forget import forget
 from agentmem.cli.init import init
+from agentmem.cli.pins import pins
 from agentmem.cli.policy import policy
 from agentmem.cli.recall import recall
 from agentmem.cli.records import records
@@ -43,6 +44,7 @@ app.command("sessions")(sessions)
 app.add_typer(events, name="events")
 app.add_typer(records, name="records")
 app.command("recall")(recall)
+app.add_typer(pins, name="pins")
 app.command("context")(context)
 app.command("compact")(compact)
 app.command("iam-policy")(policy)

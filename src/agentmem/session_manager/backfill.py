@@ -7,7 +7,7 @@ makes a checkpoint of its own: the events it names have long been acknowledged.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agentmem.checkpoints.checkpoint import Checkpoint, SeenEvents
@@ -15,8 +15,11 @@ from agentmem.checkpoints.checkpoint_items import newest_pointer
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.restore import read_session
 from agentmem.checkpoints.summary import Summary
+from agentmem.compaction.pinned_messages import pinned_indices
+from agentmem.compaction.policy import kept_with_pinned
 from agentmem.compaction.summary.exchanges import with_time
 from agentmem.errors import CheckpointConflictError
+from agentmem.events.pins import Pins, changes_in
 from agentmem.events.position import Position
 from agentmem.events.reader import in_order
 from agentmem.messages.summary_fence import count_in_fence
@@ -97,15 +100,21 @@ class Backfill:
         checkpoint: Checkpoint | None = None
         shown = {one.message["tracking_id"] for one in restored.messages}
         waiting: list[LoggedMessage] = []
+        pins, head = Pins(), set[Position]()
         for token in reversed(tokens):
-            page = in_order(self.reader.page(token).events)
-            waiting += [one for one in page if one.message["tracking_id"] not in shown]
+            events = self.reader.page(token).events
+            pins = pins.after(changes_in(events))
+            waiting += [one for one in in_order(events) if one.message["tracking_id"] not in shown]
             turns = turns_of([one.message for one in waiting])
             if turns and turns[-1].start > 0:
                 folded, waiting = waiting[: turns[-1].start], waiting[turns[-1].start :]
                 if checkpoint is not None:
                     self._save(checkpoint, beside=folded[0])
-                checkpoint = self._next(checkpoint, folded, waiting[0].position, everything=everything)
+                said = [one.message for one in folded]
+                kept = kept_with_pinned(said, pinned_indices(said))
+                head |= {folded[at].position for at in kept}
+                made = self._next(checkpoint, folded, waiting[0].position, everything=everything)
+                checkpoint = replace(made, pins=pins, head=tuple(sorted(head)))
         if checkpoint is not None:
             self._save(checkpoint)
         _log.info(

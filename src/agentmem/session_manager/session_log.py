@@ -19,11 +19,13 @@ from strands.types.session import Session, SessionType
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.compaction.pending_checkpoint import NOWHERE
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
+from agentmem.events.pins import message_change, pins_item
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import QueuedTurn
 from agentmem.events.size_limits import as_json, fitting_state
 from agentmem.events.turn_buffer import TurnBuffer
+from agentmem.messages.pinned import has_pin
 from agentmem.messages.tracking import identify
 from agentmem.messages.truncation import handle_of
 from agentmem.recall.passages import index_entries, index_entry
@@ -141,6 +143,7 @@ class SessionLog:
         self._compactor = compactor
         self._others = OtherWriters(reader)
         self._state: str | None = None
+        self._pinned: set[str] = set()
         self._submitted: deque[Job] = deque()
         self._settling = threading.Lock()
         self.turn = TurnBuffer(serializer.item)
@@ -150,6 +153,7 @@ class SessionLog:
     def resume(self, restored: RestoredSession) -> None:
         """Continue behind what was read from the log."""
         self.positions.update({one.message["tracking_id"]: one.position for one in restored.messages})
+        self._pinned = {one.message["tracking_id"] for one in restored.messages if has_pin(one.message)}
         self._others.begin(restored)
 
     def leave_out(self, messages: Sequence[LoggedMessage]) -> None:
@@ -246,8 +250,8 @@ class SessionLog:
             comparable = json.dumps(lasting)
         except (TypeError, ValueError, RecursionError):  # an interrupt's reason may be anything
             state, comparable = as_json(state), json.dumps(as_json(lasting))
-        items, draft = self.turn.take(), self._compactor.draft
-        if not items and draft is None and comparable == self._state:
+        items, draft, pins = self.turn.take(), self._compactor.draft, self._changed_pins(shown)
+        if not items and draft is None and not pins and comparable == self._state:
             return
         self._state = comparable
         checkpoint = None
@@ -262,7 +266,8 @@ class SessionLog:
         turn = self._writer.submit(
             items,
             checkpoint=checkpoint,
-            last=[{"blob": json.dumps(stored)}],
+            # The plain SDK session manager takes the last item for the agent's state.
+            last=[*([pins_item(pins)] if pins else []), {"blob": json.dumps(stored)}],
             metadata={"stateType": "AGENT", "agentId": agent_id},
             owner=self,
         )
@@ -273,6 +278,18 @@ class SessionLog:
             wanted |= {draft.boundary, *draft.head, *draft.entries}
         for name in self.positions.keys() - wanted:
             del self.positions[name]
+
+    def _changed_pins(self, shown: Sequence[Message]) -> list[dict[str, Any]]:
+        """Return the changes of pins that Strands' own means have made to messages since the last time."""
+        pinned = {message["tracking_id"] for message in shown if has_pin(message)}
+        if not pinned and not self._pinned:
+            return []
+        gone = self._pinned & {message["tracking_id"] for message in shown} - pinned
+        changes = [message_change(name, pinned=True) for name in sorted(pinned - self._pinned)]
+        changes += [message_change(name, pinned=False) for name in sorted(gone)]
+        self._pinned = pinned
+        self._compactor.board.change(changes)
+        return changes
 
     # ---- sending
 
