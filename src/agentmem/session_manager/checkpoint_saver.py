@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.version_rules import is_further_back
-from agentmem.compaction.pinned_messages import pinned_indices
-from agentmem.compaction.policy import kept_with_pinned
 from agentmem.errors import CheckpointConflictError, CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.pins import changes_in
-from agentmem.messages.pinned import has_pin, with_pin
 from agentmem.session_manager.concurrent_writers import stands_before
+from agentmem.session_manager.pinned_positions import positions_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,12 +166,7 @@ class CheckpointSaver:
 
     def _keep_pinned(self, behind: Sequence[LoggedMessage]) -> set[Position]:
         """Keep the messages that another writer has pinned: every checkpoint from now on names them in its head."""
-        changed = self.compactor.board.pins.messages
-        said = [
-            with_pin(one.message, pinned=changed.get(one.message["tracking_id"], has_pin(one.message)))
-            for one in behind
-        ]
-        kept = {behind[at].position for at in kept_with_pinned(said, pinned_indices(said))}
+        kept = positions_kept(behind, self.compactor.board.pins.messages)
         self._kept_of_others |= kept
         return kept
 
