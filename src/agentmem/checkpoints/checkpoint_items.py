@@ -52,7 +52,7 @@ NO_POINTER = Pointer(None)
 
 
 class IndexParts:
-    """Iterates over the parts of an index; holds no part that was given."""
+    """Iterates over the parts of an index, the newest version's entries first; holds no part that was given."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class IndexParts:
             raise StopIteration
         self._before = value.get("before")
         earlier = earlier_index(value, holder.event_id, self._key)
-        return holder.event_id, [*earlier, *own_index(value, holder.event_id, self._key)]
+        return holder.event_id, [*own_index(value, holder.event_id, self._key), *earlier]
 
 
 def newest_pointer(events: Iterable[DecodedEvent], agent_id: str, known: Pointer | None = None) -> Pointer | None:
@@ -192,7 +192,7 @@ def own_index(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> li
 
 
 def earlier_index(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> list[IndexEntry]:
-    """Return the entries of the versions before it that a checkpoint carries."""
+    """Return the entries of the versions before it that a checkpoint carries, the newest version's first."""
     with interpreting(key, f"event {event_id}"):
         return [IndexEntry.from_list(entry) for entry in unpack_entries(value.get("merged"))]
 

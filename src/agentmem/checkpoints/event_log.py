@@ -97,7 +97,7 @@ class EventLogCheckpointStore:
         if previous is None or event_id != previous:
             return {"before": previous}
         try:
-            entries = [*unpack_entries(value.get("merged")), *(e.to_list() for e in own_index(value, previous, key))]
+            entries = [*(e.to_list() for e in own_index(value, previous, key)), *unpack_entries(value.get("merged"))]
         except (CheckpointStoreError, ValueError) as error:
             # The turn is worth more than the index; recall will say the same when it needs that part.
             _log.warning("session=<%s>, error=<%s> | index not carried on", key.session_id, error)
@@ -281,8 +281,7 @@ class EventLogCheckpointStore:
             parts: Iterable[tuple[str, list[IndexEntry]]] = ()
             if holder is not None:
                 parts = IndexParts(holder, reader.get, key, ())
-            # Within a part the newest stands last.
-            found = (entry for _, entries in parts for entry in reversed(entries) if entry.handle == handle)
+            found = (entry for _, entries in parts for entry in entries if entry.handle == handle)
             return next(found, None)
 
     def delete(self, key: CheckpointKey) -> int:
