@@ -32,7 +32,7 @@ class Pointer:
     Attributes:
         event_id: The event that carries it; None when there is none.
         version: Its version; 0 when there is none, or an older agentmem did not say.
-        is_final: Whether nothing older counts, because the checkpoints before were deleted.
+        is_final: Whether nothing older counts, because the checkpoints before were deleted or are gone.
     """
 
     event_id: str | None

@@ -185,7 +185,8 @@ class EventLogCheckpointStore:
             self._aging.pop(key, None)
             self._held.pop(key, None)
             if holder is None or value is None or found is None:
-                self._current[key] = NO_POINTER
+                # Of one that is gone the next event says so, or what older events point to would stand for good.
+                self._current[key] = NO_POINTER if event_id is None else Pointer(None, is_final=True)
                 return None
             self._current[key] = Pointer(holder.event_id, found.version)
             self._held[key] = (holder.event_id, value)
