@@ -11,7 +11,6 @@ from agentmem.checkpoints.version_rules import interpreting
 from agentmem.errors import CheckpointStoreError
 from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
-from agentmem.events.serializer import agentmem_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -131,12 +130,6 @@ def _pointer_of(event: DecodedEvent, agent_id: str) -> Pointer | None:
     # An older agentmem, which gave no version, said so too when it had deleted the checkpoints.
     is_final = bool(pointer.get("deleted")) or (event_id is None and version is None)
     return Pointer(event_id, version if isinstance(version, int) else 0, is_final)
-
-
-def pointer_item(key: CheckpointKey, pointer: Pointer) -> dict[str, Any]:
-    """Return the item of an event that says where the checkpoint is."""
-    value = {"agent_id": key.agent_id, "event_id": pointer.event_id, "version": pointer.version}
-    return agentmem_item(POINTER, {**value, "deleted": True} if pointer.is_final else value)
 
 
 def holder_of(

@@ -492,7 +492,8 @@ class CompactingSessionManager(SdkSessionManager):
             before = list(agent.messages)
             await self._fit(agent)
             messages = as_sent(messages, before, agent.messages)
-        apart = keeps_results_apart(context.model)
+        has_results = any("toolResult" in block for message in messages for block in message["content"])
+        apart = has_results and keeps_results_apart(context.model)
         made = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
         if may_hold_tags([message["content"] for message in made]):
             made = with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages))
