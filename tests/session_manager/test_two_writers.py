@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from crashing import filler
+from shared_session import Ledger
 from writer_schedules import CALLS, LENGTHS, SERVICES, SHAPES, SIZES, run_schedule
 
 from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.sqlite import SqliteCheckpointStore
+from agentmem.testing import ScriptedModel
 from gears import thorough
+from sessions import Session
 
 STORES = ("event log", "in memory", "sqlite", "dynamodb")
 SKEWS = (-5.0, *(pytest.param(skew, marks=pytest.mark.slow) for skew in (0.0, 5.0)))
@@ -58,3 +62,24 @@ def test_every_acknowledged_turn_of_two_writers_is_shown_or_accounted_for(make_s
         run_schedule(schedule, make_store, skew)
 
     run()
+
+
+def test_two_agents_of_one_process_that_share_a_writer_after_an_outage_hide_nothing_of_each_other():
+    session = Session()
+    settings = {"token_threshold": 1_500, "protected_turns": 1, "summarizer": Ledger()}
+    first = session.manager(**settings)
+    model = ScriptedModel(default=f"Noted. {filler(100)}")
+    one = session.agent(first, model)
+    with session.memory.faults.inject("throttle", "CreateEvent"):
+        one("I live in Porto.")
+    second = session.manager(**settings)
+    assert second._writer is first._writer
+    other = session.agent(second, model)
+    other("My booking reference is QX7PLM.")
+    for number in range(6):
+        one(f"Question {number}? {filler(100)}")
+    assert first.checkpoint is not None
+    written = {message["tracking_id"] for message in (*one.messages, *other.messages)}
+    third = session.manager(**settings)
+    shown = {message["tracking_id"] for message in session.agent(third).messages}
+    assert not written - shown - set(third.checkpoint.summary.extra["folded"])
