@@ -96,9 +96,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     os.environ["AWS_LAMBDA_FUNCTION_NAME"] = "two-writers"  # nothing is sent in the background
     print(f"seed {options.seed}")
-    rows = [
-        measure(store, skew, options.schedules, options.seed) for store in options.stores for skew in options.skews
-    ]
+    rows = [measure(store, skew, options.schedules, options.seed) for store in options.stores for skew in options.skews]
     if options.write:
         FIGURES.write_text(
             "# Two writers of one session\n\nWritten by `python bench/two_writers.py --write`, which says how it is "

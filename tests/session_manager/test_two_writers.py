@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from crashing import filler
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from crashing import filler
 from shared_session import Ledger
 from writer_schedules import CALLS, LENGTHS, SERVICES, SHAPES, SIZES, run_schedule
 

@@ -13,7 +13,7 @@ from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable
 
     from agentmem.events.codec import DecodedEvent
 
