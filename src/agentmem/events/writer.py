@@ -156,7 +156,7 @@ class EventWriter:
         """
         dropped = self._queue.tally.dropped
         count, self._told_dropped = dropped - self._told_dropped, dropped
-        reason = self.status.last_error or "the queue of unsent turns was full"
+        reason = self.status.last_error or "the log says why"
         if count > 0:
             raise UnsentMessagesError(
                 f"{count} messages of {self._address} were given up and are not saved: {reason}. Correct what the "
@@ -244,6 +244,7 @@ class EventWriter:
                 lost = self._queue.add(turn)
         registry.keep(self, owner)
         if lost:
+            self._queue.tally.loss = f"too many turns waited (queue_limit={self._settings.queue_limit}), oldest dropped"
             _log.error(
                 "session=<%s>, turns=<%d>, queue_limit=<%d> | queue of unsent turns is full, oldest turns dropped",
                 self._address,
@@ -365,6 +366,8 @@ class EventWriter:
         self._queue.give_up()
         if self._outbox is not None:
             self._outbox.let_go()
+        else:
+            self._queue.tally.loss = "too many sessions had unsent turns, those of this one were dropped"
         _log.error("session=<%s> | too many sessions with unsent turns, those of this one are dropped", self._address)
 
     # ---- one job

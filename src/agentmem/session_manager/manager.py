@@ -194,8 +194,15 @@ class CompactingSessionManager(SdkSessionManager):
 
     @property
     def status(self) -> WriterStatus:
-        """Messages saved, pending and dropped, the last error, and the breaker's state."""
+        """Messages saved, pending and dropped, the last error, and the breaker's state.
+
+        An error by which something is not stored for good stays here until this is read.
+        """
         return self._writer.read_status()
+
+    def peek_status(self) -> WriterStatus:
+        """Return the same without having read it: what is lost stays in ``status``."""
+        return self._writer.status
 
     @property
     def recall(self) -> SessionRecall:
