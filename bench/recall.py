@@ -406,8 +406,9 @@ class ClientClock:
         """Begin to watch a place's client."""
         self._inside = 0.0
         self._began: dict[int, float] = {}
-        place.boto.events.register("before-parameter-build.bedrock-agentcore.*", self._enter)
-        place.boto.events.register("after-call.bedrock-agentcore.*", self._leave)
+        # A client has its session's handlers as they were when it was made.
+        place.data.meta.events.register("before-parameter-build.bedrock-agentcore.*", self._enter)
+        place.data.meta.events.register("after-call.bedrock-agentcore.*", self._leave)
 
     def own(self) -> float:
         """Seconds of CPU outside of calls."""

@@ -24,6 +24,7 @@ GAP = "\n[…]\n"
 """Stands between two passages of a message that are not neighbours."""
 
 _LEAST_ROOM = 12  # tokens; a passage cut shorter than this says nothing
+_MISSES = 30  # passages that are too large for what is left, after which an answer counts as full
 _NOTE_TOKENS = 44  # of the line that names the handle of a message that is not given back whole, 31 to 40 in cl100k
 
 
@@ -92,13 +93,14 @@ class Answer:
             hits: Ranked passages.
             read: Returns a message and its passages by handle, or None when it is not at hand.
         """
+        misses = 0
         for hit in hits:
             handle = hit.message.handle
             if (handle, hit.number) in self.shown:
                 continue
-            if self.left < _LEAST_ROOM:
+            if self.left < _LEAST_ROOM or misses == _MISSES:
                 self.is_cut = True
-                return
+                break
             part = self._parts.get(handle)
             if part is None:
                 found = read(handle)
@@ -107,7 +109,7 @@ class Answer:
                     continue
                 part = _Part(*found)
             if hit.number < len(part.passages):
-                self._add(part, hit)
+                misses += not self._add(part, hit)
         self._complete()
 
     def _complete(self) -> None:
@@ -123,7 +125,8 @@ class Answer:
                 part.why[number] = "belongs to the same message"
                 self.shown.add((handle, number))
 
-    def _add(self, part: _Part, hit: Hit) -> None:
+    def _add(self, part: _Part, hit: Hit) -> bool:
+        """Add a passage, cut when it is the first and too large; return whether it had room."""
         text = part.passages[hit.number].text
         missing = len(part.passages) - len(part.texts)
         # The first passage of a long message comes with the note that names its handle; the last one makes it needless.
@@ -132,7 +135,7 @@ class Answer:
         if tokens > self.left:
             self.is_cut = True
             if self.shown:
-                return
+                return False
             part.is_whole = False
             note = _NOTE_TOKENS if self.left > 3 * _NOTE_TOKENS else 0
             text = _cut(text, hit.matched, self.left - note)
@@ -142,6 +145,7 @@ class Answer:
         part.why[hit.number] = _reason(hit)
         self._parts[hit.message.handle] = part
         self.shown.add((hit.message.handle, hit.number))
+        return True
 
     def messages(self, max_tokens: int, *, explain: bool) -> list[RecalledMessage]:
         """Return the answer, the message with the best passage first.
