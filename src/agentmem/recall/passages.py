@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.checkpoints.checkpoint import IndexedPassage, IndexEntry
+from agentmem.meaning.terms import language_of, terms_of
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.text import message_text
 from agentmem.messages.truncation import handle_of
-from agentmem.recall.terms import language_of, terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
