@@ -287,7 +287,7 @@ class PassageIndex:
 
     def _with_compounds(self, forms: Sequence[str]) -> Iterable[str]:
         """Return the forms of a term, the compounds it is a part of and the parts it is made of."""
-        if not self._compounds:
+        if not any(self.languages[language] for language in COMPOUNDING):
             return forms
         parts = {part for form in forms for part in parts_of_compound(form)}
         ends = tuple(form for form in forms if len(form) >= COMPOUND_LETTERS // 2 and form.isalpha())
