@@ -110,7 +110,7 @@ Ma tante Solange habite au 22 de la rue des Tanneurs.|Où habite ma tante ?|rue 
 Le double des clés est caché sous le pot de lavande.|Où ai-je caché le double des clés ?|pot de lavande
 Notre perroquet s'appelle Gaspard et parle beaucoup.|Quel est le nom de notre perroquet ?|Gaspard
 Je ne supporte pas les arachides, j'y suis allergique.|À quoi suis-je allergique ?|arachides
-J'ai rendez-vous chez l'ophtalmologue le 12 novembre à dix heures.|Quand est mon rendez-vous chez l'ophtalmologue ?|12 novembre
+J'ai rendez-vous chez l'ophtalmologue le 12 novembre.|Quand est mon rendez-vous chez l'ophtalmologue ?|12 novembre
 La voiture est immatriculée GT-482-BL.|Quelle est l'immatriculation de la voiture ?|GT-482-BL
 Ma directrice s'appelle Madame Quillévéré.|Comment s'appelle ma directrice ?|Quillévéré
 La facture d'eau s'élève à 57,20 euros.|À combien s'élève la facture d'eau ?|57,20

@@ -151,7 +151,7 @@ def test_a_message_that_changes_is_found_by_what_it_says_now():
         ("Wann habe ich den Termin beim Arzt?", "Der Zahnarzttermin ist am 17. Juni.", "Der Zug fährt am 3. Mai."),
         (
             "Wann ist der Zahnarzttermin?",
-            "Am 17. Juni habe ich einen Termin bei Doktor Kurz.",
+            "Am 17. Juni habe ich einen Termin bei ihm.",
             "Der Zug fährt um zehn.",
         ),
         ("Hoe hoog was de rekening?", "De waterrekening bedroeg 61 euro.", "De trein kostte 12 euro."),
@@ -163,8 +163,8 @@ def test_a_compound_is_found_by_its_parts_and_the_parts_by_the_compound(question
 
 
 def test_a_word_that_only_holds_another_in_its_middle_is_none_of_its_compounds():
-    index = index_of(said("Die Zeitungsverkäuferin steht am Bahnhof."))
-    assert not index.rank(read_question("Was ist mit dem Verkauf?", index.languages, NOW))
+    index = index_of(said("Der Hausarztvertrag liegt bereit."))
+    assert not index.rank(read_question("Wo ist der Arzt?", index.languages, NOW))
 
 
 def test_messages_that_share_no_term_are_not_offered():
