@@ -69,7 +69,8 @@ class Original:
     @property
     def content(self) -> tuple[ContentBlock, ...]:
         """Its blocks without recalls."""
-        return tuple(block for block in self.message.message["content"] if unit_of(block) not in self.left_out)
+        content = self.message.message["content"]
+        return tuple(one for one in content if unit_of(one) not in self.left_out) if self.left_out else tuple(content)
 
     @property
     def characters(self) -> int:
