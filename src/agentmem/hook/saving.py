@@ -209,8 +209,8 @@ class Saver:
             reason = self.status.last_error or "the log says why"
             raise UnsentMessagesError(
                 f"{count} messages of memory {self._config.memory_id!r} were given up and are not saved: {reason}. "
-                "Correct what the service refuses, or raise WriteConfig(queue_limit=...); the agents still have them in "
-                "agent.messages.",
+                "Correct what the service refuses, or raise WriteConfig(queue_limit=...); the agents still have them "
+                "in agent.messages.",
                 count,
             )
 

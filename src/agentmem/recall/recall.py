@@ -14,11 +14,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-<<<<<<< HEAD
 from agentmem.events.reader import in_order
-=======
 from agentmem.messages.text import message_text
->>>>>>> main
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import handle_of, names_of_tools, numbered_blocks
 from agentmem.messages.turns import turns_of, without_recall
