@@ -120,7 +120,9 @@ class TestLayout:
         items = all_items(dynamodb, checkpoint_table)
         assert sorted(items) == ["agent#default", "agent#default#v00000001"]
         current, version = items["agent#default"], items["agent#default#v00000001"]
-        assert version.pop("index") == {"S": f'[["000000000001","{position(1).event_id}",0,"user",[["","seat","14C"]],"en"]]'}
+        assert version.pop("index") == {
+            "S": f'[["000000000001","{position(1).event_id}",0,"user",[["","seat","14C"]],"en"]]'
+        }
         assert {**version, "sk": current["sk"]} == current
         assert json.loads(current.pop("summary")["S"])["narrative"] == "The story up to version 1."
         assert current == {

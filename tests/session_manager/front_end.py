@@ -1,6 +1,6 @@
 """Answers one request of an AG-UI front end with an agent of a stored session; a process of its own when it is run.
 
-    python front_end.py < request.json > answer.json
+python front_end.py < request.json > answer.json
 """
 
 from __future__ import annotations
@@ -60,4 +60,4 @@ def answer(folder, script, request):
 
 
 if __name__ == "__main__":
-    print(json.dumps(answer(*json.load(sys.stdin))))
+    sys.stdout.write(json.dumps(answer(*json.load(sys.stdin))))

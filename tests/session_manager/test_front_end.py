@@ -18,7 +18,12 @@ MAP = {"name": "show_map", "description": "Show a map.", "parameters": {"type": 
 def request(*messages, tools=(), resume=None):
     """What a front end sends for one run."""
     common = {"threadId": "s-1", "runId": f"r-{len(messages)}", "state": {}, "context": [], "forwardedProps": {}}
-    return {**common, "messages": list(messages), "tools": list(tools), **({} if resume is None else {"resume": resume})}
+    return {
+        **common,
+        "messages": list(messages),
+        "tools": list(tools),
+        **({} if resume is None else {"resume": resume}),
+    }
 
 
 def user(text):
