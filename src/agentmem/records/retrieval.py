@@ -119,7 +119,7 @@ def list_records(session: SessionScope, name: str) -> list[MemoryRecord]:
     records: list[MemoryRecord] = []
     for answer in pages:
         check_answer(answer, "list_memory_records", "memoryRecordSummaries")
-        records += [_record(summary, place) for summary in answer["memoryRecordSummaries"]]
+        records += [record_of(summary, place) for summary in answer["memoryRecordSummaries"]]
     return records
 
 
@@ -199,7 +199,7 @@ def _best(session: SessionScope, namespace: Namespace, query: str, count: int, c
         memoryId=session.memory_id, namespace=place, searchCriteria=criteria, maxResults=count
     )
     check_answer(answer, "retrieve_memory_records", "memoryRecordSummaries")
-    found = [_record(summary, place) for summary in answer["memoryRecordSummaries"]]
+    found = [record_of(summary, place) for summary in answer["memoryRecordSummaries"]]
     return sorted(found, key=lambda record: -record.score)  # stable: equals stay as the service ranks them
 
 
@@ -225,7 +225,13 @@ def _merged(found: Iterable[Sequence[MemoryRecord]]) -> list[MemoryRecord]:
     return merged
 
 
-def _record(summary: Mapping[str, Any], place: str) -> MemoryRecord:
+def record_of(summary: Mapping[str, Any], place: str) -> MemoryRecord:
+    """Return a record of an answer of the service.
+
+    Args:
+        summary: The record as boto3 returns it.
+        place: The namespace that was asked for, should it name none.
+    """
     created = summary.get("createdAt")
     metadata = {key: next(iter(value.values()), None) for key, value in (summary.get("metadata") or {}).items()}
     return MemoryRecord(
