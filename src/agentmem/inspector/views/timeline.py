@@ -162,18 +162,19 @@ def _turns(page: Page) -> list[TurnItem]:
         if begins or not groups:
             groups.append([])
         groups[-1].append(logged)
-    turns = []
-    for group in groups:
-        turns.append(
-            TurnItem(
-                messages=tuple(map(message_item, group)),
-                is_continued=not is_own_message(group[0].message),
-                is_extracted=any(
-                    block.kind == "text" and block.text.strip() for one in group for block in blocks_of(one.message, 80)
-                ),
-            )
+    turns = [
+        TurnItem(
+            messages=tuple(map(message_item, group)),
+            is_continued=not is_own_message(group[0].message),
+            is_extracted=any(block.kind == "text" and block.text.strip() for one in group for block in _heads(one)),
         )
+        for group in groups
+    ]
     return turns[::-1]
+
+
+def _heads(logged: LoggedMessage) -> tuple[Block, ...]:
+    return blocks_of(logged.message, 80)
 
 
 def _is_opening(group: Sequence[LoggedMessage]) -> bool:
