@@ -11,7 +11,7 @@ from agentmem.drawing.markup import Child, Markup, element, fragment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["BarPart", "chip", "difference", "facts", "legend", "one_line", "table", "token_bar"]
+__all__ = ["BarPart", "before_after", "chip", "difference", "facts", "legend", "one_line", "table", "token_bar"]
 
 _BAR_WIDTH = 1_000
 _CONTEXT_LINES = 3
@@ -109,6 +109,23 @@ def token_bar(parts: Sequence[BarPart], *, limit: int | None = None, label: str,
         preserveAspectRatio="none",
         role="img",
         aria_label=f"{label}: {total:,} tokens ({listed or 'empty'}{at_most})",
+    )
+
+
+def before_after(before: int, after: int, *, limit: int | None = None) -> Markup:
+    """Draw the size of a request before and after a compaction, at one scale.
+
+    Args:
+        before: Tokens before.
+        after: Tokens after.
+        limit: The threshold in tokens, drawn as a line.
+    """
+    scale = max(before, after, limit or 0, 1)
+    return fragment(
+        element("p", element("b", "Before"), f" {before:,} tokens"),
+        token_bar([BarPart("before", before, "before")], label="Request before", scale=scale, limit=limit),
+        element("p", element("b", "After"), f" {after:,} tokens"),
+        token_bar([BarPart("after", after, "after")], label="Request after", scale=scale, limit=limit),
     )
 
 

@@ -10,6 +10,9 @@ from itertools import zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from agentmem.drawing.figures import facts, one_line
+from agentmem.drawing.markup import element
+from agentmem.drawing.notebook import card
 from agentmem.errors import ConfigurationError
 from agentmem.events.reader import check_answer
 from agentmem.events.serializer import valid_text
@@ -53,6 +56,23 @@ class MemoryRecord:
     record_id: str
     created_at: datetime
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __repr__(self) -> str:
+        """Tell the score, the beginning of the text, and where it is."""
+        return (
+            f"MemoryRecord(score={self.score:.3f}, text={one_line(self.text)!r}, namespace={self.namespace!r}, "
+            f"record_id={self.record_id!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the record in a notebook."""
+        told = {
+            "score": f"{self.score:.3f}",
+            "namespace": self.namespace,
+            "made": f"{self.created_at:%Y-%m-%d %H:%M:%S %Z}",
+            "id": self.record_id,
+        }
+        return card("Record", element("p", self.text, class_="am-said"), facts(told))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentmem.drawing.figures import BarPart, chip, difference, facts, table, token_bar
+from agentmem.drawing.figures import before_after, chip, difference, facts, table
 from agentmem.drawing.markup import Child, Markup, element, fragment
 from agentmem.inspector.pages.context import reasons
 from agentmem.inspector.pages.layout import when
@@ -43,7 +43,6 @@ def compactions(
 def change(place: Place, found: CompactionChange) -> Markup:
     """Draw one compaction, before and after."""
     checkpoint = found.checkpoint
-    scale = max(checkpoint.tokens_before, checkpoint.tokens_after, 1)
     return fragment(
         facts(
             {
@@ -55,10 +54,7 @@ def change(place: Place, found: CompactionChange) -> Markup:
                 "shortened by it": len(found.shortened),
             }
         ),
-        element("p", element("b", "Before"), f" {checkpoint.tokens_before:,} tokens"),
-        token_bar([BarPart("before", checkpoint.tokens_before, "before")], label="Request before", scale=scale),
-        element("p", element("b", "After"), f" {checkpoint.tokens_after:,} tokens"),
-        token_bar([BarPart("after", checkpoint.tokens_after, "after")], label="Request after", scale=scale),
+        before_after(checkpoint.tokens_before, checkpoint.tokens_after),
         element("h3", "The summary, compared with the one before"),
         difference(found.before, found.after),
         element(
@@ -79,13 +75,10 @@ def dry_run_result(run: DryRun) -> Markup:
     if run.outcome is None:
         return fragment(element("p", "There is nothing to shorten or to fold."), unread if run.unread else None)
     outcome = run.outcome
-    scale = max(outcome.tokens_before, outcome.tokens_after, 1)
     rows = [(handle, role, tokens, _fate(fate)) for handle, role, tokens, fate in run.messages]
     return fragment(
-        element("p", element("b", "Before"), f" {outcome.tokens_before:,} tokens"),
-        token_bar([BarPart("before", outcome.tokens_before, "before")], label="Before", scale=scale),
-        element("p", element("b", "After"), f" {outcome.tokens_after:,} tokens, with room for a full summary"),
-        token_bar([BarPart("after", outcome.tokens_after, "after")], label="After", scale=scale),
+        before_after(outcome.tokens_before, outcome.tokens_after),
+        element("p", "Room for a full summary is counted in.", class_="dim"),
         facts(
             {
                 "folded": outcome.folded,

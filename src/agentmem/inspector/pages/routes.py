@@ -175,11 +175,7 @@ def _original(asked: PageRequest) -> Markup:
 
 
 def _sizes(asked: PageRequest) -> Markup:
-    try:
-        history = compaction_views.read_history(asked.config, asked.place)
-    except ConfigurationError:
-        history = []  # in another process's memory: the chart then marks what it sees
-    sizes = read_request_sizes(asked.config, asked.place, history)
+    sizes = read_request_sizes(asked.config, asked.place)
     threshold = asked.config.compaction.token_threshold
     return timeline_pages.request_sizes(sizes, threshold if isinstance(threshold, int) else None)
 

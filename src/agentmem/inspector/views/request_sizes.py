@@ -12,7 +12,6 @@ from agentmem.messages.tokens import count_message, prompt_tokens
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentmem.checkpoints.checkpoint import Checkpoint
     from agentmem.config import MemoryConfig
     from agentmem.events.codec import DecodedEvent, LoggedMessage
     from agentmem.inspector.views.place import Place
@@ -21,6 +20,9 @@ __all__ = ["RequestSizes", "read_request_sizes"]
 
 MOST_PAGES = 20
 """Pages of 100 events that are read at most for one chart."""
+
+_SMALLER = 0.9
+"""A request that has less than this share of the one before was compacted: a history only grows."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,12 @@ class RequestSizes:
     is_complete: bool
 
 
-def read_request_sizes(config: MemoryConfig, place: Place, history: Sequence[Checkpoint] = ()) -> RequestSizes:
+def read_request_sizes(config: MemoryConfig, place: Place) -> RequestSizes:
     """Read back through a session and collect the sizes of its requests; a call for each 100 events.
 
     Args:
         config: The memory.
         place: The session.
-        history: Its checkpoints: a request that follows one is marked as compacted.
 
     Raises:
         HistoryUnavailableError: The events could not be read.
@@ -62,32 +63,25 @@ def read_request_sizes(config: MemoryConfig, place: Place, history: Sequence[Che
         if token is None or pages >= MOST_PAGES:
             break
     messages = in_order(events)
-    points, stored = _points(messages, sorted(history, key=lambda one: one.created_at), whole=token is None)
+    points, stored = _points(messages, whole=token is None)
     return RequestSizes(tuple(points), len(messages), stored, token is None)
 
 
-def _points(
-    messages: Sequence[LoggedMessage], history: Sequence[Checkpoint], *, whole: bool
-) -> tuple[list[RequestPoint], int]:
+def _points(messages: Sequence[LoggedMessage], *, whole: bool) -> tuple[list[RequestPoint], int]:
     stored = 0
     fixed: int | None = None
     points: list[RequestPoint] = []
-    waiting = list(history)
     for logged in messages:
         reported = _reported(logged.message)
         if logged.message["role"] == "assistant" and reported:
             # What the model reported beyond the messages is the system prompt and the tools; the first request, which
             # nothing was folded for, tells how much.
             fixed = max(reported - stored, 0) if fixed is None else fixed
-            smaller = bool(points) and reported < points[-1].tokens * 0.9
-            saved = bool(waiting) and waiting[0].created_at <= logged.at
-            while waiting and waiting[0].created_at <= logged.at:
-                waiting.pop(0)
             points.append(
                 RequestPoint(
                     tokens=reported,
                     stored=stored + fixed if whole else None,
-                    compacted=smaller or (saved and not points),
+                    compacted=bool(points) and reported < points[-1].tokens * _SMALLER,
                     label=f"at {logged.at:%Y-%m-%d %H:%M:%S}",
                 )
             )
