@@ -5,7 +5,7 @@ Run:
     python bench/recall.py                   # prints the tables
     python bench/recall.py --write           # also writes docs/reference/figures/recall.md
     python bench/recall.py --data FILE       # the LoCoMo conversations (snap-research/LoCoMo, never shipped here)
-    python bench/recall.py --only turn costs # some of: locomo turn turns languages costs path
+    python bench/recall.py --only turn costs # some of: locomo turn turns languages costs path; the page keeps the rest
 
 Everything runs on the embedded memory; the model is scripted, so what is counted is whether the text that answers a
 question is in view or comes back in one recall, not what a model would make of it.
@@ -34,7 +34,7 @@ import agentmem
 from agentmem.checkpoints.checkpoint import CheckpointKey
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.restore import read_session
-from agentmem.compaction.summary.extractive import ExtractiveSummarizer
+from agentmem.checkpoints.summary import Summary
 from agentmem.events.reader import EventReader
 from agentmem.events.serializer import encode_message
 from agentmem.local import LocalMemory
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from agentmem.recall.recalled import RecalledMessage
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs/reference/figures/recall.md"
 REGION = "us-west-2"
 BUDGETS = (1_000, 2_000, 4_000)
 TUNED_ON = 3
@@ -330,10 +331,16 @@ def filled(messages: int, *, checkpoints: bool) -> Place:
         key = CheckpointKey(place.memory_id, "ann", "bench", "default")
         reader, store = EventReader(place.data, place.address), EventLogCheckpointStore(place.data)
         unread = read_session(reader, store, key, enough=lambda events: len(events) >= 100)
-        Backfill(reader, store, key, TruncationSettings(), ExtractiveSummarizer(), 500, max_events=messages).fold(
-            unread
-        )
+        Backfill(reader, store, key, TruncationSettings(), NoSummarizer(), 500, max_events=messages).fold(unread)
     return place
+
+
+class NoSummarizer:
+    """Summarizes nothing: of a checkpoint only the index matters here."""
+
+    def summarize(self, previous: Summary | None, folded: Sequence[Any], **_: Any) -> Summary:
+        """Count the messages."""
+        return Summary(messages=(0 if previous is None else previous.messages) + len(folded))
 
 
 def costs(sizes: Sequence[int]) -> list[str]:
@@ -406,8 +413,9 @@ class ClientClock:
         """Begin to watch a place's client."""
         self._inside = 0.0
         self._began: dict[int, float] = {}
-        place.boto.events.register("before-parameter-build.bedrock-agentcore.*", self._enter)
-        place.boto.events.register("after-call.bedrock-agentcore.*", self._leave)
+        # A client has its session's handlers as they were when it was made.
+        place.data.meta.events.register("before-parameter-build.bedrock-agentcore.*", self._enter)
+        place.data.meta.events.register("after-call.bedrock-agentcore.*", self._leave)
 
     def own(self) -> float:
         """Seconds of CPU outside of calls."""
@@ -468,13 +476,19 @@ def main() -> None:
         "costs": lambda: costs(options.sizes),
         "path": path_of,
     }
-    page = "# Results and cost of recall\n\nWritten by `python bench/recall.py --write`."
     for name in options.only:
-        page = "\n".join([page, *parts[name]()])
-        print(f"{name} is measured", file=sys.stderr, flush=True)
-    print(page)
-    if options.write:
-        (ROOT / "docs/reference/figures/recall.md").write_text(page + "\n", encoding="utf-8")
+        text = "\n".join(parts[name]()).strip()
+        print(f"{text}\n", flush=True)
+        if options.write:
+            write(name, text, list(parts))
+
+
+def write(name: str, text: str, names: list[str]) -> None:
+    """Put one part in its place on the page."""
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    found = dict(re.findall(r"<!-- (\w+) -->\n\n(.*?)\n(?=\n<!-- |\Z)", page, re.DOTALL)) | {name: text}
+    body = (f"\n<!-- {one} -->\n\n{found[one]}\n" for one in names if one in found)
+    PAGE.write_text(f"# Results and cost of recall\n\nWritten by `python bench/recall.py --write`.\n{''.join(body)}")
 
 
 if __name__ == "__main__":

@@ -137,9 +137,9 @@ def test_neither_another_actor_nor_another_session_gets_at_anything(tmp_path):
         manager = session.session_manager()
         agent = Agent(model=ScriptedModel(), session_manager=manager, callback_handler=None)
         assert texts(agent.messages) == [f"The code of somebody is {actor}-{name}.", "Kept."]
-        assert [one.text for one in manager.recall.by_words("the code of somebody is")] == [
-            f"The code of somebody is {actor}-{name}."
-        ]
+        found = [one.text for one in manager.recall.by_words("the code of somebody is")]
+        assert found[0] == f"The code of somebody is {actor}-{name}."
+        assert set(found[1:]) <= {"Kept."}  # a neighbour, of this session as well
 
 
 def close_waiting():

@@ -106,6 +106,7 @@ def look_through(walk):
     walk("records", "delete", records[0]["record"], "--yes")
     assert len(walk.json("records", "list", "--actor", "me")) == len(records) - 1
     walk("wait", "facts", "--actor", "me", "--since", events[-1]["event"], "--max-wait", 0)
+    assert walk.json("recall", "harbour", *WALKED)
     assert walk.json("context", *WALKED)["folded_messages"] > 0
     walk("compact", *WALKED)
     assert walk.json("checkpoints", "list", *WALKED)[0]["version"] >= 1

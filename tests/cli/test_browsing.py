@@ -82,7 +82,7 @@ def test_records_of_an_actor_are_listed_over_all_namespaces_or_of_one(look):
         "/summaries/ann/ann-1/",
     }
     facts = look.json("records", "list", "--actor", "ann", "--name", "facts")
-    assert "I live in Porto." in [one["text"] for one in facts]
+    assert "My name is Ann and I live in Porto." in [one["text"] for one in facts]
     assert {one["namespace"] for one in facts} == {"/users/ann/facts/"}
 
 
@@ -99,7 +99,7 @@ def test_records_of_one_session_or_of_any_path_are_listed(look):
 
 def test_a_search_shows_scores_best_first(look):
     found = look.json("records", "search", "where does the user live", "--actor", "ann", "--name", "facts")
-    assert found[0]["text"] == "I live in Porto."
+    assert found[0]["text"] == "My name is Ann and I live in Porto."
     assert [one["score"] for one in found] == sorted((one["score"] for one in found), reverse=True)
     best = look.json(
         "records", "search", "where does the user live", "--actor", "ann", "--min-score", found[0]["score"]

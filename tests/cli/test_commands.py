@@ -174,7 +174,7 @@ def test_help_imports_nothing_heavy(command):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("agentmem rec", {"records"}),
+        ("agentmem rec", {"recall", "records"}),
         ("agentmem records ", {"list", "search", "show", "delete"}),
         ("agentmem records list --na", {"--name", "--namespace"}),
         ("agentmem replay x.jsonl --checkpoints ", {"event-log", "sqlite", "dynamodb", "memory"}),

@@ -19,7 +19,8 @@ NEED_A_MEMORY = {
     "chat": (), "checkpoints list": ANN, "checkpoints show": ANN, "compact": ANN, "context": ANN, "doctor": (),
     "events list": ANN, "events show": ("0000001790000000003#0a1b2c3d", *ANN), "export": ("out.jsonl",),
     "forget": ("--actor", "ann", "--yes"), "import": ("in.jsonl", "--yes"), "records delete": (RECORD, "--yes"),
-    "records list": ("--actor", "ann"), "records search": ("tea", "--actor", "ann"), "records show": (RECORD,),
+    "recall": ("tea", *ANN), "records list": ("--actor", "ann"),
+    "records search": ("tea", "--actor", "ann"), "records show": (RECORD,),
     "sessions": (), "wait": ("/users/ann/facts/", "--max-wait", "0"),
 }  # fmt: skip
 """The commands that are about a memory, with arguments that are fine."""

@@ -300,7 +300,7 @@ def test_outbox_and_checkpoints_hold_nothing_of_what_was_replaced(session, tmp_p
     assert manager.checkpoint.folded_messages > 4
     assert SECRET not in log(session)
     assert SECRET.encode() not in _bytes_of(tmp_path)
-    assert REDACTED.encode() in _bytes_of(tmp_path)
+    assert b"guardrail" in _bytes_of(tmp_path)  # the index holds the words of what stands there now
     again = session.manager(token_threshold=3_000, writes=writes, checkpoints=checkpoints)
     assert SECRET not in json.dumps(session.agent(again).messages)
     assert not any(SECRET in one.text for one in again.recall.by_words(f"the password is {SECRET}"))

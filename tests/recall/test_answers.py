@@ -179,7 +179,12 @@ def test_the_tool_tells_the_model_how_to_get_more_and_lists_by_time(session):
 # --- in the running turn
 
 
-def test_what_a_long_turn_shortened_is_found_in_that_turn_and_after_a_restart(session):
+@pytest.mark.parametrize(
+    ("token_threshold", "said_of_it"), [(12_000, "characters left out"), (6_000, "<conversation_summary")]
+)
+def test_what_a_long_turn_shortened_or_folded_is_found_in_that_turn_and_after_a_restart(
+    session, token_threshold, said_of_it
+):
     codes = [f"KITE-{7_919 * (number + 3) % 100_000:05d}" for number in range(20)]
 
     @tool
@@ -207,14 +212,17 @@ def test_what_a_long_turn_shortened_is_found_in_that_turn_and_after_a_restart(se
         answers = (recall.by_words(question, max_tokens=1_000) for question in questions)
         return [code for code, answer in zip(codes, answers, strict=True) if any(code in one.text for one in answer)]
 
-    manager = session.manager(token_threshold=12_000)
+    manager = session.manager(token_threshold=token_threshold)
     calls = [Reply(tool_calls=[ToolCall("read_file", {"path": f"/data/report_{number}.txt"})]) for number in range(20)]
     script = ScriptedModel([*calls, Reply(tool_calls=[ToolCall("look_back")]), "Done."])
     agent = session.agent(manager, script, tools=[read_file, look_back])
     agent("Read all the reports.")
-    assert "characters left out" in str(agent.messages)
+    assert said_of_it in str(agent.messages)
     assert asked == [codes]
     assert found_by(recall_of(session)) == codes
+    again = session.manager(token_threshold=token_threshold)
+    session.agent(again, tools=[read_file])
+    assert found_by(again.recall) == codes
 
 
 # --- calls, memory, forgetting

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from agentmem.events.position import Position
+from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.text import message_text
 from agentmem.recall.passages import index_entries, passages_of
 from agentmem.recall.question import read_question
 from agentmem.recall.ranking import PassageIndex
@@ -143,6 +145,28 @@ def test_a_message_that_changes_is_found_by_what_it_says_now():
     assert index.rank(read_question("museum", ["en"], NOW)) == []
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "other"),
+    [
+        ("Wann habe ich den Termin beim Arzt?", "Der Zahnarzttermin ist am 17. Juni.", "Der Zug fährt am 3. Mai."),
+        (
+            "Wann ist der Zahnarzttermin?",
+            "Am 17. Juni habe ich einen Termin bei ihm.",
+            "Der Zug fährt um zehn.",
+        ),
+        ("Hoe hoog was de rekening?", "De waterrekening bedroeg 61 euro.", "De trein kostte 12 euro."),
+        ("Hur stor var räkningen?", "Elräkningen blev 912 kronor.", "Tåget kostade 80 kronor."),
+    ],
+)
+def test_a_compound_is_found_by_its_parts_and_the_parts_by_the_compound(question, answer, other):
+    assert best(question, said(other), said(answer), said(other), days=1) == 1
+
+
+def test_a_word_that_only_holds_another_in_its_middle_is_none_of_its_compounds():
+    index = index_of(said("Der Hausarztvertrag liegt bereit."))
+    assert not index.rank(read_question("Wo ist der Arzt?", index.languages, NOW))
+
+
 def test_messages_that_share_no_term_are_not_offered():
     assert index_of(said("Nothing of the kind.")).rank(read_question("zebra", ["en"], NOW)) == []
 
@@ -152,6 +176,26 @@ def test_every_reason_is_given():
     [hit, *_] = index.rank(read_question("which code is in report_7.txt?", ["en"], NOW))
     assert hit.matched == ("code",)
     assert any("its tool call or turn has" in reason for reason in hit.reasons)
+
+
+def test_passages_put_together_are_the_text_of_a_message_of_many_blocks():
+    rows = "\n".join(f"row {row}" for row in range(100))
+    content = [{"text": "First."}, *call("u", path="a.txt")["content"], {"text": f"\n{' ' * 500}\n"}, {"text": rows}]
+    message = {"role": "assistant", "content": content}
+    assert "".join(one.text for one in passages_of(message)) == message_text(message)
+
+
+def test_of_calls_numbered_anew_only_the_recall_is_left_out():
+    recall = {"toolUse": {"toolUseId": "use-0", "name": RECALL_TOOL, "input": {"query": "the code"}}}
+    index = index_of(
+        {"role": "assistant", "content": [recall]},
+        result("use-0", "A code that was recalled."),
+        call("use-0", path="/data/report.txt"),
+        result("use-0", "release code: K-7"),
+    )
+    hits = index.rank(read_question("which code?", ["en"], NOW))
+    assert [hit.message.role for hit in hits if hit.matched] == ["user"]
+    assert len(index.messages) == 2
 
 
 @pytest.mark.parametrize("length", [0, 1, 399, 400, 401, 5_000, 300_000])

@@ -44,7 +44,7 @@ class IndexedPassage:
     """What the index has of one passage of a message.
 
     Attributes:
-        terms: Its distinct terms (`agentmem.recall.terms`).
+        terms: Its distinct terms (`agentmem.meaning.terms`).
         unit: What a tool call and its result share; empty for other text.
     """
 

@@ -25,7 +25,7 @@ from agentmem.messages.summary_fence import FENCE_TOKENS, ShownSummaries, count_
 from agentmem.messages.tokens import Calibration, TokenCounter
 from agentmem.messages.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
 from agentmem.messages.turns import is_own_message, says_nothing
-from agentmem.recall.passages import index_entry, recall_units
+from agentmem.recall.passages import index_entry, recalls_in
 from agentmem.support import telemetry
 
 if TYPE_CHECKING:
@@ -287,8 +287,12 @@ class Compactor:
 
     def _entries(self, messages: Sequence[Message], among: Sequence[Message]) -> dict[str, IndexEntry]:
         """Return index entries without positions; which calls were recalls is told from the messages around them."""
-        recalls = recall_units(among)
-        found = {one["tracking_id"]: index_entry(self._outward(one), NOWHERE, recalls) for one in messages}
+        seen: set[str] = set()
+        recalls = {one["tracking_id"]: recalls_in(one, seen) for one in among}
+        found = {
+            one["tracking_id"]: index_entry(self._outward(one), NOWHERE, recalls.get(one["tracking_id"], frozenset()))
+            for one in messages
+        }
         return {name: entry for name, entry in found.items() if entry is not None}
 
     def _including(self, draft: Draft, folded: Sequence[Message], entries: Mapping[str, IndexEntry]) -> Draft:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMAT = 1
+_MARKS = ".。!！?？؟"
 _ANY_LANGUAGE = "und"  # ISO 639's code for an undetermined language
 
 
@@ -104,7 +105,8 @@ def read_prototypes(file: Path | Traversable) -> Prototypes:
 
     Args:
         file: The file: ``format = 1``, and for each kind a table ``[[kind]]`` with ``name``, ``group`` and, by the
-            code of the language, lists of ``sentences``.
+            code of the language, lists of ``sentences``. ``mark_may_miss = true`` takes each sentence without its last
+            mark as well.
 
     Raises:
         ConfigurationError: The file cannot be read or is not of this form; names the file, the place and the remedy.
@@ -136,7 +138,10 @@ def read_prototypes(file: Path | Traversable) -> Prototypes:
             raise ConfigurationError(f"{where} has no sentences. Add a table [kind.sentences] with lists by language.")
         for language, texts in sentences.items():
             _check_sentences(texts, f"{where}, language {language!r},")
-            samples += [Prototype(name, language, text.strip()) for text in texts]
+            written = [text.strip() for text in texts]
+            if table.get("mark_may_miss"):
+                written += [bare for text in written if (bare := text.rstrip(_MARKS).lstrip("¿").strip()) != text]
+            samples += [Prototype(name, language, text) for text in dict.fromkeys(written)]
     return Prototypes(groups, tuple(samples))
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.checkpoints.checkpoint import IndexedPassage, IndexEntry
+from agentmem.meaning.terms import language_of, terms_of
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.text import message_text
 from agentmem.messages.truncation import handle_of
-from agentmem.recall.terms import language_of, terms_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from strands.types.content import Message
@@ -48,12 +48,12 @@ class Passage:
     unit: str = ""
 
 
-def passages_of(message: Message, recalls: AbstractSet[str] = frozenset()) -> list[Passage]:
-    """Cut a message into passages.
+def passages_of(message: Message, left_out: AbstractSet[str] = frozenset()) -> list[Passage]:
+    """Cut a message into passages, which put together again are its text, blank lines at its ends aside.
 
     Args:
         message: A Strands message; texts, tool inputs and tool results count, media by their names.
-        recalls: Units that are recalls themselves (`recall_units`), which are left out.
+        left_out: Units that are recalls themselves (`recalls_in`).
 
     Returns:
         Its passages in order.
@@ -62,38 +62,59 @@ def passages_of(message: Message, recalls: AbstractSet[str] = frozenset()) -> li
     room = INDEXED_CHARACTERS
     for block in message["content"]:
         unit = unit_of(block)
-        if (unit and unit in recalls) or room <= 0:
-            continue
-        text = message_text(cast("Message", {**message, "content": [block]}))[:room]
+        text = "" if unit and unit in left_out else message_text(cast("Message", {**message, "content": [block]}))
+        text = text[: max(room, 0)]
         room -= len(text)
-        found.extend(Passage(part, unit) for part in _parts(text) if part.strip())
+        if not text:
+            continue
+        blank = ""
+        if found:
+            found[-1] = Passage(found[-1].text + "\n", found[-1].unit)
+        for part in _parts(text):
+            if part.strip():
+                found.append(Passage(blank + part, unit))
+                blank = ""
+            else:
+                blank += part
+        if blank and found:
+            found[-1] = Passage(found[-1].text + blank, found[-1].unit)
     return found
 
 
-def recall_units(messages: Iterable[Message]) -> frozenset[str]:
-    """Return the units of messages that are calls of the recall tool: what was recalled is not recalled again."""
-    return frozenset(
-        unit_of(block)
-        for message in messages
-        for block in message["content"]
-        if "toolUse" in block and block["toolUse"]["name"] == RECALL_TOOL
-    )
+def recalls_in(message: Message, recalls: set[str]) -> frozenset[str]:
+    """Return the units of a message that are recalls, calls or results: what was recalled is not recalled again.
+
+    Args:
+        message: The message.
+        recalls: Units whose last call was a recall, which is brought up to date: some models number their calls anew
+            with each message.
+    """
+    for block in message["content"]:
+        if "toolUse" in block:
+            (recalls.add if block["toolUse"]["name"] == RECALL_TOOL else recalls.discard)(unit_of(block))
+    return frozenset(unit_of(block) for block in message["content"]) & recalls if recalls else frozenset()
 
 
-def index_entry(message: Message, position: Position, recalls: AbstractSet[str] = frozenset()) -> IndexEntry | None:
+def index_entry(
+    message: Message,
+    position: Position,
+    recalls: AbstractSet[str] = frozenset(),
+    passages: Sequence[Passage] | None = None,
+) -> IndexEntry | None:
     """Make the entry by which a message is found again.
 
     Args:
         message: The message.
         position: Where it stands in the log.
-        recalls: Units that are recalls themselves.
+        recalls: Its units that are recalls themselves (`recalls_in`).
+        passages: The message's passages when they are cut already.
 
     Returns:
         The entry; None for a message that is nothing but recalls.
     """
     if all(unit_of(block) in recalls for block in message["content"]):
         return None
-    passages = passages_of(message, recalls)
+    passages = passages_of(message, recalls) if passages is None else passages
     language = language_of(" ".join(one.text for one in passages[:3]))
     label = _label(passages)
     indexed = [IndexedPassage((*label, *terms_of(one.text, language)), one.unit) for one in passages]
@@ -102,13 +123,12 @@ def index_entry(message: Message, position: Position, recalls: AbstractSet[str] 
 
 def index_entries(messages: Iterable[tuple[Message, Position]]) -> list[IndexEntry]:
     """Make the entries of messages with their positions, oldest first; recalls are left out."""
-    messages = list(messages)
-    recalls = recall_units(message for message, _ in messages)
-    entries = (index_entry(message, position, recalls) for message, position in messages)
+    recalls: set[str] = set()
+    entries = (index_entry(message, position, recalls_in(message, recalls)) for message, position in messages)
     return [entry for entry in entries if entry is not None]
 
 
-def _label(passages: list[Passage]) -> list[str]:
+def _label(passages: Sequence[Passage]) -> list[str]:
     """Return the term for a speaker's name in front of a message, as transcripts have it: ``ann:``."""
     match = _LABEL.match(passages[0].text) if passages and not passages[0].unit else None
     return [f"{match[1].casefold()}:"] if match else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from agentmem.recall.terms import WITHOUT_SPACES, language_of, wanted_terms
+from agentmem.meaning.terms import WITHOUT_SPACES, language_of, wanted_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

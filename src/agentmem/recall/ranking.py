@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agentmem.events.position import Position
+from agentmem.meaning.terms import COMPOUND_LETTERS, COMPOUNDING, parts_of_compound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,7 +52,7 @@ NAMED = 0.01
 MOST_HITS = 500
 """Passages that one question ranks: more than any answer has room for."""
 
-_BYTES_A_POSTING, _BYTES_A_PASSAGE, _BYTES_A_MESSAGE = 8, 32, 340  # traced
+_BYTES_A_POSTING, _BYTES_A_PASSAGE, _BYTES_A_MESSAGE, _BYTES_A_COMPOUND = 8, 32, 340, 140  # traced
 _PASSAGES = 1 << 24
 
 
@@ -129,6 +130,7 @@ class PassageIndex:
     _lengths: array[int] = field(default_factory=lambda: array("H"))
     _unit_of: list[str] = field(default_factory=list)
     _labels: Counter[str] = field(default_factory=Counter)
+    _compounds: set[str] = field(default_factory=set)
     _alive: int = 0
     _total_length: int = 0
     _size: int = 0
@@ -152,7 +154,10 @@ class PassageIndex:
         self.place(own.handle, entry.position)
         self.languages[entry.language] += 1
         self._size += _BYTES_A_MESSAGE
+        has_compounds = entry.language in COMPOUNDING
         for passage in entry.passages:
+            if has_compounds:
+                self._note_compounds(passage.terms)
             number = len(self._owners)
             self._owners.append(own)
             self._unit_of.append(passage.unit)
@@ -165,6 +170,12 @@ class PassageIndex:
             own.label = entry.passages[0].terms[0]
             self._labels[own.label] += 1
         self._order = None
+
+    def _note_compounds(self, terms: Iterable[str]) -> None:
+        for term in terms:
+            if len(term) >= COMPOUND_LETTERS and term not in self._compounds and term.isalpha():
+                self._compounds.add(term)
+                self._size += _BYTES_A_COMPOUND
 
     def place(self, handle: str, position: Position) -> None:
         """Note where a message stands in the log."""
@@ -267,12 +278,21 @@ class PassageIndex:
         masks: defaultdict[int, int] = defaultdict(int)
         rarities = []
         for at, forms in enumerate(wanted):
-            numbers = {number for form in forms for number in self._with_term(form)}
+            numbers = {number for form in self._with_compounds(forms) for number in self._with_term(form)}
             living = [number for number in numbers if self._owners[number] is not None]
             rarities.append(math.log(1 + (self._alive - len(living) + 0.5) / (len(living) + 0.5)))
             for number in living:
                 masks[number] |= 1 << at
         return masks, rarities
+
+    def _with_compounds(self, forms: Sequence[str]) -> Iterable[str]:
+        """Return the forms of a term, the compounds it is a part of and the parts it is made of."""
+        if not any(self.languages[language] for language in COMPOUNDING):
+            return forms
+        parts = {part for form in forms for part in parts_of_compound(form)}
+        ends = tuple(form for form in forms if len(form) >= COMPOUND_LETTERS // 2 and form.isalpha())
+        wholes = {one for one in self._compounds if one.startswith(ends) or one.endswith(ends)} if ends else set()
+        return {*forms, *parts, *wholes}
 
     def _with_term(self, term: str) -> list[int]:
         """Return the passages that have a term."""

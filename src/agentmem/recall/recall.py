@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
+from agentmem.messages.text import message_text
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import handle_of, names_of_tools, numbered_blocks
 from agentmem.messages.turns import turns_of, without_recall
 from agentmem.recall.question import read_question
-from agentmem.recall.recalled import Answer, RecalledMessage, recalled
+from agentmem.recall.recalled import Answer, RecalledMessage
 from agentmem.recall.seen import CALLS_KEPT, SeenLog
 from agentmem.support import telemetry
 
@@ -223,7 +223,7 @@ class SessionRecall:
     def _filled(self, hits: Sequence[Hit], max_tokens: int) -> Answer:
         answer = Answer(max_tokens)
         fresh = [hit for hit in hits if (hit.message.handle, hit.number) not in self._shown]
-        answer.fill(self._seen.index.with_calls(fresh), self._seen.passages)
+        answer.fill(self._seen.index.with_calls(fresh), self._seen.original)
         return answer
 
 
@@ -232,7 +232,12 @@ def _part(one: LoggedMessage, names: dict[str, str], block: int | None) -> Recal
     chosen = None if block is None else dict(numbered_blocks(one.message)).get(block)
     message = one.message if chosen is None else cast("Message", {**one.message, "content": [chosen]})
     said = without_recall(message, names)
-    return None if said is None else recalled(replace(one, message=said))
+    if said is None:
+        return None
+    handle = handle_of(one.message["tracking_id"])
+    return RecalledMessage(
+        message_text(said), said["role"], one.position.event_id, one.at, handle, tuple(said["content"])
+    )
 
 
 def _opening(waiting: Sequence[Message]) -> frozenset[str]:

@@ -9,9 +9,7 @@ from agentmem.drawing.figures import facts, one_line
 from agentmem.drawing.markup import element
 from agentmem.drawing.notebook import card
 from agentmem.messages.cutting import RECALL_TOOL
-from agentmem.messages.text import message_text
 from agentmem.messages.tokens import count_text
-from agentmem.messages.truncation import handle_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,14 +18,14 @@ if TYPE_CHECKING:
     from strands.types.content import ContentBlock
 
     from agentmem.drawing.markup import Child
-    from agentmem.events.codec import LoggedMessage
-    from agentmem.recall.passages import Passage
     from agentmem.recall.ranking import Hit
+    from agentmem.recall.seen import Original
 
 GAP = "\n[…]\n"
 """Stands between two passages of a message that are not neighbours."""
 
 _LEAST_ROOM = 12  # tokens; a passage cut shorter than this says nothing
+_MISSES = 30  # passages that are too large for what is left, after which an answer counts as full
 _NOTE_TOKENS = 44  # of the line that names the handle of a message that is not given back whole, 31 to 40 in cl100k
 
 
@@ -72,25 +70,6 @@ class RecalledMessage:
         return card(f"Recalled, {self.role}", element("p", self.text, class_="am-said"), why, facts(told))
 
 
-def recalled(one: LoggedMessage, text: str | None = None, why: tuple[str, ...] = ()) -> RecalledMessage:
-    """Return a logged message as a recall gives it back.
-
-    Args:
-        one: The message.
-        text: Its passages, when not all of it is given back.
-        why: Why they are.
-    """
-    return RecalledMessage(
-        message_text(one.message) if text is None else text,
-        one.message["role"],
-        one.position.event_id,
-        one.at,
-        handle_of(one.message["tracking_id"]),
-        tuple(one.message["content"]),
-        why,
-    )
-
-
 @dataclass
 class Answer:
     """An answer in the making.
@@ -106,54 +85,56 @@ class Answer:
     is_cut: bool = False
     _parts: dict[str, _Part] = field(default_factory=dict)
 
-    def fill(self, hits: Iterable[Hit], read: Callable[[str], tuple[LoggedMessage, list[Passage]] | None]) -> None:
+    def fill(self, hits: Iterable[Hit], read: Callable[[str], Original | None]) -> None:
         """Add passages, best first, as long as there is room.
 
         Args:
             hits: Ranked passages.
-            read: Returns a message and its passages by handle, or None when it is not at hand.
+            read: Returns a message by its handle, or None when it is not at hand.
         """
+        misses = 0
         for hit in hits:
             handle = hit.message.handle
             if (handle, hit.number) in self.shown:
                 continue
-            if self.left < _LEAST_ROOM:
+            if self.left < _LEAST_ROOM or misses == _MISSES:
                 self.is_cut = True
-                return
+                break
             part = self._parts.get(handle)
             if part is None:
-                found = read(handle)
-                if found is None:
+                original = read(handle)
+                if original is None:
                     self.is_cut = True
                     continue
-                part = _Part(*found)
-            if hit.number < len(part.passages):
-                self._add(part, hit)
+                part = _Part(original, handle)
+            if hit.number < len(part.original.passages):
+                misses += not self._add(part, hit)
         self._complete()
 
     def _complete(self) -> None:
         """Use the room that is left for the rest of the messages, those whose rest fits."""
         for handle, part in self._parts.items():
-            missing = [number for number in range(len(part.passages)) if number not in part.texts]
-            tokens = sum(count_text(part.passages[number].text) + 1 for number in missing)
+            missing = [number for number in range(len(part.original.passages)) if number not in part.texts]
+            tokens = sum(count_text(part.original.passages[number].text) + 1 for number in missing)
             if not missing or not part.is_whole or tokens > self.left:
                 continue
             self.left -= tokens
             for number in missing:
-                part.texts[number] = part.passages[number].text
+                part.texts[number] = part.original.passages[number].text
                 part.why[number] = "belongs to the same message"
                 self.shown.add((handle, number))
 
-    def _add(self, part: _Part, hit: Hit) -> None:
-        text = part.passages[hit.number].text
-        missing = len(part.passages) - len(part.texts)
+    def _add(self, part: _Part, hit: Hit) -> bool:
+        """Add a passage, cut when it is the first and too large; return whether it had room."""
+        text = part.original.passages[hit.number].text
+        missing = len(part.original.passages) - len(part.texts)
         # The first passage of a long message comes with the note that names its handle; the last one makes it needless.
         note = _NOTE_TOKENS * ((missing > 1 and not part.texts) - (missing == 1 and bool(part.texts)))
         tokens = count_text(text) + 1 + note
         if tokens > self.left:
             self.is_cut = True
             if self.shown:
-                return
+                return False
             part.is_whole = False
             note = _NOTE_TOKENS if self.left > 3 * _NOTE_TOKENS else 0
             text = _cut(text, hit.matched, self.left - note)
@@ -163,6 +144,7 @@ class Answer:
         part.why[hit.number] = _reason(hit)
         self._parts[hit.message.handle] = part
         self.shown.add((hit.message.handle, hit.number))
+        return True
 
     def messages(self, max_tokens: int, *, explain: bool) -> list[RecalledMessage]:
         """Return the answer, the message with the best passage first.
@@ -171,33 +153,35 @@ class Answer:
             max_tokens: The whole budget; a tiny one has no room for notes.
             explain: Whether to say why each passage is there.
         """
-        return [
-            recalled(
-                part.message,
-                part.text(with_note=max_tokens > 3 * _NOTE_TOKENS),
-                tuple(part.why[number] for number in sorted(part.why)) if explain else (),
-            )
-            for part in self._parts.values()
-        ]
+        with_note = max_tokens > 3 * _NOTE_TOKENS
+        return [part.recalled(with_note=with_note, explain=explain) for part in self._parts.values()]
 
 
 @dataclass
 class _Part:
     """The part of one message that is in an answer."""
 
-    message: LoggedMessage
-    passages: list[Passage]
+    original: Original
+    handle: str
     texts: dict[int, str] = field(default_factory=dict)
     why: dict[int, str] = field(default_factory=dict)
     is_whole: bool = True
 
-    def text(self, *, with_note: bool) -> str | None:
-        """Return its text with a note of what is missing, or None when nothing is."""
-        if self.is_whole and len(self.texts) == len(self.passages):
-            return None
-        whole, handle = len(message_text(self.message.message)), handle_of(self.message.message["tracking_id"])
-        note = f'\n[a part of {whole:,} characters; {RECALL_TOOL}(handle="{handle}") returns all of it]'
-        return _joined(self.texts) + (note if with_note else "")
+    def recalled(self, *, with_note: bool, explain: bool) -> RecalledMessage:
+        """Return it as an answer gives it, with a note of what is missing."""
+        text = _joined(self.texts)
+        if with_note and not (self.is_whole and len(self.texts) == len(self.original.passages)):
+            whole = self.original.characters
+            text += f'\n[a part of {whole:,} characters; {RECALL_TOOL}(handle="{self.handle}") returns all of it]'
+        return RecalledMessage(
+            text,
+            self.original.message.message["role"],
+            self.original.message.position.event_id,
+            self.original.message.at,
+            self.handle,
+            self.original.content,
+            tuple(self.why[number] for number in sorted(self.why)) if explain else (),
+        )
 
 
 def _joined(chosen: dict[int, str]) -> str:

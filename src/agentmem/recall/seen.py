@@ -10,22 +10,24 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.events.codec import LoggedMessage
 from agentmem.events.position import Position
 from agentmem.events.reader import in_order
+from agentmem.messages.text import message_text
 from agentmem.messages.truncation import handle_of
-from agentmem.recall.passages import index_entry, passages_of, recall_units, unit_of
+from agentmem.recall.passages import INDEXED_CHARACTERS, index_entry, passages_of, recalls_in, unit_of
 from agentmem.recall.ranking import PassageIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
-    from strands.types.content import Message
+    from strands.types.content import ContentBlock, Message
 
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore, IndexEntry
     from agentmem.checkpoints.checkpoint_items import IndexParts
@@ -44,6 +46,37 @@ CALLS_KEPT = 2
 _PARALLEL = 4
 _NOWHERE = Position("", 0)
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A message that is kept as it was written.
+
+    Attributes:
+        message: The message.
+        passages: Its text without recalls, cut as it is indexed.
+        left_out: The units of recalls in it.
+        size: Estimated bytes in memory.
+        is_cut: Whether it is longer than what is indexed of a message.
+    """
+
+    message: LoggedMessage
+    passages: Sequence[Passage]
+    left_out: AbstractSet[str]
+    size: int
+    is_cut: bool
+
+    @property
+    def content(self) -> tuple[ContentBlock, ...]:
+        """Its blocks without recalls."""
+        content = self.message.message["content"]
+        return tuple(one for one in content if unit_of(one) not in self.left_out) if self.left_out else tuple(content)
+
+    @property
+    def characters(self) -> int:
+        """The length of its text."""
+        text = message_text(self.message.message) if self.is_cut else ""
+        return len(text) or sum(len(one.text) for one in self.passages)
 
 
 class SeenLog:
@@ -69,7 +102,7 @@ class SeenLog:
         self._begin()
 
     def _begin(self) -> None:
-        self._originals: OrderedDict[str, tuple[LoggedMessage, int]] = OrderedDict()
+        self._originals: OrderedDict[str, Original] = OrderedDict()
         self._originals_size = 0
         self._versions: set[Any] = set()
         self._recalls: set[str] = set()
@@ -149,24 +182,12 @@ class SeenLog:
         """Whether a part of the log was neither read nor indexed."""
         return self._parts is not None or (not self.at_end and (self._unread_past or self._ends_behind(self._boundary)))
 
-    def passages(self, handle: str) -> tuple[LoggedMessage, list[Passage]] | None:
-        """Return a kept message without recalls and its passages, as they are numbered in the index, or None."""
-        one = self.original(handle)
-        if one is None or handle not in self.index.messages:
-            return None
-        units = self.index.units_of(handle)
-        blocks = [block for block in one.message["content"] if (unit := unit_of(block)) in units or not unit]
-        if len(blocks) < len(one.message["content"]):
-            one = replace(one, message=cast("Message", {**one.message, "content": blocks}))
-        return one, passages_of(one.message)
-
-    def original(self, handle: str) -> LoggedMessage | None:
+    def original(self, handle: str) -> Original | None:
         """Return a message that is kept, or None."""
         kept = self._originals.get(handle)
-        if kept is None:
-            return None
-        self._originals.move_to_end(handle)
-        return kept[0]
+        if kept is not None:
+            self._originals.move_to_end(handle)
+        return kept
 
     def read(self, handles: Sequence[str]) -> None:
         """Read the originals of indexed messages, by pages where those are fewer calls than single events.
@@ -188,7 +209,7 @@ class SeenLog:
         if 0 < pages <= min(self.calls_left, len(wanted)):
             while any(self._ends_behind(Position(name)) for name in wanted) and self.deepen():
                 pass
-            kept = {one.position.event_id for one, _ in self._originals.values()}
+            kept = {one.message.position.event_id for one in self._originals.values()}
             wanted = [name for name in wanted if name not in kept]
         wanted = wanted[: self.calls_left]
         self.calls_left -= len(wanted)
@@ -272,30 +293,33 @@ class SeenLog:
             messages: Oldest first.
             at: The event that an index entry named, when another one now stands in its place.
         """
-        self._recalls |= recall_units(one.message for one in messages)
         for one in messages:
+            recalls = recalls_in(one.message, self._recalls)
             handle = handle_of(one.message["tracking_id"])
             kept = self.original(handle)
-            if kept is not None and kept.message["content"] == one.message["content"]:
-                if one.position.event_id and not kept.position.event_id:
-                    self._keep(handle, one)
-                    if handle in self.index.messages:
+            known = self.index.messages.get(handle)
+            if kept is not None and kept.message.message["content"] == one.message["content"]:
+                if one.position.event_id and not kept.message.position.event_id:
+                    self._keep(handle, one, kept.passages, kept.left_out)
+                    if known is not None:
                         self.index.place(handle, one.position)
                 continue
-            if kept is not None and self._is_older(one, kept, handle):
+            if kept is not None and self._is_older(one, kept.message, handle):
                 continue
-            known = self.index.messages.get(handle)
             if known is not None and kept is None and known.position == one.position:
-                self._keep(handle, one)  # the checkpoint's index has its terms
+                # The checkpoint's index has its terms, and knows which of its units are recalls.
+                left_out = frozenset(map(unit_of, one.message["content"])) - self.index.units_of(handle) - {""}
+                self._keep(handle, one, passages_of(one.message, left_out), left_out)
                 continue
             if known is None and at is not None:
                 # Plain text has no tracking id of its own; an event written anew gives it another handle.
                 self._discard_at(Position(at, one.position.item))
-            entry = index_entry(one.message, one.position, self._recalls)
+            passages = passages_of(one.message, recalls)
+            entry = index_entry(one.message, one.position, recalls, passages)
             if entry is None:
                 self._drop(handle)
                 continue
-            self._keep(handle, one)
+            self._keep(handle, one, passages, recalls)
             self.index.add(entry)
 
     def _is_older(self, one: LoggedMessage, kept: LoggedMessage, handle: str) -> bool:
@@ -309,19 +333,24 @@ class SeenLog:
             if old.position == position:
                 self.index.discard(old.handle)
 
-    def _keep(self, handle: str, one: LoggedMessage) -> None:
-        self._originals_size -= self._originals.pop(handle, (one, 0))[1]
+    def _keep(self, handle: str, one: LoggedMessage, passages: Sequence[Passage], left_out: AbstractSet[str]) -> None:
+        self._forget(handle)
+        length = sum(len(passage.text) for passage in passages)
         # A message of the running turn is held by the agent anyway.
         size = _size_of(one.message["content"]) + 600 if one.position.event_id else 0
-        self._originals[handle] = (one, size)
+        size += 120 * len(passages) + 2 * length
+        self._originals[handle] = Original(one, passages, left_out, size, length >= INDEXED_CHARACTERS)
         self._originals_size += size
         while self._originals_size > ORIGINAL_BYTES and len(self._originals) > 1:
-            _, (_, dropped) = self._originals.popitem(last=False)
-            self._originals_size -= dropped
+            self._forget(next(iter(self._originals)))
 
     def _drop(self, handle: str) -> None:
         self.index.discard(handle)
-        self._originals_size -= self._originals.pop(handle, (None, 0))[1]
+        self._forget(handle)
+
+    def _forget(self, handle: str) -> None:
+        kept = self._originals.pop(handle, None)
+        self._originals_size -= 0 if kept is None else kept.size
 
 
 def _size_of(value: Any) -> int:

@@ -241,7 +241,9 @@ class _Collection:
         ]
 
     def _last_request(self) -> Statement | None:
-        return max((one for one in self.statements if one.section in (OPEN, DONE)), key=_order, default=None)
+        """Return the request that an answer belongs to; one that a model quoted as open is the model's to close."""
+        own = (one for one in self.statements if one.section in (OPEN, DONE) and one.kind != QUOTED)
+        return max(own, key=_order, default=None)
 
     def _put(self, statement: Statement) -> None:
         self.statements.append(replace(statement, order=self.next_order))

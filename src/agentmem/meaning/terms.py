@@ -1,4 +1,4 @@
-"""Turns text into the terms by which recall finds it.
+"""Turns text into the terms by which it is found again.
 
 A term is a word stem, a number, an identifier as it is written, a number with the word before it ("turn 12"), or, of
 scripts without spaces, a pair of characters. Stems are Snowball's for the detected language, stop words those of
@@ -61,6 +61,12 @@ _ALGORITHMS = {
 WITHOUT_SPACES = frozenset({"ja", "ko", "th", "zh"})
 """Languages written without spaces between words, which have no stems."""
 
+COMPOUNDING = frozenset({"da", "de", "et", "fi", "hu", "nb", "nl", "no", "sv"})
+"""Languages that write compounds as one word: a question says "Termin beim Zahnarzt", the answer "Zahnarzttermin"."""
+
+COMPOUND_LETTERS = 8
+"""Fewest letters of a word that is taken for a compound; each of its parts has at least half as many."""
+
 # An identifier may have inner punctuation: A-17, user_id, 2024-05-20, a.b@c.org, /etc/hosts.
 _TOKEN = re.compile(r"[^\W_](?:[\w.@:/#+'’-]*[^\W_])?|[$€£]\d[\d.,]*\d")
 _ANYTHING = re.compile(r"\S+")
@@ -119,6 +125,18 @@ def wanted_terms(question: str, languages: Iterable[str]) -> list[tuple[str, ...
     if not wanted:
         return [(word,) for word in _words(question)]
     return list(dict.fromkeys(tuple(sorted(forms)) for forms in wanted.values()))
+
+
+def parts_of_compound(word: str) -> list[str]:
+    """Return what a compound may begin and end with: "zahnarzt" and "termin" are among those of "zahnarzttermin".
+
+    Args:
+        word: A term.
+    """
+    least = COMPOUND_LETTERS // 2
+    if len(word) < COMPOUND_LETTERS or not word.isalpha():
+        return []
+    return [word[:at] for at in range(least, len(word) - 1)] + [word[at:] for at in range(2, len(word) - least + 1)]
 
 
 def _forms(text: str, language: str, stop_language: str = "") -> Iterator[tuple[str, tuple[int, int, int]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentmem.recall.terms import language_of, terms_of, wanted_terms
+from agentmem.meaning.terms import language_of, terms_of, wanted_terms
 
 
 def shares(question: str, text: str) -> int:
