@@ -18,6 +18,8 @@ from agentmem.compaction.pending_checkpoint import NOWHERE, Draft
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
 from agentmem.compaction.summary.exchanges import with_time
 from agentmem.compaction.view_state import ViewState
+from agentmem.drawing.figures import before_after, facts
+from agentmem.drawing.notebook import card
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.summary_fence import FENCE_TOKENS, ShownSummaries, count_in_fence, summary_block
 from agentmem.messages.tokens import Calibration, TokenCounter
@@ -57,6 +59,11 @@ class Compaction:
     folded: int
     shortened: int
     fits: bool
+
+    def _repr_html_(self) -> str:
+        """Draw the result in a notebook."""
+        counts = {"trigger": self.trigger, "folded": self.folded, "shortened": self.shortened, "fits": self.fits}
+        return card("Compaction", before_after(self.tokens_before, self.tokens_after), facts(counts))
 
 
 class Compactor:
