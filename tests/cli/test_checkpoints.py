@@ -99,6 +99,14 @@ def test_show_of_a_version_that_is_not_there_fails_and_names_it(run, config_file
     assert "no checkpoint version 9" in result.output
 
 
+def test_delete_asks_and_then_deletes_every_version(run, config_file):
+    refused = run("delete", *WHOSE, "--config", config_file)
+    assert (refused.exit_code, "Nothing was deleted." in refused.stderr) == (1, True)
+    assert json.loads(run("delete", *WHOSE, "--config", config_file, "--yes", "--json").stdout) == {"deleted": 3}
+    assert run("list", *WHOSE, "--config", config_file, "--json").stdout == "[]\n"
+    assert "no checkpoint" in run("delete", *WHOSE, "--config", config_file, "--yes").stdout
+
+
 def test_an_actor_that_would_reach_into_anothers_memory_is_refused(run, config_file):
     result = run("list", "--actor", "ann/bob", "--session", "s-1", "--config", config_file)
     assert isinstance(result.exception, IdentityError)

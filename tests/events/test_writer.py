@@ -68,8 +68,10 @@ class Riding:
     def __init__(self):
         self.told = {}
 
-    def items(self, positions):
+    def prepare(self, positions):
         self.told.update(positions)
+
+    def items(self):
         return [{"blob": "{}"}]
 
 

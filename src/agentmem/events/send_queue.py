@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agentmem.events.batch import OutgoingItem, places_of
+from agentmem.events.batch import OutgoingItem, places_of, positions_of
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement, put_in_place
 from agentmem.support import telemetry
@@ -40,12 +40,19 @@ _SAVED, _DROPPED = telemetry.counter("messages.saved"), telemetry.counter("messa
 class TurnCheckpoint(Protocol):
     """The checkpoint that rides in the last event of a turn."""
 
-    def items(self, positions: Mapping[str, Position]) -> Sequence[dict[str, Any]]:
-        """Return the payload items that follow the turn's messages, once, when the event is about to be sent.
+    def prepare(self, positions: Mapping[str, Position]) -> None:
+        """Make what rides along, when the event is about to be sent; may call the service.
 
         Args:
             positions: Positions of the turn's messages by tracking id; an empty event id is the event itself.
+
+        Raises:
+            HistoryUnavailableError: The service does not answer.
         """
+        ...
+
+    def items(self) -> Sequence[dict[str, Any]]:
+        """Return the payload items that follow the turn's messages, once, after ``prepare``."""
         ...
 
 
@@ -61,6 +68,7 @@ class QueuedEvent:
         at: The time of a frozen event, milliseconds since the epoch.
         seq: Its number in the outbox.
         kept_at: When an earlier process accepted it, milliseconds since the epoch; 0 for an event of this process.
+        is_reduced: Whether the service has refused it once, and it goes without checkpoint and state.
     """
 
     places: dict[str, int | None]
@@ -69,6 +77,7 @@ class QueuedEvent:
     at: int | None = None
     seq: int | None = None
     kept_at: int = 0
+    is_reduced: bool = False
 
     @property
     def payload(self) -> list[dict[str, Any]]:
@@ -161,7 +170,8 @@ class WriterStatus:
         saved: Messages acknowledged by the service.
         pending: Messages in closed turns that are not acknowledged yet.
         dropped: Messages given up: the queue was full, or the service refused them for good.
-        last_error: The text of the last failure, or None after a success.
+        last_error: The text of the last failure, or None after a success. Of one by which something is not stored for
+            good, until it was read.
         breaker: State of the circuit breaker.
     """
 
@@ -179,6 +189,7 @@ class Tally:
         saved: Messages acknowledged by the service.
         dropped: Messages given up.
         last_error: The text of the last failure, or None after a success.
+        loss: The text of the last failure by which something is not stored for good, until it was read.
         lock: Held while the counts change.
     """
 
@@ -186,6 +197,7 @@ class Tally:
         """Start at nothing."""
         self.saved = self.dropped = 0
         self.last_error: str | None = None
+        self.loss: str | None = None
         self.lock = threading.Lock()
 
     def forget(self, error: str) -> None:
@@ -295,7 +307,7 @@ class SendQueue:
         """Note that the first event of a turn is in the log, under an id."""
         with self.lock:
             places = {name: Position(event_id, place) for name, place in event.places.items() if place is not None}
-            turn.positions |= places
+            turn.positions |= positions_of(event.places, event_id)
             turn.event_ids.append(event_id)
             for job in self._jobs:
                 if isinstance(job, QueuedRedaction) and job.at is None:

@@ -7,7 +7,7 @@ import logging
 import threading
 import weakref
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from strands.hooks import (
     AfterInvocationEvent,
@@ -23,7 +23,7 @@ from strands.hooks.events import MessageUpdatedEvent
 from strands.middleware import InvokeModelStage
 
 from agentmem.clients.strands_compat import is_structured_output_prompt, keeps_results_apart, session_manager_of
-from agentmem.errors import ConfigurationError, HistoryUnavailableError
+from agentmem.errors import AgentMemError, ConfigurationError, HistoryUnavailableError
 from agentmem.events.exit_handlers import exit_handlers
 from agentmem.events.reader import EventReader
 from agentmem.hook.agent_identity import session_of
@@ -170,6 +170,27 @@ class MemoryHook(HookProvider):
         """
         self._recollector.close()
         self._saver.close()
+
+    def __enter__(self) -> Self:
+        """Return itself; leaving closes."""
+        return self
+
+    def __exit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
+        """Close; an error on the way out is not hidden by one of ours."""
+        try:
+            self.close()
+        except AgentMemError:
+            if exc_type is None:
+                raise
+            _log.exception("messages unsent while another error was raised")
+
+    async def __aenter__(self) -> Self:
+        """Return itself; leaving closes, in another thread."""
+        return self
+
+    async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
+        """Close; an error on the way out is not hidden by one of ours."""
+        await asyncio.to_thread(self.__exit__, exc_type, exc_val, exc_tb)
 
     def finish(self) -> None:
         """Queue what the turns in progress have said so far; called when the process is about to end."""

@@ -7,20 +7,25 @@ that names them is saved. In between, the older checkpoint stands, which is righ
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from strands.types.session import Session, SessionType
 
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.compaction.pending_checkpoint import NOWHERE
+from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
+from agentmem.events.pins import message_change, pins_item
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import QueuedTurn
-from agentmem.events.size_limits import as_json
+from agentmem.events.size_limits import as_json, fitting_state
 from agentmem.events.turn_buffer import TurnBuffer
+from agentmem.messages.pinned import has_pin
 from agentmem.messages.tracking import identify
 from agentmem.messages.truncation import handle_of
 from agentmem.recall.passages import index_entries, index_entry
@@ -44,6 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionLog"]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass
 class RidingCheckpoint:
@@ -55,6 +62,7 @@ class RidingCheckpoint:
     Attributes:
         store: Where checkpoints are kept in the log.
         saver: Has the draft that is due.
+        others: Knows the newest event.
         writer: Knows where messages stand that it has stored since.
         draft: The draft that was carried, if one was due.
         checkpoint: The checkpoint that was made of it.
@@ -63,16 +71,39 @@ class RidingCheckpoint:
 
     store: EventLogCheckpointStore
     saver: CheckpointSaver
+    others: OtherWriters
     writer: EventWriter
     draft: Draft | None = None
     checkpoint: Checkpoint | None = None
     is_carried: bool = False
 
-    def items(self, positions: Mapping[str, Position]) -> list[dict[str, Any]]:
+    def prepare(self, positions: Mapping[str, Position]) -> None:
+        """Make the checkpoint that is due, if one is, and account for other writers.
+
+        When the service answers, but not with the log, the turn is written without a checkpoint.
+
+        Raises:
+            HistoryUnavailableError: The service does not answer, and would not take the turn either.
+        """
+        self.draft = self.checkpoint = None
+        if self.saver.compactor.draft is None:
+            return
+        stored = {**self.writer.positions(), **positions}
+        self.others.note({position.event_id for position in stored.values() if position.event_id})
+        try:
+            due = self.saver.due(stored)
+        except (CheckpointStoreError, HistoryUnavailableError) as error:
+            if not isinstance(error, CheckpointStoreError) and not isinstance(error.__cause__, ClientError):
+                raise
+            _log.warning("session=<%s>, error=<%s> | checkpoint not saved yet", self.saver.key.session_id, error)
+            return
+        if self.others.newest_event_id is not None:
+            self.writer.start_after(self.others.newest_event_id)
+        if due is not None:
+            self.draft, self.checkpoint = due
+
+    def items(self) -> list[dict[str, Any]]:
         """Return the checkpoint, or where the current one is, as payload items."""
-        self.draft = self.saver.compactor.draft
-        if self.draft is not None:
-            self.checkpoint = self.saver.placed(self.draft, {**self.writer.positions(), **positions})
         self.is_carried = self.checkpoint is not None or self.store.renews(self.saver.key)
         return self.store.items(self.saver.key, self.checkpoint)
 
@@ -112,6 +143,7 @@ class SessionLog:
         self._compactor = compactor
         self._others = OtherWriters(reader)
         self._state: str | None = None
+        self._pinned: set[str] = set()
         self._submitted: deque[Job] = deque()
         self._settling = threading.Lock()
         self.turn = TurnBuffer(serializer.item)
@@ -121,6 +153,7 @@ class SessionLog:
     def resume(self, restored: RestoredSession) -> None:
         """Continue behind what was read from the log."""
         self.positions.update({one.message["tracking_id"]: one.position for one in restored.messages})
+        self._pinned = {one.message["tracking_id"] for one in restored.messages if has_pin(one.message)}
         self._others.begin(restored)
 
     def leave_out(self, messages: Sequence[LoggedMessage]) -> None:
@@ -176,9 +209,16 @@ class SessionLog:
         entry = index_entry(self._serializer.message(message), NOWHERE)
         passages = () if entry is None else tuple(entry.to_list()[4])
         new = Replacement(name, tuple(self._serializer.item(message).payload_items), handle_of(name), passages)
-        job = self._writer.redact(new, self.positions.get(name), owner=self)
+        at = self.positions.get(name)
+        job = self._writer.redact(new, at if at is not None and at.is_stored else None, owner=self)
         if job is not None:
             self._submitted.append(job)
+
+    def write(self, message: Message) -> None:
+        """Close a message that is no part of the turn in progress as an event of its own."""
+        turn = self._writer.submit([self._serializer.item(message)], owner=self)
+        if turn is not None:
+            self._submitted.append(turn)
 
     # ---- closing it
 
@@ -210,17 +250,24 @@ class SessionLog:
             comparable = json.dumps(lasting)
         except (TypeError, ValueError, RecursionError):  # an interrupt's reason may be anything
             state, comparable = as_json(state), json.dumps(as_json(lasting))
-        items, draft = self.turn.take(), self._compactor.draft
-        if not items and draft is None and comparable == self._state:
+        items, draft, pins = self.turn.take(), self._compactor.draft, self._changed_pins(shown)
+        if not items and draft is None and not pins and comparable == self._state:
             return
         self._state = comparable
         checkpoint = None
         if isinstance(self._store, EventLogCheckpointStore):
-            checkpoint = RidingCheckpoint(self._store, self._saver, self._writer)
+            checkpoint = RidingCheckpoint(self._store, self._saver, self._others, self._writer)
+        stored, too_large = fitting_state(self._serializer.state(state))
+        if too_large:
+            self._writer.note_loss(
+                f"of the state of {self._key.agent_id!r} these are too large for an event and not stored: "
+                f"{', '.join(too_large)}; keep them elsewhere and their names in the state"
+            )
         turn = self._writer.submit(
             items,
             checkpoint=checkpoint,
-            last=[{"blob": json.dumps(self._serializer.state(state))}],
+            # The plain SDK session manager takes the last item for the agent's state.
+            last=[*([pins_item(pins)] if pins else []), {"blob": json.dumps(stored)}],
             metadata={"stateType": "AGENT", "agentId": agent_id},
             owner=self,
         )
@@ -231,6 +278,18 @@ class SessionLog:
             wanted |= {draft.boundary, *draft.head, *draft.entries}
         for name in self.positions.keys() - wanted:
             del self.positions[name]
+
+    def _changed_pins(self, shown: Sequence[Message]) -> list[dict[str, Any]]:
+        """Return the changes of pins that Strands' own means have made to messages since the last time."""
+        pinned = {message["tracking_id"] for message in shown if has_pin(message)}
+        if not pinned and not self._pinned:
+            return []
+        gone = self._pinned & {message["tracking_id"] for message in shown} - pinned
+        changes = [message_change(name, pinned=True) for name in sorted(pinned - self._pinned)]
+        changes += [message_change(name, pinned=False) for name in sorted(gone)]
+        self._pinned = pinned
+        self._compactor.board.change(changes)
+        return changes
 
     # ---- sending
 
@@ -261,11 +320,13 @@ class SessionLog:
                         self._note_replaced(*job.replaced)
                     continue
                 self.positions.update(job.positions)
+                self._others.note(job.event_ids)
                 if not isinstance(self._store, EventLogCheckpointStore):
-                    self._others.note(job.event_ids)
                     self._saver.save()
+                    if self._others.newest_event_id is not None:
+                        self._writer.start_after(self._others.newest_event_id)
                 elif isinstance(job.checkpoint, RidingCheckpoint) and job.checkpoint.is_carried and job.event_ids:
-                    self._store.carried_by(self._key, job.event_ids[-1])
+                    self._store.carried_by(self._key, job.event_ids[-1], job.checkpoint.checkpoint)
                     if job.checkpoint.checkpoint is not None and job.checkpoint.draft is not None:
                         self._saver.saved(job.checkpoint.checkpoint, job.checkpoint.draft)
         finally:
