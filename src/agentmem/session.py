@@ -50,6 +50,22 @@ class MemorySession(SessionScope):
 
     _recalls: dict[str, SessionRecall] = field(init=False, compare=False, repr=False, default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Tell whose session it is."""
+        return (
+            f"MemorySession(memory_id={self.memory_id!r}, actor_id={self.actor_id!r}, session_id={self.session_id!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the session with its namespaces in a notebook; no call."""
+        from agentmem.drawing.figures import facts, table
+        from agentmem.drawing.notebook import card
+
+        place = {"memory": self.memory_id, "actor": self.actor_id, "session": self.session_id}
+        rows = [(one.name, one.kind, self.namespace(one.name)) for one in self.config.namespaces]
+        columns = ("name", "strategy", "namespace")
+        return card("Session", facts(place), table(columns, rows, empty="no namespaces", caption="Namespaces"))
+
     def hook(self) -> MemoryHook:
         """Make the hook for ``Agent(hooks=[...])``; nothing is called yet.
 

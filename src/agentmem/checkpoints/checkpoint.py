@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from agentmem.checkpoints.summary import Summary
+from agentmem.drawing.figures import before_after, facts
+from agentmem.drawing.markup import element
+from agentmem.drawing.notebook import card
 from agentmem.errors import CheckpointStoreError
 from agentmem.events.pins import Pins
 from agentmem.events.position import Position
@@ -182,6 +185,29 @@ class Checkpoint:
     pins: Pins = field(default_factory=Pins)
     format: int = FORMAT
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Tell everything but the settings, the summary and the index."""
+        return (
+            f"Checkpoint(version={self.version}, trigger={self.trigger!r}, folded_messages={self.folded_messages}, "
+            f"tokens_before={self.tokens_before}, tokens_after={self.tokens_after}, boundary={self.boundary}, "
+            f"created_at={self.created_at.isoformat(timespec='seconds')!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the checkpoint with its summary in a notebook."""
+        told = {
+            "trigger": self.trigger,
+            "folded messages": self.folded_messages,
+            "saved": f"{self.created_at:%Y-%m-%d %H:%M:%S %Z}",
+        }
+        summary = self.summary.render()
+        return card(
+            f"Checkpoint, version {self.version}",
+            before_after(self.tokens_before, self.tokens_after),
+            facts(told),
+            element("p", summary, class_="am-said") if summary else None,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, ``extra`` fields beside the known ones."""

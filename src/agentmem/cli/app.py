@@ -17,6 +17,7 @@ from agentmem.cli.errors import explained
 from agentmem.cli.events import events
 from agentmem.cli.forget import forget
 from agentmem.cli.init import init
+from agentmem.cli.inspect import inspect
 from agentmem.cli.pins import pins
 from agentmem.cli.policy import policy
 from agentmem.cli.recall import recall
@@ -38,6 +39,7 @@ app.command("demo")(demo)
 app.command("replay")(replay)
 app.command("chat")(chat)
 app.command("serve")(serve)
+app.command("inspect")(inspect)
 app.command("init")(init)
 app.command("doctor")(doctor)
 app.command("sessions")(sessions)

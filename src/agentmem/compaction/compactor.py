@@ -19,6 +19,8 @@ from agentmem.compaction.pinned_messages import pinned_indices
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
 from agentmem.compaction.summary.exchanges import with_time
 from agentmem.compaction.view_state import ViewState
+from agentmem.drawing.figures import before_after, facts
+from agentmem.drawing.notebook import card
 from agentmem.events.pin_board import PinBoard
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.pinned import pinned_block
@@ -61,6 +63,11 @@ class Compaction:
     folded: int
     shortened: int
     fits: bool
+
+    def _repr_html_(self) -> str:
+        """Draw the result in a notebook."""
+        counts = {"trigger": self.trigger, "folded": self.folded, "shortened": self.shortened, "fits": self.fits}
+        return card("Compaction", before_after(self.tokens_before, self.tokens_after), facts(counts))
 
 
 class Compactor:

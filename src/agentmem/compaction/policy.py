@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agentmem.drawing.figures import before_after, facts
+from agentmem.drawing.notebook import card
 from agentmem.messages.truncation import TruncationSettings, handle_of, names_of_tools, shorten
 from agentmem.messages.turns import (
     Cycle,
@@ -113,6 +115,18 @@ class Plan:
     def head(self) -> tuple[int, ...]:
         """Indices of the messages that stay although they stand before the boundary."""
         return tuple(index for index in self.kept if index < self.boundary)
+
+    def __repr__(self) -> str:
+        """Tell the outcome and no message."""
+        return (
+            f"Plan(kept={len(self.kept)} messages, folded={len(self.folded)}, tokens_before={self.tokens_before}, "
+            f"tokens_after={self.tokens_after}, fits={self.fits})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the outcome in a notebook."""
+        counts = {"kept": len(self.kept), "folded": len(self.folded), "fits under the threshold": self.fits}
+        return card("Plan of a compaction", before_after(self.tokens_before, self.tokens_after), facts(counts))
 
 
 def plan(history: History, limits: Limits, settings: TruncationSettings, count: Count, *, force: bool = False) -> Plan:

@@ -30,6 +30,9 @@ from agentmem.clients.strands_compat import keeps_results_apart
 from agentmem.compaction.budget import Budget, Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
+from agentmem.drawing.figures import before_after, facts
+from agentmem.drawing.markup import element
+from agentmem.drawing.notebook import card
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.exit_handlers import exit_handlers
 from agentmem.events.pin_board import PinBoard
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Plan
     from agentmem.compaction.summary.summarizer import Summarizer
+    from agentmem.drawing.markup import Child
     from agentmem.events.pins import Pin
     from agentmem.events.send_queue import WriterStatus
     from agentmem.scope.scope import SessionScope
@@ -493,6 +497,32 @@ class CompactingSessionManager(SdkSessionManager):
             if exc_type is None:
                 raise
             _log.exception("session=<%s> | messages unsent while another error was raised", self._address)
+
+    def __repr__(self) -> str:
+        """Tell whose session it is, and how it stands."""
+        config, status = self.config, self.status
+        return (
+            f"CompactingSessionManager(memory_id={config.memory_id!r}, actor_id={config.actor_id!r}, "
+            f"session_id={self.session_id!r}, saved={status.saved}, pending={status.pending})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the manager's state in a notebook; no call."""
+        config, status = self.config, self.status
+        told: dict[str, Child] = {
+            "memory": config.memory_id,
+            "actor": config.actor_id,
+            "session": self.session_id,
+            "messages saved": status.saved,
+            "pending": status.pending,
+            "dropped": status.dropped,
+        }
+        if self._agent_id is None:
+            return card("Session manager", facts(told), element("p", "It has no agent yet."))
+        last, checkpoint = self.last_compaction, self.checkpoint
+        told["folded messages"] = 0 if checkpoint is None else checkpoint.folded_messages
+        drawn = None if last is None else before_after(last.tokens_before, last.tokens_after)
+        return card("Session manager", facts(told), element("p", "The last compaction:") if drawn else None, drawn)
 
     async def __aenter__(self) -> Self:
         """Return itself; leaving closes, in another thread."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Limits
     from agentmem.compaction.summary.summarizer import Summarizer
+    from agentmem.events.codec import LoggedMessage
     from agentmem.events.pins import Pin
     from agentmem.scope.scope import Configuration
 
@@ -42,6 +43,9 @@ DEFAULT_AGENT = "default"
 Part = Literal["pinned", "head", "shortened", "protected", "whole"]
 """Why a message is shown as it is: it is pinned; the user's own message of a turn that was partly folded; tool content
 shortened; one of the protected turns; or older and not touched yet."""
+
+Fate = Literal["kept", "shortened", "folded"]
+"""What a compaction does with a message."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,21 @@ class SessionView:
                 part = "shortened"
             found.append(ShownMessage(plain, part, self._compactor.count([plain])))
         return found
+
+    @property
+    def stored(self) -> tuple[LoggedMessage, ...]:
+        """The same messages as they stand in the log, in the same order."""
+        return self._restored.messages
+
+    def fates(self) -> list[Fate]:
+        """Return what `compact` would do with each message, in the order of ``messages``."""
+        planned, plain = self._compactor.plan(self.messages, self.limits, fixed_tokens=self.fixed_tokens, force=True)
+        shown = dict(zip(planned.kept, planned.messages, strict=True))
+        found: dict[str, Fate] = {}
+        for index, message in enumerate(plain):
+            kept: Fate = "kept" if shown.get(index) is message else "shortened"
+            found[message["tracking_id"]] = kept if index in shown else "folded"
+        return [found.get(message["tracking_id"], "kept") for message in self.messages]
 
     def plan(self) -> Compaction | None:
         """Plan a compaction, whatever the size, without doing it.
