@@ -60,4 +60,4 @@ def answer(folder, script, request):
 
 
 if __name__ == "__main__":
-    print(json.dumps(answer(*json.load(sys.stdin))))
+    sys.stdout.write(json.dumps(answer(*json.load(sys.stdin))))

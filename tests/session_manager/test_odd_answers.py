@@ -30,8 +30,10 @@ from agentmem.errors import (
 )
 from agentmem.events.reader import EventReader
 from agentmem.events.serializer import UNREADABLE, agentmem_item
+from agentmem.local import LocalMemory
 from agentmem.scope.address import SessionAddress
 from agentmem.settings.sections import WriteConfig
+from agentmem.streaming import stream_turn
 from agentmem.testing import ScriptedModel
 from agentmem.testing.sample_checkpoints import checkpoint
 from sessions import Session, texts
@@ -170,6 +172,37 @@ def test_closing_says_once_what_was_given_up(session):
     manager.close()
 
 
+def test_a_hook_says_once_what_was_given_up():
+    config = MemoryConfig.local(service := LocalMemory(), namespaces=(), writes=WriteConfig(queue_limit=1))
+    hook = config.bind("ann", "s-1").hook()
+    agent = Agent(model=ScriptedModel(default="Noted."), hooks=[hook], callback_handler=None)
+    with service.faults.inject("throttle", "CreateEvent"):
+        for text in ("A", "B", "C"):
+            agent(text)
+    agent("D")
+    assert "queue_limit=1" in hook.peek_status().last_error
+    assert "queue_limit=1" in hook.status.last_error
+    assert hook.status.last_error is None
+    with pytest.raises(UnsentMessagesError) as error:
+        hook.close()
+    assert error.value.count == 6
+    hook.close()
+
+
+def test_what_a_stream_reports_does_not_take_a_loss_out_of_the_status(session):
+    manager = session.manager()
+    agent = session.agent(manager, ["Noted.", "Yes."])
+    agent.state.set("file", "x" * 12_000_000)
+    asyncio.run(_streamed(agent, "I live in Porto."))
+    agent.state.set("file", "")
+    asyncio.run(_streamed(agent, "Is that so?"))
+    assert "file" in manager.status.last_error
+
+
+async def _streamed(agent, prompt):
+    return [event async for event in stream_turn(agent, prompt)]
+
+
 def test_a_message_that_redaction_empties_does_not_stop_checkpoints(session):
     writes = WriteConfig(redact=lambda text: "" if "@" in text else text)
     manager = session.manager(writes=writes, token_threshold=1_500, protected_turns=1)
@@ -184,6 +217,9 @@ def test_a_message_that_redaction_empties_does_not_stop_checkpoints(session):
 def test_a_redaction_that_returns_no_text_is_refused(session):
     with pytest.raises(ConfigurationError, match="NoneType"):
         session.manager(writes=WriteConfig(redact=lambda _text: None))
+    local = MemoryConfig.local(path=":memory:", namespaces=(), writes=WriteConfig(redact=lambda _text: None))
+    with pytest.raises(ConfigurationError, match="NoneType"):
+        local.bind("ann", "s-1").hook()
     manager = session.manager(writes=WriteConfig(redact=lambda text: None if "secret" in text else text))
     session.agent(manager, ["Noted."])("My secret.")
     assert texts(session.agent().messages) == [UNREADABLE, "Noted."]

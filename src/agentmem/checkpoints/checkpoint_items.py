@@ -11,7 +11,6 @@ from agentmem.checkpoints.version_rules import interpreting
 from agentmem.errors import CheckpointStoreError
 from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
-from agentmem.events.serializer import agentmem_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
@@ -32,7 +31,7 @@ class Pointer:
     Attributes:
         event_id: The event that carries it; None when there is none.
         version: Its version; 0 when there is none, or an older agentmem did not say.
-        is_final: Whether nothing older counts, because the checkpoints before were deleted.
+        is_final: Whether nothing older counts, because the checkpoints before were deleted or are gone.
     """
 
     event_id: str | None
@@ -52,7 +51,7 @@ NO_POINTER = Pointer(None)
 
 
 class IndexParts:
-    """Iterates over the parts of an index; holds no part that was given."""
+    """Iterates over the parts of an index, the newest version's entries first; holds no part that was given."""
 
     def __init__(
         self,
@@ -92,7 +91,7 @@ class IndexParts:
             raise StopIteration
         self._before = value.get("before")
         earlier = earlier_index(value, holder.event_id, self._key)
-        return holder.event_id, [*earlier, *own_index(value, holder.event_id, self._key)]
+        return holder.event_id, [*own_index(value, holder.event_id, self._key), *earlier]
 
 
 def newest_pointer(events: Iterable[DecodedEvent], agent_id: str, known: Pointer | None = None) -> Pointer | None:
@@ -131,12 +130,6 @@ def _pointer_of(event: DecodedEvent, agent_id: str) -> Pointer | None:
     # An older agentmem, which gave no version, said so too when it had deleted the checkpoints.
     is_final = bool(pointer.get("deleted")) or (event_id is None and version is None)
     return Pointer(event_id, version if isinstance(version, int) else 0, is_final)
-
-
-def pointer_item(key: CheckpointKey, pointer: Pointer) -> dict[str, Any]:
-    """Return the item of an event that says where the checkpoint is."""
-    value = {"agent_id": key.agent_id, "event_id": pointer.event_id, "version": pointer.version}
-    return agentmem_item(POINTER, {**value, "deleted": True} if pointer.is_final else value)
 
 
 def holder_of(
@@ -192,7 +185,7 @@ def own_index(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> li
 
 
 def earlier_index(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> list[IndexEntry]:
-    """Return the entries of the versions before it that a checkpoint carries."""
+    """Return the entries of the versions before it that a checkpoint carries, the newest version's first."""
     with interpreting(key, f"event {event_id}"):
         return [IndexEntry.from_list(entry) for entry in unpack_entries(value.get("merged"))]
 

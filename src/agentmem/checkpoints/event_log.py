@@ -24,6 +24,7 @@ from botocore.parsers import ResponseParserError
 from agentmem.checkpoints.checkpoint_items import (
     CHECKPOINT,
     NO_POINTER,
+    POINTER,
     IndexParts,
     Pointer,
     checkpoint_of,
@@ -31,7 +32,6 @@ from agentmem.checkpoints.checkpoint_items import (
     newest_pointer,
     own_index,
     packed,
-    pointer_item,
     read_carried,
     value_of,
 )
@@ -81,7 +81,9 @@ class EventLogCheckpointStore:
             if key in self._aging:
                 self._offered[key] = self._aging[key]
                 return [agentmem_item(CHECKPOINT, self._aging[key])]
-            return [pointer_item(key, current)]
+            place = {"event_id": current.event_id, "version": current.version}
+            deleted = {"deleted": True} if current.is_final else {}
+            return [agentmem_item(POINTER, {"agent_id": key.agent_id, **place, **deleted})]
         value = {
             "agent_id": key.agent_id,
             "previous": current.event_id,
@@ -97,7 +99,7 @@ class EventLogCheckpointStore:
         if previous is None or event_id != previous:
             return {"before": previous}
         try:
-            entries = [*unpack_entries(value.get("merged")), *(e.to_list() for e in own_index(value, previous, key))]
+            entries = [*(e.to_list() for e in own_index(value, previous, key)), *unpack_entries(value.get("merged"))]
         except (CheckpointStoreError, ValueError) as error:
             # The turn is worth more than the index; recall will say the same when it needs that part.
             _log.warning("session=<%s>, error=<%s> | index not carried on", key.session_id, error)
@@ -108,12 +110,12 @@ class EventLogCheckpointStore:
         return {"merged": merged, "before": value.get("before")}
 
     def renews(self, key: CheckpointKey) -> bool:
-        """Whether the next event carries the current checkpoint anew, because the event that holds it grows old.
+        """Whether the next event changes what stands: it carries the current checkpoint anew, or says that it is gone.
 
         An event expires by its own age. A session that is used for longer than that without a compaction would lose
         its summary, so a checkpoint that is found more than a day old moves on with the session.
         """
-        return key in self._aging
+        return key in self._aging or self._current.get(key, NO_POINTER).is_final
 
     def carried_by(self, key: CheckpointKey, event_id: str, checkpoint: Checkpoint | None = None) -> None:
         """Note that the service has acknowledged the event that carries the checkpoint.
@@ -121,10 +123,14 @@ class EventLogCheckpointStore:
         Args:
             key: Whose.
             event_id: The event.
-            checkpoint: The new checkpoint; None when the current one was renewed.
+            checkpoint: The new checkpoint; None when the current one was renewed, or said to be gone.
         """
         with self._lock:
-            version = self._current.get(key, NO_POINTER).version if checkpoint is None else checkpoint.version
+            current = self._current.get(key, NO_POINTER)
+            if checkpoint is None and current.is_final:
+                self._current[key] = NO_POINTER  # once is enough; another writer's next one counts
+                return
+            version = current.version if checkpoint is None else checkpoint.version
             self._current[key] = Pointer(event_id, version)
             self._aging.pop(key, None)
             if key in self._offered:
@@ -185,7 +191,8 @@ class EventLogCheckpointStore:
             self._aging.pop(key, None)
             self._held.pop(key, None)
             if holder is None or value is None or found is None:
-                self._current[key] = NO_POINTER
+                # Of one that is gone the next event says so, or what older events point to would stand for good.
+                self._current[key] = NO_POINTER if event_id is None else Pointer(None, is_final=True)
                 return None
             self._current[key] = Pointer(holder.event_id, found.version)
             self._held[key] = (holder.event_id, value)
@@ -281,8 +288,7 @@ class EventLogCheckpointStore:
             parts: Iterable[tuple[str, list[IndexEntry]]] = ()
             if holder is not None:
                 parts = IndexParts(holder, reader.get, key, ())
-            # Within a part the newest stands last.
-            found = (entry for _, entries in parts for entry in reversed(entries) if entry.handle == handle)
+            found = (entry for _, entries in parts for entry in entries if entry.handle == handle)
             return next(found, None)
 
     def delete(self, key: CheckpointKey) -> int:
@@ -302,10 +308,10 @@ class EventLogCheckpointStore:
                 event_id = None if value is None else value.get("previous")
         if count:
             with self._lock:
-                self._current[key] = NO_POINTER
+                self._current[key] = Pointer(None, is_final=True)
                 self._aging.pop(key, None)
                 self._held.pop(key, None)
-            self._write(key, [pointer_item(key, Pointer(None, is_final=True))])
+            self.carried_by(key, self._write(key, self.items(key, None)))
         return count
 
     def _reader(self, key: CheckpointKey) -> EventReader:
@@ -324,7 +330,6 @@ class EventLogCheckpointStore:
             answer = ask(
                 self._client,
                 "create_event",
-                "event",
                 **address.parameters(),
                 eventTimestamp=at,
                 payload=list(payload),

@@ -118,6 +118,7 @@ class Budget:
         self._lock = threading.Lock()
         self._retries = 0
         self._fixed: tuple[tuple[str, ...], int] = ((), 0)
+        self._told = False
 
     def limits(self, agent: Agent) -> Limits:
         """Return the limits for the model in use."""
@@ -175,7 +176,22 @@ class Budget:
         telemetry.record("compaction.tokens_after", done.tokens_after)
         telemetry.record("compaction.tokens_removed", max(done.tokens_before - done.tokens_after, 0))
         _log.info("session=<%s>, compaction=<%s> | context compacted", self._address, done)
+        self._tell_of_fixed_part(agent)
         return True
+
+    def _tell_of_fixed_part(self, agent: Agent) -> None:
+        """Say once that no compaction can bring the requests under the threshold."""
+        tokens = self._compactor.calibration.estimate(self._fixed_tokens(agent))
+        threshold = self._thresholds.threshold(agent.model)
+        if tokens >= threshold and not self._told:
+            self._told = True
+            _log.warning(
+                "session=<%s>, tokens=<%d>, threshold=<%d> | the system prompt and the tools alone are over the "
+                "token_threshold, which no compaction can change; raise it, or give the agent less of both",
+                self._address,
+                tokens,
+                threshold,
+            )
 
     def answered(self, message: Message) -> None:
         """Learn from the usage the model reported with its answer."""

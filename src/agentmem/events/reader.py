@@ -199,13 +199,13 @@ class EventReader:
         return decoded
 
 
-def ask(client: Any, operation: str, member: str, **parameters: Any) -> dict[str, Any]:
+def ask(client: Any, operation: str, member: str | None = None, **parameters: Any) -> dict[str, Any]:
     """Call the service, and take only an answer of the right shape.
 
     Args:
         client: The boto3 client.
         operation: Its method.
-        member: What the answer must hold.
+        member: What the answer must hold; None when the caller looks at it anyway (`event_id_of`).
         parameters: The operation's.
 
     Raises:
@@ -221,7 +221,8 @@ def ask(client: Any, operation: str, member: str, **parameters: Any) -> dict[str
         raise ResponseParserError(
             f"the answer of {operation} is not of its shape ({type(error).__name__}: {error})"
         ) from error
-    check_answer(answer, operation, member)
+    if member is not None:
+        check_answer(answer, operation, member)
     return answer
 
 
@@ -243,7 +244,8 @@ def event_id_of(answer: Mapping[str, Any]) -> str:
     Raises:
         ResponseParserError: It tells of none.
     """
-    event_id = answer["event"].get("eventId") if isinstance(answer["event"], dict) else None
+    event = answer.get("event") if isinstance(answer, dict) else None
+    event_id = event.get("eventId") if isinstance(event, dict) else None
     if not isinstance(event_id, str) or not event_id:
         raise ResponseParserError("the answer of create_event has no 'eventId'")
     return event_id

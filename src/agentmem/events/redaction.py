@@ -123,7 +123,7 @@ def replace_event(
     if not any(has_conversation(one.message) for one in kept):
         body["extractionMode"] = "SKIP"
     call = as_call(address.parameters(), body, Position(event_id).milliseconds)
-    made = event_id_of(ask(client, "create_event", "event", **call))
+    made = event_id_of(ask(client, "create_event", **call))
     client.delete_event(**address.parameters(), eventId=event_id)
     return made
 

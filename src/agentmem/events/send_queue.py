@@ -40,19 +40,18 @@ _SAVED, _DROPPED = telemetry.counter("messages.saved"), telemetry.counter("messa
 class TurnCheckpoint(Protocol):
     """The checkpoint that rides in the last event of a turn."""
 
-    def prepare(self, positions: Mapping[str, Position]) -> None:
-        """Make what rides along, when the event is about to be sent; may call the service.
+    def items(self, stored: Mapping[str, Position], places: Mapping[str, int | None]) -> Sequence[dict[str, Any]]:
+        """Return the payload items that follow the turn's messages; may call the service.
+
+        Asked when the event is about to be sent, before its first attempt.
 
         Args:
-            positions: Positions of the turn's messages by tracking id; an empty event id is the event itself.
+            stored: Positions of the turn's messages that are stored already, by tracking id.
+            places: The payload items of those in the event itself; see ``places_of``.
 
         Raises:
             HistoryUnavailableError: The service does not answer.
         """
-        ...
-
-    def items(self) -> Sequence[dict[str, Any]]:
-        """Return the payload items that follow the turn's messages, once, after ``prepare``."""
         ...
 
 
@@ -307,7 +306,8 @@ class SendQueue:
         """Note that the first event of a turn is in the log, under an id."""
         with self.lock:
             places = {name: Position(event_id, place) for name, place in event.places.items() if place is not None}
-            turn.positions |= positions_of(event.places, event_id)
+            # A message with nothing to store stands in front of what follows it.
+            turn.positions |= places if len(places) == len(event.places) else positions_of(event.places, event_id)
             turn.event_ids.append(event_id)
             for job in self._jobs:
                 if isinstance(job, QueuedRedaction) and job.at is None:

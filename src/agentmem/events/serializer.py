@@ -32,6 +32,7 @@ __all__ = [
     "UNREADABLE",
     "Serializer",
     "agentmem_item",
+    "check_redact",
     "clean_text",
     "encode_faithful",
     "encode_message",
@@ -62,8 +63,7 @@ class Serializer:
     def __init__(self, settings: WriteConfig) -> None:
         """Serialize in the settings' ``event_format``, after their ``redact``."""
         self._redact = settings.redact
-        if self._redact is not None:
-            _check_redact(self._redact)
+        check_redact(self._redact)
         self._clean = settings.event_format == "clean"
 
     def item(self, message: Message) -> OutgoingItem:
@@ -167,14 +167,19 @@ class Serializer:
         return value
 
 
-def _check_redact(redact: Callable[[str], str]) -> None:
+def check_redact(redact: Callable[[str], str] | None) -> None:
     """Refuse a function that gives no text for a text.
+
+    Args:
+        redact: The user's function; None for none.
 
     Raises:
         ConfigurationError: It returned something else.
     """
+    if redact is None:
+        return
     try:
-        answer = redact("a text")
+        answer: object = redact("a text")
     except Exception:  # noqa: BLE001 - it may know texts it fails on; then those are left out
         return
     if not isinstance(answer, str):

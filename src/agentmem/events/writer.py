@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from agentmem.errors import ConfigurationError, HistoryUnavailableError, UnsentMessagesError
-from agentmem.events.batch import as_call, body_of, parts_of, positions_of
+from agentmem.events.batch import as_call, body_of, parts_of
 from agentmem.events.breaker import breaker_of
 from agentmem.events.codec import decode_event
 from agentmem.events.outbox import item_of
@@ -156,7 +156,7 @@ class EventWriter:
         """
         dropped = self._queue.tally.dropped
         count, self._told_dropped = dropped - self._told_dropped, dropped
-        reason = self.status.last_error or "the queue of unsent turns was full"
+        reason = self.status.last_error or "the log says why"
         if count > 0:
             raise UnsentMessagesError(
                 f"{count} messages of {self._address} were given up and are not saved: {reason}. Correct what the "
@@ -244,6 +244,7 @@ class EventWriter:
                 lost = self._queue.add(turn)
         registry.keep(self, owner)
         if lost:
+            self._queue.tally.loss = f"too many turns waited (queue_limit={self._settings.queue_limit}), oldest dropped"
             _log.error(
                 "session=<%s>, turns=<%d>, queue_limit=<%d> | queue of unsent turns is full, oldest turns dropped",
                 self._address,
@@ -365,6 +366,8 @@ class EventWriter:
         self._queue.give_up()
         if self._outbox is not None:
             self._outbox.let_go()
+        else:
+            self._queue.tally.loss = "too many sessions had unsent turns, those of this one were dropped"
         _log.error("session=<%s> | too many sessions with unsent turns, those of this one are dropped", self._address)
 
     # ---- one job
@@ -392,24 +395,23 @@ class EventWriter:
         was_tried = event.at is not None and (event.kept_at or self._log_end.has_failed)
         event_id = self._log_end.settle(event) if self._log_end.must_look or was_tried else None
         if event_id is None:
-            if turn.checkpoint is not None and len(turn.events) == 1 and event.body is None:
-                turn.checkpoint.prepare({**turn.positions, **positions_of(event.places, "")})
-            body, milliseconds = self._frozen(turn, event)
-            answer = ask(self._client, "create_event", "event", **as_call(self._ids, body, milliseconds))
-            event_id = event_id_of(answer)
+            rides = turn.checkpoint is not None and len(turn.events) == 1 and event.body is None
+            items = turn.checkpoint.items(turn.positions, event.places) if rides and turn.checkpoint is not None else ()
+            body, milliseconds = self._frozen(turn, event, items)
+            event_id = event_id_of(ask(self._client, "create_event", **as_call(self._ids, body, milliseconds)))
         self._queue.stored(turn, event, event_id)
         if self._outbox is not None:
             self._outbox.remove(event.seq)
 
-    def _frozen(self, turn: QueuedTurn, event: QueuedEvent) -> tuple[dict[str, Any], int]:
+    def _frozen(
+        self, turn: QueuedTurn, event: QueuedEvent, checkpoint: Sequence[dict[str, Any]]
+    ) -> tuple[dict[str, Any], int]:
         """Return what the event carries and its time, the same at every attempt."""
         with self._queue.lock:
             if event.body is not None and event.at is not None:
                 return event.body, event.at
             if event.body is None:
-                rides = turn.checkpoint is not None and len(turn.events) == 1
-                items = turn.checkpoint.items() if rides and turn.checkpoint is not None else ()
-                event.body = self._body(turn, event, items)
+                event.body = self._body(turn, event, checkpoint)
             now = time.time() if self._now is None else self._now()
             event.at = self._log_end.last_ms = max(int(now * 1000), self._log_end.last_ms + 1)
             frozen = event.body, event.at

@@ -130,7 +130,16 @@ class MemoryHook(HookProvider):
 
     @property
     def status(self) -> HookStatus:
-        """Messages saved, pending and dropped over all agents, the last error, and the breaker's state."""
+        """Messages saved, pending and dropped over all agents, the last error, and the breaker's state.
+
+        An error by which something is not stored for good stays here until this is read.
+        """
+        status = self.peek_status()
+        self._saver.forget_loss()
+        return status
+
+    def peek_status(self) -> HookStatus:
+        """Return the same without having read it: what is lost stays in ``status``."""
         status = self._saver.status
         return replace(
             status,
@@ -166,7 +175,8 @@ class MemoryHook(HookProvider):
         """Send what is left and end the threads; the hook can be used on.
 
         Raises:
-            UnsentMessagesError: Some messages are still unacknowledged; they stay queued, so it may be tried again.
+            UnsentMessagesError: Some messages are still unacknowledged; they stay queued, so it may be tried again. Or
+                some were given up, which is said once.
         """
         self._recollector.close()
         self._saver.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ class CheckpointSaver:
     Attributes:
         key: Whose checkpoints.
         compactor: Has the draft that is due.
+        own_events: Events that are this process's own, since the last look for those of others.
         left_out: Index entries of messages that were restored and are not shown; the checkpoint that passes them
             carries them.
     """
@@ -57,6 +59,7 @@ class CheckpointSaver:
         """
         self.key = key
         self.compactor = compactor
+        self.own_events: deque[str] = deque()
         self.left_out: list[IndexEntry] = []
         self._store = store
         self._others = others
@@ -100,6 +103,9 @@ class CheckpointSaver:
         draft = self.compactor.draft
         if draft is None or draft.placed(known) is None:
             return None
+        self._others.note(position.event_id for position in positions.values() if position.event_id)
+        while self.own_events:
+            self._others.note([self.own_events.popleft()])
         events = self._others.look()
         self.compactor.board.change(changes_in(events))
         if isinstance(self._store, EventLogCheckpointStore):

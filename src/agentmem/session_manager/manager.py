@@ -205,8 +205,15 @@ class CompactingSessionManager(SdkSessionManager):
 
     @property
     def status(self) -> WriterStatus:
-        """Messages saved, pending and dropped, the last error, and the breaker's state."""
+        """Messages saved, pending and dropped, the last error, and the breaker's state.
+
+        An error by which something is not stored for good stays here until this is read.
+        """
         return self._writer.read_status()
+
+    def peek_status(self) -> WriterStatus:
+        """Return the same without having read it: what is lost stays in ``status``."""
+        return self._writer.status
 
     @property
     def recall(self) -> SessionRecall:
@@ -580,7 +587,8 @@ class CompactingSessionManager(SdkSessionManager):
             before = list(agent.messages)
             await self._fit(agent)
             messages = as_sent(messages, before, agent.messages)
-        apart = keeps_results_apart(context.model)
+        has_results = any("toolResult" in block for message in messages for block in message["content"])
+        apart = has_results and keeps_results_apart(context.model)
         made = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
         if may_hold_tags([message["content"] for message in made]):
             made = with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages))

@@ -19,11 +19,12 @@ from strands.types.session import Session, SessionType
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.compaction.pending_checkpoint import NOWHERE
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
+from agentmem.events.batch import positions_of
 from agentmem.events.pins import message_change, pins_item
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import QueuedTurn
-from agentmem.events.size_limits import as_json, fitting_state
+from agentmem.events.size_limits import SMALL_ITEM, as_json, fitting_state
 from agentmem.events.turn_buffer import TurnBuffer
 from agentmem.messages.pinned import has_pin
 from agentmem.messages.tracking import identify
@@ -33,7 +34,7 @@ from agentmem.session_manager.checkpoint_saver import CheckpointSaver
 from agentmem.session_manager.concurrent_writers import OtherWriters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from strands.types.content import Message
 
@@ -63,7 +64,8 @@ class RidingCheckpoint:
         store: Where checkpoints are kept in the log.
         saver: Has the draft that is due.
         others: Knows the newest event.
-        writer: Knows where messages stand that it has stored since.
+        writer: Writes behind that.
+        unsettled: Returns where messages stand that are stored, and of which the saver does not know it yet.
         draft: The draft that was carried, if one was due.
         checkpoint: The checkpoint that was made of it.
         is_carried: Whether the event carries a checkpoint: that one, or the current one anew.
@@ -73,12 +75,13 @@ class RidingCheckpoint:
     saver: CheckpointSaver
     others: OtherWriters
     writer: EventWriter
+    unsettled: Callable[[], dict[str, Position]]
     draft: Draft | None = None
     checkpoint: Checkpoint | None = None
     is_carried: bool = False
 
-    def prepare(self, positions: Mapping[str, Position]) -> None:
-        """Make the checkpoint that is due, if one is, and account for other writers.
+    def items(self, stored: Mapping[str, Position], places: Mapping[str, int | None]) -> list[dict[str, Any]]:
+        """Return the checkpoint that is due, or where the current one is, as payload items.
 
         When the service answers, but not with the log, the turn is written without a checkpoint.
 
@@ -86,12 +89,15 @@ class RidingCheckpoint:
             HistoryUnavailableError: The service does not answer, and would not take the turn either.
         """
         self.draft = self.checkpoint = None
-        if self.saver.compactor.draft is None:
-            return
-        stored = {**self.writer.positions(), **positions}
-        self.others.note({position.event_id for position in stored.values() if position.event_id})
+        if self.saver.compactor.draft is not None:
+            self._make({**self.unsettled(), **stored, **positions_of(places, "")})
+        self.is_carried = self.checkpoint is not None or self.store.renews(self.saver.key)
+        return self.store.items(self.saver.key, self.checkpoint)
+
+    def _make(self, positions: Mapping[str, Position]) -> None:
+        """Make the checkpoint that is due, if one is, and account for other writers."""
         try:
-            due = self.saver.due(stored)
+            due = self.saver.due(positions)
         except (CheckpointStoreError, HistoryUnavailableError) as error:
             if not isinstance(error, CheckpointStoreError) and not isinstance(error.__cause__, ClientError):
                 raise
@@ -101,11 +107,6 @@ class RidingCheckpoint:
             self.writer.start_after(self.others.newest_event_id)
         if due is not None:
             self.draft, self.checkpoint = due
-
-    def items(self) -> list[dict[str, Any]]:
-        """Return the checkpoint, or where the current one is, as payload items."""
-        self.is_carried = self.checkpoint is not None or self.store.renews(self.saver.key)
-        return self.store.items(self.saver.key, self.checkpoint)
 
 
 class SessionLog:
@@ -146,6 +147,7 @@ class SessionLog:
         self._pinned: set[str] = set()
         self._submitted: deque[Job] = deque()
         self._settling = threading.Lock()
+        self._awaited: list[str] = []  # shown, and still to be sent for an agent before this one
         self.turn = TurnBuffer(serializer.item)
         self.positions: dict[str, Position] = {}
         self._saver = CheckpointSaver(store, key, compactor, self._others, self.positions)
@@ -182,12 +184,14 @@ class SessionLog:
         names = [message["tracking_id"] for message in messages]
         unknown = [name for name in names if name not in self.positions and name not in self.turn]
         if not unknown:
+            self._awaited = []
             return
         stored = self._writer.positions(unknown)  # perhaps by another agent of this session in this process
         if stored:
             self.positions.update(stored)
-            self._others.note(position.event_id for position in stored.values())
+            self._saver.own_events.extend({position.event_id for position in stored.values()})
         new = {name for name in unknown if not self._writer.has_taken(name)}
+        self._awaited = [name for name in unknown if name not in stored and name not in new]
         if new:
             self.turn.insert(messages, new)
 
@@ -256,18 +260,15 @@ class SessionLog:
         self._state = comparable
         checkpoint = None
         if isinstance(self._store, EventLogCheckpointStore):
-            checkpoint = RidingCheckpoint(self._store, self._saver, self._others, self._writer)
-        stored, too_large = fitting_state(self._serializer.state(state))
-        if too_large:
-            self._writer.note_loss(
-                f"of the state of {self._key.agent_id!r} these are too large for an event and not stored: "
-                f"{', '.join(too_large)}; keep them elsewhere and their names in the state"
-            )
+            checkpoint = RidingCheckpoint(self._store, self._saver, self._others, self._writer, self._unsettled)
+        stored = json.dumps(self._serializer.state(state))
+        if len(stored) > SMALL_ITEM:
+            stored = self._fitting(stored)
         turn = self._writer.submit(
             items,
             checkpoint=checkpoint,
             # The plain SDK session manager takes the last item for the agent's state.
-            last=[*([pins_item(pins)] if pins else []), {"blob": json.dumps(stored)}],
+            last=[*([pins_item(pins)] if pins else []), {"blob": stored}],
             metadata={"stateType": "AGENT", "agentId": agent_id},
             owner=self,
         )
@@ -291,6 +292,16 @@ class SessionLog:
         self._compactor.board.change(changes)
         return changes
 
+    def _fitting(self, state: str) -> str:
+        """Leave out of a large state what does not fit an event, and tell of it."""
+        kept, left_out = fitting_state(json.loads(state))
+        if left_out:
+            self._writer.note_loss(
+                f"of the state of {self._key.agent_id!r} these are too large for an event and not stored: "
+                f"{', '.join(left_out)}; keep them elsewhere and their names in the state"
+            )
+        return json.dumps(kept)
+
     # ---- sending
 
     def drain(self, seconds: float | None = None, *, insist: bool = False) -> bool:
@@ -308,6 +319,14 @@ class SessionLog:
             self._settle()
         return self._writer.is_idle
 
+    def _unsettled(self) -> dict[str, Position]:
+        """Return where messages stand that are stored, but were not taken note of yet."""
+        found = self._writer.positions(self._awaited)
+        for job in list(self._submitted):
+            if isinstance(job, QueuedTurn):
+                found.update(job.positions)
+        return found
+
     def _settle(self, *, wait: bool = True) -> None:
         """Take note of the turns and redactions that are done since the last time, unless another thread does."""
         if not self._submitted or not self._settling.acquire(blocking=wait):
@@ -320,7 +339,7 @@ class SessionLog:
                         self._note_replaced(*job.replaced)
                     continue
                 self.positions.update(job.positions)
-                self._others.note(job.event_ids)
+                self._saver.own_events.extend(job.event_ids)
                 if not isinstance(self._store, EventLogCheckpointStore):
                     self._saver.save()
                     if self._others.newest_event_id is not None:
@@ -334,7 +353,7 @@ class SessionLog:
 
     def _note_replaced(self, event_id: str, new_event_id: str) -> None:
         """Follow an event that was written anew."""
-        self._others.note([new_event_id])
+        self._saver.own_events.append(new_event_id)
         for name, position in list(self.positions.items()):
             if position.event_id == event_id:
                 self.positions[name] = Position(new_event_id, position.item)
