@@ -592,8 +592,7 @@ class CompactingSessionManager(SdkSessionManager):
         made = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
         if may_hold_tags([message["content"] for message in made]):
             made = with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages))
-        pinned = self._compactor.pinned_block
-        if pinned is not None:
+        if self._board.pins.statements and (pinned := self._compactor.pinned_block) is not None:
             made = with_pinned(made, pinned)
         return context.replace(messages=made)
 
