@@ -18,11 +18,20 @@ if TYPE_CHECKING:
     from agentmem.inspector.views.context import ContextItem, ContextView, SummaryLine
     from agentmem.inspector.views.place import Place
 
-__all__ = ["context", "reasons"]
+__all__ = ["DRAWN", "context", "reasons"]
+
+DRAWN = 100
+"""Messages that are drawn at first: a context may hold thousands of short ones."""
 
 
-def context(place: Place, view: ContextView) -> Markup:
-    """Draw the page of what the model sees."""
+def context(place: Place, view: ContextView, *, drawn: int | None = None) -> Markup:
+    """Draw the page of what the model sees.
+
+    Args:
+        place: The session.
+        view: Its context.
+        drawn: How many of the newest messages are drawn; None for `DRAWN`.
+    """
     if view.is_empty:
         return element("p", "The session has no events.", class_="am-empty")
     return fragment(
@@ -33,7 +42,7 @@ def context(place: Place, view: ContextView) -> Markup:
         if view.summary
         else None,
         element("h2", "Messages in view, oldest first"),
-        element("div", [_item(place, item) for item in view.items], class_="messages"),
+        _messages(place, view.items, DRAWN if drawn is None else drawn),
     )
 
 
@@ -46,6 +55,15 @@ def reasons(place: Place, lines: Iterable[SummaryLine]) -> Markup:
             element("ul", [_line(place, line) for line in group], class_="summary-lines"),
         ]
     return fragment(drawn)
+
+
+def _messages(place: Place, items: tuple[ContextItem, ...], drawn: int) -> Markup:
+    older = len(items) - drawn
+    more = None
+    if older > 0:
+        href = place.link("/context", drawn=2 * drawn)
+        more = element("p", f"{older:,} older messages are in view too. ", element("a", "Draw more", href=href))
+    return fragment(more, element("div", [_item(place, item) for item in items[max(older, 0) :]], class_="messages"))
 
 
 def _bars(view: ContextView) -> Markup:
