@@ -77,7 +77,8 @@ def test_the_context_counts_as_the_command_line_does(demo):
     view = SessionView(demo.config, demo.long.actor_id, demo.long.session_id, fixed_tokens=100)
     shown = read_context(demo.config, demo.long, fixed_tokens=100)
     assert shown.tokens == view.tokens
-    assert sum(shown.parts.values()) == 100 + view.summary_tokens + sum(one.tokens for one in view.shown())
+    messages = sum(one.tokens for one in view.shown())
+    assert sum(shown.parts.values()) == 100 + view.pinned_tokens + view.summary_tokens + messages
     assert shown.threshold == THRESHOLD
 
 
@@ -308,3 +309,24 @@ def test_the_texts_of_the_demo_are_those_of_the_log(page, demo):
     for one in view.shown():
         first = message_text(one.message).splitlines()[0][:60]
         assert first.partition("(")[0][:20] in shown
+
+
+def test_a_statement_is_pinned_shown_to_the_model_and_unpinned():
+    memory = memory_of(session="pins")
+    client = browser(memory.config, writable=True)
+    bound = memory.config.bind("ann", "pins")
+    given = {"actor": "ann", "session": "pins"}
+    answer = client.post("/do/pin", json={**given, "text": "Never call <Ann> by phone."}, headers={"Origin": BASE})
+    assert answer.json()["message"] == "The statement is pinned."
+    [pin] = bound.pins()
+    context = client.get(memory.place.link("/context")).text
+    assert "Never call <Ann> by phone." in text_of(context)
+    assert read_context(memory.config, memory.place).parts["pinned"] > 5
+    forms = [attrs for _, attrs in read(context)[1] if attrs.get("data-do") in {"/do/pin", "/do/unpin"}]
+    assert len(forms) == 2
+    assert all(form["data-ask"] for form in forms)
+    assert "Never call <Ann> by phone." in text_of(browser(memory.config).get(memory.place.link("/context")).text)
+    refused = client.post("/do/pin", json={**given, "text": " "}, headers={"Origin": BASE})
+    assert refused.status_code == 400
+    client.post("/do/unpin", json={**given, "pin": pin.pin_id}, headers={"Origin": BASE})
+    assert bound.pins() == ()
