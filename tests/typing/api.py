@@ -38,6 +38,8 @@ from agentmem import (
     MemoryWaitTimeout,
     MissingExtraError,
     Namespace,
+    Pin,
+    PinError,
     RecalledMessage,
     SessionAgents,
     SqliteCheckpoints,
@@ -179,6 +181,11 @@ first: tuple[str, float, str, str, datetime] = (
 )
 recalled: list[RecalledMessage] = memory.recall("booking reference", max_tokens=2_000)
 why: tuple[str, ...] = memory.recall("booking reference", explain=True)[0].why
+pin: Pin = memory.pin("The customer may never be called by phone.", agent_id="support")
+pinned: tuple[Pin, ...] = memory.pins()
+memory.unpin(pin)
+memory.unpin(pin.pin_id)
+pinned_text: str = f"{pin.text} {pin.at:%Y-%m-%d} {pin.by}"
 told: tuple[str, str, str, datetime] = (recalled[0].text, recalled[0].role, recalled[0].event_id, recalled[0].at)
 waited: list[dict[str, Any]] = memory.wait_for_memories("facts", "favourite drink", since=mark, max_wait=30)
 
@@ -275,9 +282,12 @@ async def twins() -> None:
     async with bound.session_manager() as sessions, bound.hook() as hook:
         await Agent(session_manager=sessions, hooks=[hook]).invoke_async("Hello.")
     async with agents.use("ann", new_session_id("ann")) as agent:
-        await agent.invoke_async("Hello.")
+        pinned_later: Pin = await memory.pin_async("Prices with tax.")
+    await memory.unpin_async(pinned_later)
+    all_pins: tuple[Pin, ...] = await memory.pins_async()
+    await agent.invoke_async("Hello.")
     await agents.close_async()
-    assert searched, again
+    assert searched, (again, all_pins)
 
 
 # Streaming -----------------------------------------------------------------------------------------------------------
@@ -343,6 +353,8 @@ except CompactionError as error:
     largest: tuple[str, ...] = error.largest
 except (ConfigurationError, IdentityError) as error:
     value_error: ValueError = error
+except PinError as error:
+    reason: AgentMemError = error
 except MissingExtraError as error:
     import_error: ImportError = error
     extra: str | None = error.extra

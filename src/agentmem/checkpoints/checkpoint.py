@@ -7,7 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from agentmem.checkpoints.summary import Summary
+from agentmem.drawing.figures import before_after, facts
+from agentmem.drawing.markup import element
+from agentmem.drawing.notebook import card
 from agentmem.errors import CheckpointStoreError
+from agentmem.events.pins import Pins
 from agentmem.events.position import Position
 from agentmem.messages.truncation import TruncationSettings
 
@@ -158,6 +162,7 @@ class Checkpoint:
         trigger: What started the compaction.
         created_at: When, in UTC.
         seen: Which events before the boundary its maker had seen; None: all of them, as far as is known.
+        pins: What was pinned, as far as the maker knew: everything before the boundary, and perhaps later things.
         format: The format version of the writer.
         extra: Fields of a newer format, kept so that saving again does not lose them.
     """
@@ -177,8 +182,32 @@ class Checkpoint:
     trigger: Trigger = "threshold"
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     seen: SeenEvents | None = None
+    pins: Pins = field(default_factory=Pins)
     format: int = FORMAT
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Tell everything but the settings, the summary and the index."""
+        return (
+            f"Checkpoint(version={self.version}, trigger={self.trigger!r}, folded_messages={self.folded_messages}, "
+            f"tokens_before={self.tokens_before}, tokens_after={self.tokens_after}, boundary={self.boundary}, "
+            f"created_at={self.created_at.isoformat(timespec='seconds')!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the checkpoint with its summary in a notebook."""
+        told = {
+            "trigger": self.trigger,
+            "folded messages": self.folded_messages,
+            "saved": f"{self.created_at:%Y-%m-%d %H:%M:%S %Z}",
+        }
+        summary = self.summary.render()
+        return card(
+            f"Checkpoint, version {self.version}",
+            before_after(self.tokens_before, self.tokens_after),
+            facts(told),
+            element("p", summary, class_="am-said") if summary else None,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, ``extra`` fields beside the known ones."""
@@ -201,6 +230,8 @@ class Checkpoint:
         }
         if self.seen is not None:
             known["seen"] = self.seen.to_dict()
+        if self.pins:
+            known["pins"] = self.pins.to_dict()
         return {**self.extra, **known}
 
     @classmethod
@@ -228,6 +259,7 @@ class Checkpoint:
                 trigger=value.get("trigger", "threshold"),
                 created_at=datetime.fromisoformat(value["created_at"]),
                 seen=None if value.get("seen") is None else SeenEvents.from_dict(value["seen"]),
+                pins=Pins.from_dict(value.get("pins") or {}),
                 extra={key: item for key, item in value.items() if key not in _FIELDS},
             )
         except (AttributeError, LookupError, TypeError, ValueError) as error:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from agentmem.checkpoints.checkpoint import SeenEvents
 from agentmem.checkpoints.checkpoint_items import newest_pointer
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.errors import IdentityError
+from agentmem.events.pins import Pins, changes_in, holds_pins_only
 from agentmem.events.position import Position
 from agentmem.events.reader import in_order
+from agentmem.messages.pinned import with_pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +41,8 @@ class RestoredSession:
         unread: Where the part of the log begins that was not read although no checkpoint describes it, as a page
             token; None when there is no such part.
         seen: The events that were read, and from when on they are all there are.
+        pins: What is pinned, as far as the session was read; pinned messages carry Strands' mark of it.
+        is_new: Whether nothing was ever said in it: it has no events, or only pins.
     """
 
     messages: tuple[LoggedMessage, ...]
@@ -47,6 +51,8 @@ class RestoredSession:
     newest_event_id: str | None
     unread: str | None = None
     seen: SeenEvents = field(default_factory=lambda: SeenEvents(-1))
+    pins: Pins = field(default_factory=Pins)
+    is_new: bool = False
 
 
 class _Tail:
@@ -126,8 +132,9 @@ def read_session(
     if checkpoint is not None:
         messages = _shown(messages, tail.events, checkpoint, reader)
     since = _since(checkpoint) if checkpoint is not None else -1 if tail.at_end else tail.oldest
+    pins = (Pins() if checkpoint is None else checkpoint.pins).after(changes_in(tail.events))
     return RestoredSession(
-        messages=tuple(messages),
+        messages=tuple(_with_pins(messages, pins)),
         checkpoint=None if checkpoint is None else checkpoint.without_index(),
         agent_state=next((event.agent_state for event in tail.events if _is_state_of(event, key.agent_id)), None),
         newest_event_id=tail.events[0].event_id if tail.events else None,
@@ -136,7 +143,20 @@ def read_session(
             since,
             frozenset(event.event_id for event in tail.events if since <= Position(event.event_id).milliseconds),
         ),
+        pins=pins,
+        is_new=checkpoint is None and tail.at_end and all(map(holds_pins_only, tail.events)),
     )
+
+
+def _with_pins(messages: Sequence[LoggedMessage], pins: Pins) -> list[LoggedMessage]:
+    """Set or take away the pins of messages that were written before theirs was changed."""
+    changed = pins.messages
+    return [
+        replace(one, message=with_pin(one.message, pinned=changed[one.message["tracking_id"]]))
+        if one.message["tracking_id"] in changed
+        else one
+        for one in messages
+    ]
 
 
 def _read_to_logged_checkpoint(

@@ -114,6 +114,7 @@ class QueuedTurn:
         metadata: Event metadata of the last event.
         positions: Positions of the stored messages, by tracking id.
         event_ids: The events that are stored.
+        is_done: Whether nothing of it waits any more: it is acknowledged, or what was refused of it is given up.
     """
 
     events: deque[QueuedEvent]
@@ -122,11 +123,7 @@ class QueuedTurn:
     metadata: Mapping[str, str] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
     event_ids: list[str] = field(default_factory=list)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing of it waits any more: it is acknowledged, or what was refused of it is given up."""
-        return not self.events
+    is_done: bool = False
 
 
 @dataclass(eq=False)
@@ -370,5 +367,6 @@ class SendQueue:
             job.is_done = True
         elif job.events and job.events[0] is event:
             job.events.popleft()
+            job.is_done = not job.events
         if job.is_done and job in self._jobs:
             self._jobs.remove(job)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.version_rules import is_further_back
 from agentmem.errors import CheckpointConflictError, CheckpointStoreError, HistoryUnavailableError
+from agentmem.events.pins import changes_in
 from agentmem.session_manager.concurrent_writers import stands_before
+from agentmem.session_manager.pinned_positions import positions_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore, IndexEntry
     from agentmem.compaction.compactor import Compactor
     from agentmem.compaction.pending_checkpoint import Draft
+    from agentmem.events.codec import LoggedMessage
     from agentmem.events.position import Position
     from agentmem.session_manager.concurrent_writers import OtherWriters
 
@@ -61,6 +64,7 @@ class CheckpointSaver:
         self._store = store
         self._others = others
         self._positions = positions
+        self._kept_of_others: set[Position] = set()
 
     def save(self) -> None:
         """Save the checkpoint that is due, behind whatever another writer saved first.
@@ -103,6 +107,7 @@ class CheckpointSaver:
         while self.own_events:
             self._others.note([self.own_events.popleft()])
         events = self._others.look()
+        self.compactor.board.change(changes_in(events))
         if isinstance(self._store, EventLogCheckpointStore):
             # The log has no conditional write: what another writer saved is seen here, or accounts for this one's.
             winner = self._store.overtaking(self.key, events)
@@ -127,7 +132,14 @@ class CheckpointSaver:
             return None
         passed = [entry for entry in self.left_out if stands_before(entry.position, checkpoint.boundary)]
         seen = self._others.seen(checkpoint.boundary)
-        return replace(checkpoint, index=(*checkpoint.index, *passed), seen=seen)
+        head = {*checkpoint.head, *(at for at in self._kept_of_others if stands_before(at, checkpoint.boundary))}
+        return replace(
+            checkpoint,
+            head=tuple(sorted(head, key=lambda at: (not at.event_id, at.milliseconds, at.item))),
+            index=(*checkpoint.index, *passed),
+            seen=seen,
+            pins=self.compactor.board.pins,
+        )
 
     def _is_behind(self, draft: Draft, positions: Mapping[str, Position]) -> bool:
         """Whether another writer's checkpoint, which is the current one, reaches further than a draft."""
@@ -147,14 +159,22 @@ class CheckpointSaver:
         if not behind:
             return draft
         self._positions.update({one.message["tracking_id"]: one.position for one in behind})
-        folded = [one for one in behind if stands_before(one.position, placed.boundary)]
+        passed = [one for one in behind if stands_before(one.position, placed.boundary)]
+        pinned = self._keep_pinned(behind)
+        folded = [one for one in passed if one.position not in pinned]
         shortened = [one for one in behind if not stands_before(one.position, placed.boundary)]
         _log.info(
             "session=<%s>, messages=<%d> | other writers' messages accounted for", self.key.session_id, len(behind)
         )
         draft = self.compactor.include(draft, [one.message for one in folded], [one.message for one in shortened])
-        self._others.accounted(folded)
+        self._others.accounted(passed)
         return draft
+
+    def _keep_pinned(self, behind: Sequence[LoggedMessage]) -> set[Position]:
+        """Keep the messages that another writer has pinned: every checkpoint from now on names them in its head."""
+        kept = positions_kept(behind, self.compactor.board.pins.messages)
+        self._kept_of_others |= kept
+        return kept
 
 
 def _latest(limits: Sequence[Position]) -> Position:

@@ -30,14 +30,19 @@ from agentmem.clients.strands_compat import keeps_results_apart
 from agentmem.compaction.budget import Budget, Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
+from agentmem.drawing.figures import before_after, facts
+from agentmem.drawing.markup import element
+from agentmem.drawing.notebook import card
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.exit_handlers import exit_handlers
+from agentmem.events.pin_board import PinBoard
 from agentmem.events.serializer import Serializer
 from agentmem.events.turn_buffer import PATIENCE
 from agentmem.events.writer import EventWriter
 from agentmem.events.writer_registry import is_lambda
 from agentmem.messages.converse import for_model
 from agentmem.messages.look_alikes import may_hold_tags
+from agentmem.messages.pinned import with_pinned
 from agentmem.messages.summary_fence import with_inert_look_alikes
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
@@ -45,6 +50,7 @@ from agentmem.recall.tool import register_recall_tool
 from agentmem.scope.identity import validate_agent_id
 from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.conversation_manager import take_over
+from agentmem.session_manager.pin_tool import register_pin_tool
 from agentmem.session_manager.sdk_base import SdkSessionManager, conversation_state
 from agentmem.session_manager.sdk_settings import (
     compaction_settings,
@@ -53,6 +59,7 @@ from agentmem.session_manager.sdk_settings import (
     write_settings,
 )
 from agentmem.session_manager.session_log import SessionLog
+from agentmem.session_manager.session_pins import SessionPins
 from agentmem.settings.sections import CompactionConfig, EventLogCheckpoints, WriteConfig
 from agentmem.support import telemetry
 from agentmem.support.threads import Threads
@@ -70,6 +77,8 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Plan
     from agentmem.compaction.summary.summarizer import Summarizer
+    from agentmem.drawing.markup import Child
+    from agentmem.events.pins import Pin
     from agentmem.events.send_queue import WriterStatus
     from agentmem.scope.scope import SessionScope
     from agentmem.settings.sections import CheckpointLocation
@@ -160,10 +169,12 @@ class CompactingSessionManager(SdkSessionManager):
         self._compactor: Compactor
         self._log: SessionLog
         self._recall: SessionRecall
+        self._pins: SessionPins
         self._conversation_state: dict[str, Any] = {}
         self._stateful = False
         self._invoking = False
         self._arrivals = Arrivals()
+        self._board = PinBoard.shared(client, self._address)
         exit_handlers.finish(self)
 
     @classmethod
@@ -250,6 +261,48 @@ class CompactingSessionManager(SdkSessionManager):
         """
         return self._compactor.summaries.without(message)
 
+    # ---- pins
+
+    def pin(self, text: str) -> Pin:
+        """Pin a statement: it stands in every request from the next one on, word for word.
+
+        Args:
+            text: The statement; ``WriteConfig.redact`` sees it first.
+
+        Returns:
+            The pin; the one that is there when the same text is pinned already.
+
+        Raises:
+            PinError: It is blank, there is no room for it, or it could not be written.
+            ConfigurationError: No agent has this manager yet.
+        """
+        return self._session_pins().pin(text, self._board.pins)
+
+    def unpin(self, pin: Pin | str) -> None:
+        """Unpin a statement; what was said of it in the conversation stays.
+
+        Args:
+            pin: The pin, or its id.
+
+        Raises:
+            PinError: There is no such pin, or it could not be written.
+            ConfigurationError: No agent has this manager yet.
+        """
+        self._session_pins().unpin(pin, self._board.pins)
+
+    def pins(self) -> tuple[Pin, ...]:
+        """Return the statements that are pinned, oldest first, as this process knows them.
+
+        Raises:
+            ConfigurationError: No agent has this manager yet.
+        """
+        return self._session_pins().board.pins.statements
+
+    def _session_pins(self) -> SessionPins:
+        if self._agent_id is None:
+            raise ConfigurationError(f"no agent has this session manager of {self._address} yet; construct one with it")
+        return self._pins
+
     # ---- hooks
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
@@ -289,12 +342,21 @@ class CompactingSessionManager(SdkSessionManager):
         has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
         self._summarizer = summarizer_for(self._compaction, agent)
         self._compactor = Compactor(
-            self._settings, self._summarizer, recall_tool=has_tool, outward=self._serializer.message
+            self._settings,
+            self._summarizer,
+            recall_tool=has_tool,
+            outward=self._serializer.message,
+            board=self._board,
         )
         self._budget = Budget(self._compactor, self._thresholds, self._address)
         self._log = SessionLog(
             self._writer, self._store, key, self._compactor, serializer=self._serializer, reader=self._reader
         )
+        self._pins = SessionPins(
+            self._client, self._address, self._board, self._serializer, self._thresholds.threshold(agent.model)
+        )
+        if self._compaction.pin_tool:
+            register_pin_tool(agent, self._pins)
         self._restore(agent, key)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
 
@@ -436,6 +498,32 @@ class CompactingSessionManager(SdkSessionManager):
                 raise
             _log.exception("session=<%s> | messages unsent while another error was raised", self._address)
 
+    def __repr__(self) -> str:
+        """Tell whose session it is, and how it stands."""
+        config, status = self.config, self.status
+        return (
+            f"CompactingSessionManager(memory_id={config.memory_id!r}, actor_id={config.actor_id!r}, "
+            f"session_id={self.session_id!r}, saved={status.saved}, pending={status.pending})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the manager's state in a notebook; no call."""
+        config, status = self.config, self.status
+        told: dict[str, Child] = {
+            "memory": config.memory_id,
+            "actor": config.actor_id,
+            "session": self.session_id,
+            "messages saved": status.saved,
+            "pending": status.pending,
+            "dropped": status.dropped,
+        }
+        if self._agent_id is None:
+            return card("Session manager", facts(told), element("p", "It has no agent yet."))
+        last, checkpoint = self.last_compaction, self.checkpoint
+        told["folded messages"] = 0 if checkpoint is None else checkpoint.folded_messages
+        drawn = None if last is None else before_after(last.tokens_before, last.tokens_after)
+        return card("Session manager", facts(told), element("p", "The last compaction:") if drawn else None, drawn)
+
     async def __aenter__(self) -> Self:
         """Return itself; leaving closes, in another thread."""
         return self
@@ -504,6 +592,8 @@ class CompactingSessionManager(SdkSessionManager):
         made = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
         if may_hold_tags([message["content"] for message in made]):
             made = with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages))
+        if self._board.pins.statements and (pinned := self._compactor.pinned_block) is not None:
+            made = with_pinned(made, pinned)
         return context.replace(messages=made)
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
@@ -517,7 +607,10 @@ class CompactingSessionManager(SdkSessionManager):
                 sizes = restored.checkpoint.tokens_before, restored.checkpoint.tokens_after
                 telemetry.describe(span, tokens_before=sizes[0], tokens_after=sizes[1])
         waiting = self._writer.waiting()
-        if restored.newest_event_id is None and not waiting:
+        self._board.replace(restored.pins)
+        if restored.newest_event_id is not None:
+            self._writer.start_after(restored.newest_event_id)
+        if restored.is_new and not waiting:
             identify(agent.messages)
             for message in agent.messages:
                 self._log.turn.add(message)
@@ -525,8 +618,6 @@ class CompactingSessionManager(SdkSessionManager):
                 self._log.begin_session(self.session_id)
                 self._log.drain()
             return
-        if restored.newest_event_id is not None:
-            self._writer.start_after(restored.newest_event_id)
         self._log.resume(restored)
         stored = self._state_of(restored, key.agent_id)
         if stored is not None:

@@ -20,12 +20,13 @@ from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.compaction.pending_checkpoint import NOWHERE
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.batch import positions_of
+from agentmem.events.pins import message_change, pins_item
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import QueuedTurn
 from agentmem.events.size_limits import SMALL_ITEM, as_json, fitting_state
 from agentmem.events.turn_buffer import TurnBuffer
-from agentmem.messages.tracking import identify
+from agentmem.messages.tracking import has_pin, identify
 from agentmem.messages.truncation import handle_of
 from agentmem.recall.passages import index_entries, index_entry
 from agentmem.session_manager.checkpoint_saver import CheckpointSaver
@@ -142,6 +143,7 @@ class SessionLog:
         self._compactor = compactor
         self._others = OtherWriters(reader)
         self._state: str | None = None
+        self._pinned: set[str] = set()
         self._submitted: deque[Job] = deque()
         self._settling = threading.Lock()
         self._awaited: list[str] = []  # shown, and still to be sent for an agent before this one
@@ -152,6 +154,7 @@ class SessionLog:
     def resume(self, restored: RestoredSession) -> None:
         """Continue behind what was read from the log."""
         self.positions.update({one.message["tracking_id"]: one.position for one in restored.messages})
+        self._pinned = {one.message["tracking_id"] for one in restored.messages if has_pin(one.message)}
         self._others.begin(restored)
 
     def leave_out(self, messages: Sequence[LoggedMessage]) -> None:
@@ -250,8 +253,10 @@ class SessionLog:
             comparable = json.dumps(lasting)
         except (TypeError, ValueError, RecursionError):  # an interrupt's reason may be anything
             state, comparable = as_json(state), json.dumps(as_json(lasting))
+        pinned = {message["tracking_id"] for message in shown if has_pin(message)}
+        pins = self._changed_pins(pinned, shown) if pinned or self._pinned else []
         items, draft = self.turn.take(), self._compactor.draft
-        if not items and draft is None and comparable == self._state:
+        if not items and draft is None and not pins and comparable == self._state:
             return
         self._state = comparable
         checkpoint = None
@@ -263,7 +268,8 @@ class SessionLog:
         turn = self._writer.submit(
             items,
             checkpoint=checkpoint,
-            last=[{"blob": stored}],
+            # The plain SDK session manager takes the last item for the agent's state.
+            last=[*([pins_item(pins)] if pins else []), {"blob": stored}],
             metadata={"stateType": "AGENT", "agentId": agent_id},
             owner=self,
         )
@@ -274,6 +280,15 @@ class SessionLog:
             wanted |= {draft.boundary, *draft.head, *draft.entries}
         for name in self.positions.keys() - wanted:
             del self.positions[name]
+
+    def _changed_pins(self, pinned: set[str], shown: Sequence[Message]) -> list[dict[str, Any]]:
+        """Return the changes of pins that Strands' own means have made to messages since the last time."""
+        gone = self._pinned & {message["tracking_id"] for message in shown} - pinned
+        changes = [message_change(name, pinned=True) for name in sorted(pinned - self._pinned)]
+        changes += [message_change(name, pinned=False) for name in sorted(gone)]
+        self._pinned = pinned
+        self._compactor.board.change(changes)
+        return changes
 
     def _fitting(self, state: str) -> str:
         """Leave out of a large state what does not fit an event, and tell of it."""
