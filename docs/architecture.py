@@ -27,7 +27,7 @@ STOREYS = {
     "deployment": ("deploy", "runtime", "streaming"),
     "integration": ("session_manager", "hook"),
     "memory": ("compaction", "recall", "records", "checkpoints", "events"),
-    "values": ("scope", "settings", "messages", "meaning"),
+    "values": ("scope", "settings", "messages", "meaning", "drawing"),
     "foundation": ("clients", "support", "errors", "version"),
     "apart": ("local",),
 }

@@ -64,7 +64,7 @@ def main() -> None:
         agent = make_agent(sessions)
         print(f"restored: {len(agent.messages)} messages in view")
         question = f"Where is the spare key of the {SHIPS[0]}?"
-        answer = agent(question)  # the model calls recall_session, a tool that the manager gives it
+        answer = agent(question)  # the model calls the manager's tool recall_session for what is not in view
         print(f"user:  {question}\nagent: {str(answer).strip()}")
 
     # The same without an agent: word for word, from the events of this session.

@@ -12,7 +12,9 @@ from agentmem.errors import HistoryUnavailableError as HistoryUnavailableError
 from agentmem.errors import IdentityError as IdentityError
 from agentmem.errors import MemoryWaitTimeout as MemoryWaitTimeout
 from agentmem.errors import MissingExtraError as MissingExtraError
+from agentmem.errors import PinError as PinError
 from agentmem.errors import UnsentMessagesError as UnsentMessagesError
+from agentmem.events.pins import Pin as Pin
 from agentmem.hook.memory_hook import MemoryHook as MemoryHook
 from agentmem.local.local_memory import LocalMemory as LocalMemory
 from agentmem.messages.thinking import ThinkingFilter as ThinkingFilter

@@ -6,6 +6,7 @@
     ├── HistoryUnavailableError                      the session's events could not be read
     ├── CheckpointStoreError                         the checkpoint store could not be reached or understood
     ├── CheckpointConflictError                      another writer saved a checkpoint first
+    ├── PinError                                     something cannot be pinned or unpinned
     ├── CompactionError (also Strands'               the context cannot be made to fit
     │     ContextWindowOverflowException)
     ├── MemoryWaitTimeout (also TimeoutError)        awaited records did not appear in time
@@ -40,6 +41,7 @@ __all__ = [
     "IdentityError",
     "MemoryWaitTimeout",
     "MissingExtraError",
+    "PinError",
     "UnsentMessagesError",
 ]
 
@@ -80,6 +82,10 @@ class CheckpointConflictError(AgentMemError):
         """Keep the winner beside the message."""
         super().__init__(message)
         self.winner = winner
+
+
+class PinError(AgentMemError):
+    """Something cannot be pinned or unpinned; the message says why, and with sizes what there is room for."""
 
 
 class CompactionError(AgentMemError, ContextWindowOverflowException):

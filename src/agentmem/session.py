@@ -6,20 +6,26 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from agentmem.errors import ConfigurationError
 from agentmem.scope.scope import SessionScope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Unpack
 
+    from strands.hooks import HookRegistry
     from strands.memory import MemoryStore
 
+    from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
+    from agentmem.events.pins import Pin, Pins
     from agentmem.hook import MemoryHook
     from agentmem.recall.recall import RecalledMessage, SessionRecall
     from agentmem.records.retrieval import MemoryRecord
     from agentmem.records.waiting.marks import Mark, Record, Since
     from agentmem.records.waiting.options import WaitOptions
+    from agentmem.scope.address import SessionAddress
     from agentmem.session_manager.manager import CompactingSessionManager
+    from agentmem.session_manager.session_pins import SessionPins
 
 DEFAULT_AGENT = "default"
 """The id Strands gives an agent that is given none."""
@@ -43,6 +49,22 @@ class MemorySession(SessionScope):
     """
 
     _recalls: dict[str, SessionRecall] = field(init=False, compare=False, repr=False, default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Tell whose session it is."""
+        return (
+            f"MemorySession(memory_id={self.memory_id!r}, actor_id={self.actor_id!r}, session_id={self.session_id!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the session with its namespaces in a notebook; no call."""
+        from agentmem.drawing.figures import facts, table
+        from agentmem.drawing.notebook import card
+
+        place = {"memory": self.memory_id, "actor": self.actor_id, "session": self.session_id}
+        rows = [(one.name, one.kind, self.namespace(one.name)) for one in self.config.namespaces]
+        columns = ("name", "strategy", "namespace")
+        return card("Session", facts(place), table(columns, rows, empty="no namespaces", caption="Namespaces"))
 
     def hook(self) -> MemoryHook:
         """Make the hook for ``Agent(hooks=[...])``; nothing is called yet.
@@ -70,6 +92,19 @@ class MemorySession(SessionScope):
         from agentmem.session_manager.manager import CompactingSessionManager
 
         return CompactingSessionManager.for_session(self)
+
+    def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
+        """Refuse to be given to an agent in place of what is made of it; Strands calls this.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        del registry
+        raise ConfigurationError(
+            "a MemorySession is no hook and no session manager itself: give Agent(session_manager="
+            "memory.session_manager()) to keep the whole session, or Agent(hooks=[memory.hook()]) to save texts and "
+            "to recall long-term memory"
+        )
 
     def stores(self, *, writable: bool = False) -> list[MemoryStore]:
         """Make the SDK's memory stores for ``Agent(memory_manager=MemoryManager(stores=...))``.
@@ -281,23 +316,143 @@ class MemorySession(SessionScope):
         """
         return await asyncio.to_thread(self.recall, query, max_tokens, agent_id=agent_id, explain=explain)
 
+    def pin(self, text: str, *, agent_id: str = DEFAULT_AGENT) -> Pin:
+        """Pin a statement: it stands in every request of the session's agent from then on, word for word.
+
+        It is outside of the summary and of every compaction, and survives restarts. Agents of this process that have
+        the session open show it from their next request on; one in another process when it next compacts or opens the
+        session. The agent needs `session_manager()`; with `hook()` alone nothing shows pins.
+
+        Args:
+            text: The statement; ``WriteConfig.redact`` sees it first. No tag in it means anything to the model.
+            agent_id: The id of the session's agent, when it was given one.
+
+        Returns:
+            The pin; the one that is there when the same text is pinned already.
+
+        Raises:
+            PinError: It is blank, all pins together would take more than a fifth of ``token_threshold``, or it could
+                not be written.
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: The checkpoint could not be read.
+        """
+        return self._session_pins().pin(text, self._read_pins(agent_id))
+
+    def unpin(self, pin: Pin | str, *, agent_id: str = DEFAULT_AGENT) -> None:
+        """Unpin a statement. Its event stays in the log, as all events do, until the person is forgotten.
+
+        Args:
+            pin: The pin, or its id.
+            agent_id: The id of the session's agent, when it was given one.
+
+        Raises:
+            PinError: There is no such pin, or it could not be written.
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: The checkpoint could not be read.
+        """
+        self._session_pins().unpin(pin, self._read_pins(agent_id))
+
+    def pins(self, *, agent_id: str = DEFAULT_AGENT) -> tuple[Pin, ...]:
+        """Read which statements are pinned, whoever pinned them, oldest first.
+
+        Args:
+            agent_id: The id of the session's agent, when it was given one.
+
+        Returns:
+            The pins. Messages pinned with Strands' own ``pin_message`` are not among them.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: The checkpoint could not be read.
+        """
+        return self._read_pins(agent_id).statements
+
+    async def pin_async(self, text: str, *, agent_id: str = DEFAULT_AGENT) -> Pin:
+        """Do what `pin` does without blocking the event loop.
+
+        Args:
+            text: The statement.
+            agent_id: The id of the session's agent.
+
+        Returns:
+            The pin.
+
+        Raises:
+            PinError: It is blank, there is no room for it, or it could not be written.
+        """
+        return await asyncio.to_thread(self.pin, text, agent_id=agent_id)
+
+    async def unpin_async(self, pin: Pin | str, *, agent_id: str = DEFAULT_AGENT) -> None:
+        """Do what `unpin` does without blocking the event loop.
+
+        Args:
+            pin: The pin, or its id.
+            agent_id: The id of the session's agent.
+
+        Raises:
+            PinError: There is no such pin, or it could not be written.
+        """
+        await asyncio.to_thread(self.unpin, pin, agent_id=agent_id)
+
+    async def pins_async(self, *, agent_id: str = DEFAULT_AGENT) -> tuple[Pin, ...]:
+        """Do what `pins` does without blocking the event loop.
+
+        Args:
+            agent_id: The id of the session's agent.
+
+        Returns:
+            The pins, oldest first.
+
+        Raises:
+            HistoryUnavailableError: The events could not be read.
+            CheckpointStoreError: The checkpoint could not be read.
+        """
+        return await asyncio.to_thread(self.pins, agent_id=agent_id)
+
+    def _session_pins(self) -> SessionPins:
+        from types import SimpleNamespace
+
+        from agentmem.compaction.budget import Thresholds
+        from agentmem.events.pin_board import PinBoard
+        from agentmem.events.serializer import Serializer
+        from agentmem.session_manager.session_pins import SessionPins
+
+        threshold = Thresholds(self.config.compaction).threshold(SimpleNamespace(context_window_limit=None))
+        board = PinBoard.shared(self.client, self._address)
+        return SessionPins(self.client, self._address, board, Serializer(self.config.writes), threshold)
+
+    def _read_pins(self, agent_id: str) -> Pins:
+        from agentmem.checkpoints.restore import read_session
+        from agentmem.events.reader import EventReader
+
+        store, key = self._checkpoints(agent_id)
+        return read_session(EventReader(self.client, self._address), store, key).pins
+
     def _recall_of(self, agent_id: str) -> SessionRecall:
         """Make what recalls this session with an agent's checkpoints."""
-        from agentmem.checkpoints.checkpoint import CheckpointKey
-        from agentmem.checkpoints.open import open_store
         from agentmem.events.reader import EventReader
         from agentmem.recall.recall import SessionRecall
+
+        return SessionRecall(EventReader(self.client, self._address), *self._checkpoints(agent_id))
+
+    @property
+    def _address(self) -> SessionAddress:
         from agentmem.scope.address import SessionAddress
 
-        address = SessionAddress(self.memory_id, self.actor_id, self.session_id)
+        return SessionAddress(self.memory_id, self.actor_id, self.session_id)
+
+    def _checkpoints(self, agent_id: str) -> tuple[CheckpointStore, CheckpointKey]:
+        """Return where an agent's checkpoints are, and its key."""
+        from agentmem.checkpoints.checkpoint import CheckpointKey
+        from agentmem.checkpoints.open import open_store
+
         store = open_store(
             self.config.checkpoints,
             boto_session=self.config.boto_session(),
             region=self.config.region,
             data_client=self.client,
         )
-        key = CheckpointKey(self.memory_id, self.actor_id, self.session_id, agent_id)
-        return SessionRecall(EventReader(self.client, address), store, key)
+        return store, CheckpointKey(self.memory_id, self.actor_id, self.session_id, agent_id)
 
     def _last_write(self) -> Since:
         """Return this session's newest event, whoever wrote it, or the moment of binding."""

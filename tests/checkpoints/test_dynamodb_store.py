@@ -120,7 +120,9 @@ class TestLayout:
         items = all_items(dynamodb, checkpoint_table)
         assert sorted(items) == ["agent#default", "agent#default#v00000001"]
         current, version = items["agent#default"], items["agent#default#v00000001"]
-        assert version.pop("index") == {"S": f'[["000000000001","{position(1).event_id}",0,"user",["seat","14C"]]]'}
+        assert version.pop("index") == {
+            "S": f'[["000000000001","{position(1).event_id}",0,"user",[["","seat","14C"]],"en"]]'
+        }
         assert {**version, "sk": current["sk"]} == current
         assert json.loads(current.pop("summary")["S"])["narrative"] == "The story up to version 1."
         assert current == {
@@ -234,13 +236,13 @@ class TestLayout:
 
 
 class TestCalls:
-    def test_a_load_is_one_get_item(self, dynamodb, store):
+    def test_a_load_is_one_query(self, dynamodb, store):
         key = any_key()
         for version in range(1, 6):
             store.save(key, checkpoint(version))
         calls = calls_of(dynamodb)
         store.load(key)
-        assert calls == ["GetItem"]
+        assert calls == ["Query"]
 
     def test_a_save_is_one_transaction_also_when_it_loses(self, dynamodb, store):
         key = any_key()
@@ -262,7 +264,7 @@ class TestCalls:
         with pytest.raises(CheckpointConflictError) as refusal:
             store.save(key, checkpoint(1, tokens_after=5))
         assert plain(refusal.value.winner.without_index()) == plain(checkpoint(1).without_index())
-        assert calls == ["TransactWriteItems", "GetItem"]
+        assert calls == ["TransactWriteItems", "Query"]
 
     def test_find_stops_at_the_first_page_that_has_the_handle(self, dynamodb, store):
         # moto, as DynamoDB, ends a page at 1 MB; each of these versions takes 0.3 MB.
@@ -272,7 +274,7 @@ class TestCalls:
             store.save(key, one)
         calls = calls_of(dynamodb)
         assert store.find(key, saved[7].index[5].handle) == saved[7].index[5]
-        assert calls == ["GetItem", "Query"]
+        assert calls == ["Query", "Query"]
         calls.clear()
         assert store.find(key, saved[0].index[5].handle) == saved[0].index[5]
         assert calls.count("Query") > 1
@@ -283,7 +285,7 @@ class TestCalls:
             store.save(key, checkpoint(version, index=large_index(5_000, seed=version)))
         calls = calls_of(dynamodb)
         assert next(store.history(key)).version == 8
-        assert calls == ["GetItem", "Query"]
+        assert calls == ["Query", "Query"]
 
     def test_what_a_batch_left_undone_is_tried_again(self, dynamodb, checkpoint_table, store):
         key = any_key()
@@ -343,11 +345,11 @@ class TestFailures:
         with pytest.raises(CheckpointStoreError, match="could not be saved"):
             store.save(any_key(), checkpoint(1))
 
-    @pytest.mark.parametrize("operation", ["GetItem", "TransactWriteItems", "DeleteItem"])
+    @pytest.mark.parametrize("operation", ["Query", "TransactWriteItems", "DeleteItem"])
     def test_throttling_names_table_region_and_remedy(self, dynamodb, store, checkpoint_table, operation):
         answer_with(dynamodb, operation, *[error("ProvisionedThroughputExceededException")] * 3)
         call = {
-            "GetItem": lambda: store.load(any_key()),
+            "Query": lambda: store.load(any_key()),
             "TransactWriteItems": lambda: store.save(any_key(), checkpoint(1)),
             "DeleteItem": lambda: store.delete(any_key()),
         }[operation]
@@ -355,7 +357,7 @@ class TestFailures:
             call()
 
     def test_a_denied_call_points_at_the_policy(self, dynamodb, store):
-        answer_with(dynamodb, "GetItem", error("AccessDeniedException"))
+        answer_with(dynamodb, "Query", error("AccessDeniedException"))
         with pytest.raises(CheckpointStoreError, match="agentmem iam-policy"):
             store.load(any_key())
 

@@ -39,8 +39,8 @@ def saved(version: int) -> Checkpoint:
 def run(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
 
-    def run(*arguments):
-        return CliRunner().invoke(app, ["checkpoints", *arguments])
+    def run(*arguments, answer=None):
+        return CliRunner().invoke(app, ["checkpoints", *arguments], input=answer)
 
     return run
 
@@ -97,6 +97,14 @@ def test_show_of_a_version_that_is_not_there_fails_and_names_it(run, config_file
     result = run("show", *WHOSE, "--version", "9", "--config", config_file)
     assert result.exit_code == 2
     assert "no checkpoint version 9" in result.output
+
+
+def test_delete_asks_and_then_deletes_every_version(run, config_file):
+    refused = run("delete", *WHOSE, "--config", config_file, answer="n\n")
+    assert (refused.exit_code, "Nothing was deleted." in refused.stderr) == (1, True)
+    assert json.loads(run("delete", *WHOSE, "--config", config_file, "--yes", "--json").stdout) == {"deleted": 3}
+    assert run("list", *WHOSE, "--config", config_file, "--json").stdout == "[]\n"
+    assert "no checkpoint" in run("delete", *WHOSE, "--config", config_file, "--yes").stdout
 
 
 def test_an_actor_that_would_reach_into_anothers_memory_is_refused(run, config_file):

@@ -16,10 +16,12 @@ from agentmem.local import LocalMemory
 ANN = ("--actor", "ann", "--session", "ann-1")
 RECORD = "mem-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
 NEED_A_MEMORY = {
-    "chat": (), "checkpoints list": ANN, "checkpoints show": ANN, "compact": ANN, "context": ANN, "doctor": (),
+    "chat": (), "checkpoints delete": (*ANN, "--yes"), "checkpoints list": ANN, "checkpoints show": ANN,
+    "compact": ANN, "context": ANN, "doctor": (),
     "events list": ANN, "events show": ("0000001790000000003#0a1b2c3d", *ANN), "export": ("out.jsonl",),
     "forget": ("--actor", "ann", "--yes"), "import": ("in.jsonl", "--yes"), "records delete": (RECORD, "--yes"),
-    "recall": ("tea", *ANN), "records list": ("--actor", "ann"), "records search": ("tea", "--actor", "ann"), "records show": (RECORD,),
+    "recall": ("tea", *ANN), "records list": ("--actor", "ann"),
+    "records search": ("tea", "--actor", "ann"), "records show": (RECORD,),
     "sessions": (), "wait": ("/users/ann/facts/", "--max-wait", "0"),
 }  # fmt: skip
 """The commands that are about a memory, with arguments that are fine."""

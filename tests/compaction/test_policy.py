@@ -9,7 +9,9 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strands.agent.conversation_manager.compression.pin_message import pin_message
 
+from agentmem.compaction.pinned_messages import pinned_indices
 from agentmem.compaction.policy import History, Limits, Plan, plan
 from agentmem.messages.converse import for_model
 from agentmem.messages.tokens import count_message
@@ -72,6 +74,7 @@ def _carried_out(history: History, planned: Plan) -> History:
         head=len(planned.head),
         shortened=sum(1 for index in kept if index < planned.shortened),
         cycles_shortened=sum(1 for index in kept if index < planned.cycles_shortened),
+        pinned=frozenset(at for at, index in enumerate(kept) if index in history.pinned),
     )
 
 
@@ -154,6 +157,22 @@ def test_a_history_that_ends_anywhere_is_planned_for_too(messages, limits, setti
     _never_grows(case)
     _leaves_what_the_model_must_answer(case)
     _settles(case)
+
+
+@settings(max_examples=examples(500))
+@given(histories(), limits_, settings_, st.data())
+def test_whatever_is_pinned_stays_as_it_is_and_the_request_is_valid(messages, limits, settings, data):
+    chosen = data.draw(st.sets(st.integers(0, len(messages) - 1), min_size=1, max_size=4))
+    for at in chosen:
+        pin_message(messages, at)
+    history = History(messages, pinned=pinned_indices(messages))
+    assert chosen <= history.pinned
+    planned = plan(history, limits, settings, count_message)
+    shown = dict(zip(planned.kept, planned.messages, strict=True))
+    assert all(shown[at] is messages[at] for at in history.pinned)
+    validate_request(_sent(planned.messages))
+    again = plan(_carried_out(history, planned), limits, settings, count_message)
+    assert _bytes(again.messages) == _bytes(planned.messages)
 
 
 @settings(max_examples=examples(200))

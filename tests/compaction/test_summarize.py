@@ -431,6 +431,7 @@ def test_any_messages_make_a_summary_within_the_budget(messages: list[Any], budg
     assert len(again.render()) <= budget
 
 
+@pytest.mark.slow
 def test_cost_grows_with_the_text_not_with_its_square() -> None:
     def seconds(turns: int) -> float:
         messages = [

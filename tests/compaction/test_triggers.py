@@ -205,3 +205,15 @@ def test_what_nothing_can_make_smaller_is_not_tried_again(session):
     with pytest.raises(CompactionError, match="role user"):
         agent("and now? " * 2_000)
     assert len(agent.model.requests) == 1
+
+
+def test_a_system_prompt_over_the_threshold_is_told_once_and_not_compacted_for_at_every_turn(session, caplog):
+    manager = session.manager(token_threshold=THRESHOLD)
+    agent = session.agent(manager, ScriptedModel(default="Answer. " * 60), system_prompt="rule " * 6_000)
+    versions = set()
+    for number in range(16):
+        agent(f"Question {number}?")
+        versions.add(None if manager.checkpoint is None else manager.checkpoint.version)
+    told = [one for one in caplog.records if "the system prompt and the tools alone" in one.getMessage()]
+    assert [one.levelno for one in told] == [logging.WARNING]
+    assert 1 < len(versions) <= 6

@@ -261,7 +261,7 @@ def test_after_its_replacement_a_checkpoint_costs_no_more_to_find(session):
     again = session.manager(token_threshold=4_000)
     session.agent(again)
     assert again.checkpoint is not None
-    assert (session.calls["ListEvents"], session.calls["GetEvent"]) == (1, 1)
+    assert (session.calls["ListEvents"], session.calls["GetEvent"]) == (1, 0)
 
 
 @pytest.mark.parametrize("others", [1, 400], ids=["as it is", "compressed"])
@@ -300,7 +300,7 @@ def test_outbox_and_checkpoints_hold_nothing_of_what_was_replaced(session, tmp_p
     assert manager.checkpoint.folded_messages > 4
     assert SECRET not in log(session)
     assert SECRET.encode() not in _bytes_of(tmp_path)
-    assert REDACTED.encode() in _bytes_of(tmp_path)
+    assert b"guardrail" in _bytes_of(tmp_path)  # the index holds the words of what stands there now
     again = session.manager(token_threshold=3_000, writes=writes, checkpoints=checkpoints)
     assert SECRET not in json.dumps(session.agent(again).messages)
     assert not any(SECRET in one.text for one in again.recall.by_words(f"the password is {SECRET}"))

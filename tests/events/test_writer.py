@@ -68,8 +68,8 @@ class Riding:
     def __init__(self):
         self.told = {}
 
-    def items(self, positions):
-        self.told.update(positions)
+    def items(self, stored, places):
+        self.told.update(stored, **places)
         return [{"blob": "{}"}]
 
 
@@ -81,7 +81,7 @@ def test_a_checkpoint_is_told_where_earlier_events_of_the_turn_stand(session):
     assert writer.drain()
     stored = writer.positions()
     assert checkpoint.told[items[0].tracking_id] == stored[items[0].tracking_id]
-    assert checkpoint.told[items[-1].tracking_id].event_id == ""
+    assert checkpoint.told[items[-1].tracking_id] == stored[items[-1].tracking_id].item
 
 
 def test_every_event_is_later_than_the_one_before_even_at_a_standing_clock(session):

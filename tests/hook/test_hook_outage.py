@@ -259,7 +259,7 @@ async def test_the_event_loop_does_not_wait_for_the_outbox_either(who, flush, tm
 
 async def test_a_probe_that_is_cancelled_does_not_silence_retrieval_for_ever():
     setup = Setup(
-        hook=HookConfig(restore="off", retrieve_timeout=5),
+        hook=HookConfig(restore="off", retrieve_timeout=30),
         writes=WriteConfig(breaker_failures=1, breaker_reset_seconds=0.05),
     )
     hook = MemoryHook(setup.config)

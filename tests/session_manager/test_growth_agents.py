@@ -11,7 +11,10 @@ from strands import Agent, tool
 from strands.bidi import BidiAgent
 from strands.bidi.models import BidiModel
 from strands.multiagent import GraphBuilder, Swarm
+from strands.multiagent.base import Status
+from strands.session import FileSessionManager
 
+from agentmem import MemoryConfig
 from agentmem.errors import ConfigurationError, IdentityError
 from agentmem.events.serializer import encode_message
 from agentmem.testing import Reply, ScriptedModel, ToolCall
@@ -126,9 +129,21 @@ def test_multi_agent_systems_are_refused_by_name(growth, kind):
     builder.set_session_manager(manager)
     builder.set_execution_timeout(1)
     make = builder.build if kind == "Graph" else lambda: Swarm([node], session_manager=manager)
-    with pytest.raises(ConfigurationError, match=f"{kind} is a multi-agent system.*session managers of their own"):
+    with pytest.raises(ConfigurationError, match=f"{kind} is a multi-agent system.*FileSessionManager.*memory.hook"):
         make()
     assert growth.session.calls.total() == 0
+
+
+def test_a_graph_runs_as_the_refusal_advises(tmp_path):
+    memory = MemoryConfig.local(path=":memory:", namespaces=()).bind("ann", "s-1")
+    model = ScriptedModel(["The harbour is blue."])
+    with memory.hook() as hook:
+        builder = GraphBuilder()
+        builder.add_node(Agent(name="a", model=model, hooks=[hook], callback_handler=None), "a")
+        builder.set_session_manager(FileSessionManager("s-1", storage_dir=str(tmp_path)))
+        builder.set_execution_timeout(5)
+        assert builder.build()("Go.").status is Status.COMPLETED
+    assert "The harbour is blue." in [one.text for one in memory.recall("harbour")]
 
 
 class Voice(BidiModel):

@@ -12,6 +12,7 @@ from botocore.config import Config
 from strands import Agent
 from strands.memory import MemoryManager
 from strands.models import BedrockModel
+from strands.types.session import SessionMessage
 
 from agentmem import (
     AgentMemError,
@@ -37,6 +38,8 @@ from agentmem import (
     MemoryWaitTimeout,
     MissingExtraError,
     Namespace,
+    Pin,
+    PinError,
     RecalledMessage,
     SessionAgents,
     SqliteCheckpoints,
@@ -178,6 +181,11 @@ first: tuple[str, float, str, str, datetime] = (
 )
 recalled: list[RecalledMessage] = memory.recall("booking reference", max_tokens=2_000)
 why: tuple[str, ...] = memory.recall("booking reference", explain=True)[0].why
+pin: Pin = memory.pin("The customer may never be called by phone.", agent_id="support")
+pinned: tuple[Pin, ...] = memory.pins()
+memory.unpin(pin)
+memory.unpin(pin.pin_id)
+pinned_text: str = f"{pin.text} {pin.at:%Y-%m-%d} {pin.by}"
 told: tuple[str, str, str, datetime] = (recalled[0].text, recalled[0].role, recalled[0].event_id, recalled[0].at)
 waited: list[dict[str, Any]] = memory.wait_for_memories("facts", "favourite drink", since=mark, max_wait=30)
 
@@ -186,6 +194,19 @@ Agent(session_manager=memory.session_manager())
 with memory.session_manager() as opened:
     compacting: CompactingSessionManager = opened
     said: Message = compacting.without_summary({"role": "user", "content": [{"text": "Hello."}]})
+    agent_of_it = Agent(session_manager=compacting)
+    compacting.sync_agent(agent_of_it)
+    compacting.append_message(said, agent_of_it)
+    by_hand = SessionMessage(said, 2)
+    written: dict[str, Any] | None = compacting.create_message(compacting.session_id, "default", by_hand)
+    kept: SessionMessage | None = compacting.read_message(compacting.session_id, "default", 2)
+    compacting.update_message(compacting.session_id, "default", by_hand)
+    compacting.redact_latest_message(said, agent_of_it)
+    waiting: int = compacting.pending_message_count() + compacting.pending_agent_state_count()
+    lost: str | None = compacting.status.last_error
+with memory.hook() as saving:
+    hook: MemoryHook = saving
+    unsaved: tuple[int, str | None] = (hook.status.dropped, hook.status.last_error)
 Agent(memory_manager=MemoryManager(stores=memory.stores()))
 
 # Many sessions -------------------------------------------------------------------------------------------------------
@@ -258,10 +279,15 @@ async def twins() -> None:
     again: list[RecalledMessage] = await bound.recall_async("drink")
     new: list[dict[str, Any]] = await bound.wait_for_memories_async("facts", since=since)
     new += await wait_for_memories_async(client, "m-a1b2c3d4e5", namespace, max_wait=10)
+    async with bound.session_manager() as sessions, bound.hook() as hook:
+        await Agent(session_manager=sessions, hooks=[hook]).invoke_async("Hello.")
     async with agents.use("ann", new_session_id("ann")) as agent:
-        await agent.invoke_async("Hello.")
+        pinned_later: Pin = await memory.pin_async("Prices with tax.")
+    await memory.unpin_async(pinned_later)
+    all_pins: tuple[Pin, ...] = await memory.pins_async()
+    await agent.invoke_async("Hello.")
     await agents.close_async()
-    assert searched, again
+    assert searched, (again, all_pins)
 
 
 # Streaming -----------------------------------------------------------------------------------------------------------
@@ -327,6 +353,8 @@ except CompactionError as error:
     largest: tuple[str, ...] = error.largest
 except (ConfigurationError, IdentityError) as error:
     value_error: ValueError = error
+except PinError as error:
+    reason: AgentMemError = error
 except MissingExtraError as error:
     import_error: ImportError = error
     extra: str | None = error.extra

@@ -7,15 +7,24 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from agentmem.checkpoints.summary import Summary
+from agentmem.drawing.figures import before_after, facts
+from agentmem.drawing.markup import element
+from agentmem.drawing.notebook import card
 from agentmem.errors import CheckpointStoreError
+from agentmem.events.pins import Pins
 from agentmem.events.position import Position
 from agentmem.messages.truncation import TruncationSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from agentmem.events.codec import DecodedEvent
 
 FORMAT = 1
 """The checkpoint format this version writes. A newer one is read as far as it is understood and kept whole."""
+
+EVENTS_NAMED = 50
+"""Events before its boundary that a checkpoint names as seen; a restore reads no further behind the boundary."""
 
 Trigger = Literal["threshold", "overflow", "restore", "manual"]
 """Why a compaction ran: the token threshold, the model's refusal, a first opening, or a call of ``compact()``."""
@@ -89,6 +98,51 @@ class IndexEntry:
 
 
 @dataclass(frozen=True)
+class SeenEvents:
+    """The newest events before a boundary that the maker of the checkpoint had seen.
+
+    An event before the boundary that is not among them came late: its writer's clock was behind, or it was under way
+    while the checkpoint was saved. No summary and no index has it, so it is shown.
+
+    Attributes:
+        since: From when on the list is complete, milliseconds since the epoch; older events all count as seen.
+        event_ids: Ids of events with messages, in any order.
+    """
+
+    since: int
+    event_ids: frozenset[str] = frozenset()
+
+    @classmethod
+    def before(cls, boundary: Position, event_ids: Iterable[str], since: int) -> SeenEvents:
+        """Name the newest of the events before a boundary.
+
+        Args:
+            boundary: The boundary; with an empty event id all events are before it.
+            event_ids: All events from ``since`` on that are known.
+            since: Milliseconds since the epoch.
+        """
+        times = {event_id: Position(event_id).milliseconds for event_id in event_ids}
+        named = [one for one in times if since <= times[one] and (not boundary.event_id or Position(one) < boundary)]
+        if len(named) > EVENTS_NAMED:
+            since = sorted((times[one] for one in named), reverse=True)[EVENTS_NAMED - 1] + 1
+        return cls(since, frozenset(one for one in named if since <= times[one]))
+
+    def has(self, event: DecodedEvent) -> bool:
+        """Whether an event was seen, or one that it was written to replace."""
+        is_older = Position(event.event_id).milliseconds < self.since
+        return is_older or event.event_id in self.event_ids or not self.event_ids.isdisjoint(event.replaces)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"since": self.since, "event_ids": sorted(self.event_ids)}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> SeenEvents:
+        """Read the JSON form."""
+        return cls(int(value["since"]), frozenset(map(str, value["event_ids"])))
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """What the model is shown of a session, and what is needed to show the same again after a restart.
 
@@ -107,6 +161,8 @@ class Checkpoint:
         token_ratio: Tokens the model reports for each token counted here, when this was saved.
         trigger: What started the compaction.
         created_at: When, in UTC.
+        seen: Which events before the boundary its maker had seen; None: all of them, as far as is known.
+        pins: What was pinned, as far as the maker knew: everything before the boundary, and perhaps later things.
         format: The format version of the writer.
         extra: Fields of a newer format, kept so that saving again does not lose them.
     """
@@ -125,8 +181,33 @@ class Checkpoint:
     token_ratio: float = 1.0
     trigger: Trigger = "threshold"
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    seen: SeenEvents | None = None
+    pins: Pins = field(default_factory=Pins)
     format: int = FORMAT
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Tell everything but the settings, the summary and the index."""
+        return (
+            f"Checkpoint(version={self.version}, trigger={self.trigger!r}, folded_messages={self.folded_messages}, "
+            f"tokens_before={self.tokens_before}, tokens_after={self.tokens_after}, boundary={self.boundary}, "
+            f"created_at={self.created_at.isoformat(timespec='seconds')!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the checkpoint with its summary in a notebook."""
+        told = {
+            "trigger": self.trigger,
+            "folded messages": self.folded_messages,
+            "saved": f"{self.created_at:%Y-%m-%d %H:%M:%S %Z}",
+        }
+        summary = self.summary.render()
+        return card(
+            f"Checkpoint, version {self.version}",
+            before_after(self.tokens_before, self.tokens_after),
+            facts(told),
+            element("p", summary, class_="am-said") if summary else None,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, ``extra`` fields beside the known ones."""
@@ -147,6 +228,10 @@ class Checkpoint:
             "trigger": self.trigger,
             "created_at": self.created_at.isoformat(),
         }
+        if self.seen is not None:
+            known["seen"] = self.seen.to_dict()
+        if self.pins:
+            known["pins"] = self.pins.to_dict()
         return {**self.extra, **known}
 
     @classmethod
@@ -173,13 +258,15 @@ class Checkpoint:
                 token_ratio=float(value.get("token_ratio", 1.0)),
                 trigger=value.get("trigger", "threshold"),
                 created_at=datetime.fromisoformat(value["created_at"]),
+                seen=None if value.get("seen") is None else SeenEvents.from_dict(value["seen"]),
+                pins=Pins.from_dict(value.get("pins") or {}),
                 extra={key: item for key, item in value.items() if key not in _FIELDS},
             )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            written_by = value.get("format", "?") if isinstance(value, dict) else "?"
             raise CheckpointStoreError(
-                f"a stored checkpoint could not be read ({type(error).__name__}: {error}); it was written by format "
-                f"{value.get('format', '?')} and this version reads format {FORMAT}. Delete it with "
-                "`agentmem checkpoints` or upgrade agentmem; the events it describes are untouched."
+                f"a field is missing or malformed ({type(error).__name__}: {error}); format {written_by} wrote it and "
+                f"this version reads format {FORMAT}"
             ) from error
 
     def map_positions(self, change: Callable[[Position], Position]) -> Checkpoint:

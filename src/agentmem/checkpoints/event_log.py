@@ -3,8 +3,11 @@
 A checkpoint is one more item of a turn's event. Every event of ours also carries a pointer to the event that holds the
 current checkpoint, so that the newest page tells where it is, however long ago it was made; and every checkpoint
 points to the one before it. Beside its own index it carries the indexes of the versions before it, as many as `_MERGED`
-characters hold, so that recall reads a long session's index in a few calls; a restore unpacks none of them. For one
-writer at a time: two that race are told apart by version, but the service has no conditional write to stop the second.
+characters hold, so that recall reads a long session's index in a few calls; a restore unpacks none of them.
+
+The service has no conditional write, so two writers that race both write theirs: of what the newest events point to,
+the checkpoint of the highest version stands, and of equal versions the later one. Each accounts for all events that its
+maker had seen (``Checkpoint.seen``), so neither hides what the other one knows.
 """
 
 from __future__ import annotations
@@ -16,13 +19,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from agentmem.checkpoints.checkpoint_items import (
     CHECKPOINT,
+    NO_POINTER,
     POINTER,
     IndexParts,
+    Pointer,
     checkpoint_of,
     holder_of,
+    newest_pointer,
     own_index,
     packed,
     read_carried,
@@ -31,7 +38,7 @@ from agentmem.checkpoints.checkpoint_items import (
 from agentmem.checkpoints.version_rules import succeeds
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.packed_entries import pack_entries, unpack_entries
-from agentmem.events.reader import EventReader
+from agentmem.events.reader import EventReader, ask, event_id_of
 from agentmem.events.serializer import agentmem_item
 from agentmem.scope.address import SessionAddress
 
@@ -57,7 +64,7 @@ class EventLogCheckpointStore:
         """Keep checkpoints through a boto3 ``bedrock-agentcore`` client."""
         self._client = client
         self._lock = threading.Lock()
-        self._current: dict[CheckpointKey, str | None] = {}
+        self._current: dict[CheckpointKey, Pointer] = {}
         self._aging: dict[CheckpointKey, dict[str, Any]] = {}
         self._offered: dict[CheckpointKey, dict[str, Any]] = {}
         self._held: dict[CheckpointKey, tuple[str, Mapping[str, Any]]] = {}
@@ -69,17 +76,19 @@ class EventLogCheckpointStore:
             key: Whose.
             checkpoint: The new checkpoint; positions with an empty event id are in the event that will carry it.
         """
-        previous = self._current.get(key)
+        current = self._current.get(key, NO_POINTER)
         if checkpoint is None:
             if key in self._aging:
                 self._offered[key] = self._aging[key]
                 return [agentmem_item(CHECKPOINT, self._aging[key])]
-            return [agentmem_item(POINTER, {"agent_id": key.agent_id, "event_id": previous})]
+            place = {"event_id": current.event_id, "version": current.version}
+            deleted = {"deleted": True} if current.is_final else {}
+            return [agentmem_item(POINTER, {"agent_id": key.agent_id, **place, **deleted})]
         value = {
             "agent_id": key.agent_id,
-            "previous": previous,
+            "previous": current.event_id,
             "checkpoint": packed(checkpoint),
-            **self._merged(key, previous),
+            **self._merged(key, current.event_id),
         }
         self._offered[key] = value
         return [agentmem_item(CHECKPOINT, value)]
@@ -89,24 +98,40 @@ class EventLogCheckpointStore:
         event_id, value = self._held.get(key, (None, {}))
         if previous is None or event_id != previous:
             return {"before": previous}
-        entries = [*unpack_entries(value.get("merged")), *(entry.to_list() for entry in own_index(value, previous))]
-        packed = pack_entries(entries)
-        if len(packed) > _MERGED:
+        try:
+            entries = [*(e.to_list() for e in own_index(value, previous, key)), *unpack_entries(value.get("merged"))]
+        except (CheckpointStoreError, ValueError) as error:
+            # The turn is worth more than the index; recall will say the same when it needs that part.
+            _log.warning("session=<%s>, error=<%s> | index not carried on", key.session_id, error)
             return {"before": previous}
-        return {"merged": packed, "before": value.get("before")}
+        merged = pack_entries(entries)
+        if len(merged) > _MERGED:
+            return {"before": previous}
+        return {"merged": merged, "before": value.get("before")}
 
     def renews(self, key: CheckpointKey) -> bool:
-        """Whether the next event carries the current checkpoint anew, because the event that holds it grows old.
+        """Whether the next event changes what stands: it carries the current checkpoint anew, or says that it is gone.
 
         An event expires by its own age. A session that is used for longer than that without a compaction would lose
         its summary, so a checkpoint that is found more than a day old moves on with the session.
         """
-        return key in self._aging
+        return key in self._aging or self._current.get(key, NO_POINTER).is_final
 
-    def carried_by(self, key: CheckpointKey, event_id: str) -> None:
-        """Note that the service has acknowledged the event that carries the checkpoint, a new one or one renewed."""
+    def carried_by(self, key: CheckpointKey, event_id: str, checkpoint: Checkpoint | None = None) -> None:
+        """Note that the service has acknowledged the event that carries the checkpoint.
+
+        Args:
+            key: Whose.
+            event_id: The event.
+            checkpoint: The new checkpoint; None when the current one was renewed, or said to be gone.
+        """
         with self._lock:
-            self._current[key] = event_id
+            current = self._current.get(key, NO_POINTER)
+            if checkpoint is None and current.is_final:
+                self._current[key] = NO_POINTER  # once is enough; another writer's next one counts
+                return
+            version = current.version if checkpoint is None else checkpoint.version
+            self._current[key] = Pointer(event_id, version)
             self._aging.pop(key, None)
             if key in self._offered:
                 self._held[key] = (event_id, self._offered.pop(key))
@@ -120,30 +145,36 @@ class EventLogCheckpointStore:
     def moved(self, key: CheckpointKey, event_id: str, new_event_id: str) -> None:
         """Note that an event was written anew, which may be the one that carries the current checkpoint."""
         with self._lock:
-            if self._current.get(key) == event_id:
-                self._current[key] = new_event_id
+            current = self._current.get(key, NO_POINTER)
+            if current.event_id == event_id:
+                self._current[key] = Pointer(new_event_id, current.version)
                 self._held.pop(key, None)
 
     def load(self, key: CheckpointKey) -> Checkpoint | None:
-        """Return the current checkpoint; reads back only over events that are not ours."""
+        """Return the current checkpoint; reads back only over pages whose events are not ours."""
         reader = self._reader(key)
         with _reading(key):
-            return self.load_from((event for page in reader.pages() for event in page), reader.get, key)
+            return self.follow(key, *_read_pointer(reader, key.agent_id), reader.get)
 
-    def load_from(
+    def follow(
         self,
+        key: CheckpointKey,
+        pointer: Pointer | None,
         events: Iterable[DecodedEvent],
         get: Callable[[str], DecodedEvent | None],
-        key: CheckpointKey,
     ) -> Checkpoint | None:
-        """Return the current checkpoint from events that are being read anyway.
+        """Return the checkpoint that a pointer leads to, which is the current one from now on.
 
         Args:
-            events: The session's events, newest first; taken from only until one tells where the checkpoint is.
-            get: Reads one event by id.
             key: Whose.
+            pointer: The pointer; None when no event knows of a checkpoint.
+            events: Events that are read already, which may hold it.
+            get: Reads one event by id.
+
+        Raises:
+            CheckpointStoreError: The checkpoint cannot be read.
         """
-        event_id, holder = holder_of(events, get, key.agent_id)
+        event_id, holder = holder_of(pointer, events, get)
         value = None if holder is None else value_of(holder, key.agent_id)
         if event_id is not None and value is None:
             _log.warning(
@@ -152,21 +183,43 @@ class EventLogCheckpointStore:
                 key.session_id,
                 event_id,
             )
+        # Without its index, which nobody needs here and which may be that of a whole long past.
+        found = (
+            None if holder is None or value is None else checkpoint_of(value, holder.event_id, key, with_index=False)
+        )
         with self._lock:
-            self._current[key] = None if value is None else event_id
             self._aging.pop(key, None)
             self._held.pop(key, None)
-            if holder is None or value is None:
+            if holder is None or value is None or found is None:
+                # Of one that is gone the next event says so, or what older events point to would stand for good.
+                self._current[key] = NO_POINTER if event_id is None else Pointer(None, is_final=True)
                 return None
+            self._current[key] = Pointer(holder.event_id, found.version)
             self._held[key] = (holder.event_id, value)
             if datetime.now(UTC) - holder.at > _RENEW_AFTER:
                 # In the event that will carry it next, it must name the one it was in.
-                self._aging[key] = {**value, "checkpoint": packed(checkpoint_of(value, holder.event_id))}
-        return checkpoint_of(value, holder.event_id, with_index=False)
+                self._aging[key] = {**value, "checkpoint": packed(checkpoint_of(value, holder.event_id, key))}
+        return found
+
+    def overtaking(self, key: CheckpointKey, events: Sequence[DecodedEvent]) -> Checkpoint | None:
+        """Return the checkpoint of another writer that stands in place of the current one now, or None.
+
+        Args:
+            key: Whose.
+            events: The newest events of the log.
+
+        Raises:
+            CheckpointStoreError: The checkpoint cannot be read.
+            HistoryUnavailableError: Its event could not be read.
+        """
+        pointer = newest_pointer(events, key.agent_id)
+        if pointer is None or not self._current.get(key, NO_POINTER).is_overtaken_by(pointer):
+            return None
+        return self.follow(key, pointer, events, self._reader(key).get)
 
     def index_parts(
         self,
-        events: Iterable[DecodedEvent],
+        events: Sequence[DecodedEvent],
         get: Callable[[str], DecodedEvent | None],
         key: CheckpointKey,
         known: Container[str],
@@ -183,11 +236,11 @@ class EventLogCheckpointStore:
             The checkpoint without its index and the parts, newest first, read as they are asked for; None for both when
             there is no checkpoint or its part is known.
         """
-        _, holder = holder_of(events, get, key.agent_id, known)
+        _, holder = holder_of(newest_pointer(events, key.agent_id), events, get, known)
         value = None if holder is None else value_of(holder, key.agent_id)
         if holder is None or value is None:
             return None, None
-        return checkpoint_of(value, holder.event_id, with_index=False), IndexParts(holder, get, key.agent_id, known)
+        return checkpoint_of(value, holder.event_id, key, with_index=False), IndexParts(holder, get, key, known)
 
     def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
         """Save a checkpoint in an event of its own.
@@ -210,17 +263,17 @@ class EventLogCheckpointStore:
         Raises:
             CheckpointStoreError: The event could not be written.
         """
-        self.carried_by(key, self._write(key, self.items(key, checkpoint), at))
+        self.carried_by(key, self._write(key, self.items(key, checkpoint), at), checkpoint)
 
     def history(self, key: CheckpointKey, *, before: int | None = None) -> Iterator[Checkpoint]:
         """Yield the checkpoints, newest first, at one GetEvent each."""
         with _reading(key):
             self.load(key)
             reader = self._reader(key)
-            event_id = self._current.get(key)
+            event_id = self._current.get(key, NO_POINTER).event_id
             while event_id is not None:
                 event = reader.get(event_id)
-                found = None if event is None else read_carried(event, key.agent_id)
+                found = None if event is None else read_carried(event, key)
                 if found is None:
                     return
                 checkpoint, event_id = found
@@ -231,9 +284,11 @@ class EventLogCheckpointStore:
         """Return the newest entry for a handle."""
         with _reading(key):
             reader = self._reader(key)
-            _, parts = self.index_parts((event for page in reader.pages() for event in page), reader.get, key, ())
-            # Within a part the newest stands last.
-            found = (entry for _, entries in parts or () for entry in reversed(entries) if entry.handle == handle)
+            _, holder = holder_of(*_read_pointer(reader, key.agent_id), reader.get)
+            parts: Iterable[tuple[str, list[IndexEntry]]] = ()
+            if holder is not None:
+                parts = IndexParts(holder, reader.get, key, ())
+            found = (entry for _, entries in parts for entry in entries if entry.handle == handle)
             return next(found, None)
 
     def delete(self, key: CheckpointKey) -> int:
@@ -241,12 +296,22 @@ class EventLogCheckpointStore:
 
         The events stay, and with them what was saved in them: deleting the events is what removes it.
         """
-        count = sum(1 for _ in self.history(key))
+        count = 0
+        with _reading(key):
+            reader = self._reader(key)
+            pointer, _ = _read_pointer(reader, key.agent_id)
+            event_id = None if pointer is None else pointer.event_id
+            # What cannot be read can be deleted all the same.
+            while isinstance(event_id, str) and (event := reader.get(event_id)) is not None:
+                value = value_of(event, key.agent_id)
+                count += value is not None
+                event_id = None if value is None else value.get("previous")
         if count:
             with self._lock:
-                self._current[key] = None
+                self._current[key] = Pointer(None, is_final=True)
                 self._aging.pop(key, None)
-            self._write(key, self.items(key, None))
+                self._held.pop(key, None)
+            self.carried_by(key, self._write(key, self.items(key, None)))
         return count
 
     def _reader(self, key: CheckpointKey) -> EventReader:
@@ -262,15 +327,20 @@ class EventLogCheckpointStore:
                 # The log is ordered by time to the millisecond; what is written last must also be read as the last.
                 at = max(at, newest.at + timedelta(milliseconds=1))
         try:
-            answer = self._client.create_event(
-                **address.parameters(), eventTimestamp=at, payload=list(payload), extractionMode="SKIP"
+            answer = ask(
+                self._client,
+                "create_event",
+                **address.parameters(),
+                eventTimestamp=at,
+                payload=list(payload),
+                extractionMode="SKIP",
             )
-        except (ClientError, BotoCoreError) as error:
+            return event_id_of(answer)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise CheckpointStoreError(
                 f"the checkpoint of {address} could not be saved in the event log ({type(error).__name__}: {error}); "
                 "the session itself is untouched, try again"
             ) from error
-        return str(answer["event"]["eventId"])
 
 
 @contextlib.contextmanager
@@ -282,3 +352,14 @@ def _reading(key: CheckpointKey) -> Iterator[None]:
         raise CheckpointStoreError(
             f"the checkpoint of session {key.session_id!r} could not be read from the event log: {error}"
         ) from error
+
+
+def _read_pointer(reader: EventReader, agent_id: str) -> tuple[Pointer | None, Sequence[DecodedEvent]]:
+    """Read back until events tell which checkpoint stands; return that and the last page that was read."""
+    pointer: Pointer | None = None
+    page: Sequence[DecodedEvent] = ()
+    for page in reader.pages():
+        pointer = newest_pointer(page, agent_id, pointer)
+        if pointer is not None and (pointer.event_id is not None or pointer.is_final):
+            break
+    return pointer, page

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from agentmem.checkpoints.checkpoint import SeenEvents
+from agentmem.checkpoints.checkpoint_items import newest_pointer
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.errors import IdentityError
+from agentmem.events.pins import Pins, changes_in, holds_pins_only
 from agentmem.events.position import Position
 from agentmem.events.reader import in_order
+from agentmem.messages.pinned import with_pin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from strands.types.content import Message
 
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
+    from agentmem.checkpoints.checkpoint_items import Pointer
     from agentmem.events.codec import DecodedEvent, LoggedMessage
     from agentmem.events.reader import EventReader
 
@@ -28,12 +33,16 @@ class RestoredSession:
     """The session, as far as it was read.
 
     Attributes:
-        messages: The kept messages as they stand in the log, oldest first, those of the checkpoint's head in front.
+        messages: The kept messages as they stand in the log, oldest first; in front those that stand before the
+            boundary: the ones that the checkpoint does not account for, and its head.
         checkpoint: The current checkpoint without its index, or None.
         agent_state: JSON form of the newest ``SessionAgent`` of this agent, or None.
         newest_event_id: Id of the newest event, or None when the session has no events.
         unread: Where the part of the log begins that was not read although no checkpoint describes it, as a page
             token; None when there is no such part.
+        seen: The events that were read, and from when on they are all there are.
+        pins: What is pinned, as far as the session was read; pinned messages carry Strands' mark of it.
+        is_new: Whether nothing was ever said in it: it has no events, or only pins.
     """
 
     messages: tuple[LoggedMessage, ...]
@@ -41,6 +50,9 @@ class RestoredSession:
     agent_state: Mapping[str, Any] | None
     newest_event_id: str | None
     unread: str | None = None
+    seen: SeenEvents = field(default_factory=lambda: SeenEvents(-1))
+    pins: Pins = field(default_factory=Pins)
+    is_new: bool = False
 
 
 class _Tail:
@@ -61,13 +73,19 @@ class _Tail:
         self.token, self.at_end = page.next_token, page.next_token is None
         return True
 
-    def arriving(self, enough: Callable[[Sequence[DecodedEvent]], bool]) -> Iterator[DecodedEvent]:
-        """Yield events, reading on only when they run out and are not enough."""
-        seen = 0
-        while seen < len(self.events) or (not enough(self.events) and self.more()):
-            if seen < len(self.events):
-                yield self.events[seen]
-                seen += 1
+    @property
+    def oldest(self) -> int:
+        """The time of the oldest event that was read, in milliseconds since the epoch; -1 for none."""
+        return Position(self.events[-1].event_id).milliseconds if self.events else -1
+
+    def has_read_to(self, since: int) -> bool:
+        """Whether every event from a time on, in milliseconds since the epoch, is read."""
+        return self.at_end or (bool(self.events) and self.oldest < since)
+
+    def read_back_to(self, since: int) -> None:
+        """Read until that is so."""
+        while not self.has_read_to(since) and self.more():
+            pass
 
 
 def read_session(
@@ -98,30 +116,86 @@ def read_session(
     """
     tail = _Tail(reader)
     if isinstance(store, EventLogCheckpointStore):
-        checkpoint = store.load_from(tail.arriving(enough), reader.get, key)
+        checkpoint = _read_to_logged_checkpoint(tail, reader, store, key, enough)
     else:
         with ThreadPoolExecutor(1, thread_name_prefix="agentmem-restore") as pool:
             loading = pool.submit(store.load, key)
             tail.more()
             checkpoint = loading.result()
+        if checkpoint is not None:
+            tail.read_back_to(_since(checkpoint))
     if checkpoint is None:
         while not enough(tail.events) and tail.more():
-            pass
-    else:
-        boundary = checkpoint.boundary.milliseconds
-        while not (tail.events and Position(tail.events[-1].event_id).milliseconds < boundary) and tail.more():
             pass
     _refuse_other_agents(tail.events, key)
     messages = in_order(tail.events)
     if checkpoint is not None:
-        messages = _from_boundary(messages, checkpoint, reader)
+        messages = _shown(messages, tail.events, checkpoint, reader)
+    since = _since(checkpoint) if checkpoint is not None else -1 if tail.at_end else tail.oldest
+    pins = (Pins() if checkpoint is None else checkpoint.pins).after(changes_in(tail.events))
     return RestoredSession(
-        messages=tuple(messages),
+        messages=tuple(_with_pins(messages, pins)),
         checkpoint=None if checkpoint is None else checkpoint.without_index(),
         agent_state=next((event.agent_state for event in tail.events if _is_state_of(event, key.agent_id)), None),
         newest_event_id=tail.events[0].event_id if tail.events else None,
         unread=tail.token if checkpoint is None else None,
+        seen=SeenEvents(
+            since,
+            frozenset(event.event_id for event in tail.events if since <= Position(event.event_id).milliseconds),
+        ),
+        pins=pins,
+        is_new=checkpoint is None and tail.at_end and all(map(holds_pins_only, tail.events)),
     )
+
+
+def _with_pins(messages: Sequence[LoggedMessage], pins: Pins) -> list[LoggedMessage]:
+    """Set or take away the pins of messages that were written before theirs was changed."""
+    changed = pins.messages
+    return [
+        replace(one, message=with_pin(one.message, pinned=changed[one.message["tracking_id"]]))
+        if one.message["tracking_id"] in changed
+        else one
+        for one in messages
+    ]
+
+
+def _read_to_logged_checkpoint(
+    tail: _Tail,
+    reader: EventReader,
+    store: EventLogCheckpointStore,
+    key: CheckpointKey,
+    enough: Callable[[Sequence[DecodedEvent]], bool],
+) -> Checkpoint | None:
+    """Read back to the checkpoint in the log and to where it begins; what is read on the way may know a newer one."""
+    pointer: Pointer | None = None
+    followed: Pointer | None = None
+    checkpoint: Checkpoint | None = None
+    looked_at = 0
+    while True:
+        pointer = newest_pointer(tail.events[looked_at:], key.agent_id, pointer)
+        looked_at = len(tail.events)
+        if pointer is not None and pointer.event_id is not None and (followed is None or _differ(pointer, followed)):
+            followed, checkpoint = pointer, store.follow(key, pointer, tail.events, reader.get)
+        if checkpoint is not None:
+            if tail.has_read_to(_since(checkpoint)) or not tail.more():
+                return checkpoint
+            continue
+        is_answered = followed is not None or (pointer is not None and pointer.is_final)
+        if is_answered or enough(tail.events) or not tail.more():
+            break
+    if followed is None:
+        store.follow(key, None, (), reader.get)
+    return None
+
+
+def _differ(one: Pointer, other: Pointer) -> bool:
+    return (one.event_id, one.version) != (other.event_id, other.version)
+
+
+def _since(checkpoint: Checkpoint) -> int:
+    """Return the time of the oldest event that has to be read with a checkpoint, in milliseconds since the epoch."""
+    boundary = checkpoint.boundary.milliseconds
+    return boundary if checkpoint.seen is None else min(boundary, checkpoint.seen.since)
 
 
 def more_than(tokens: int, count: Callable[[Sequence[Message]], int]) -> Callable[[Sequence[DecodedEvent]], bool]:
@@ -138,14 +212,33 @@ def more_than(tokens: int, count: Callable[[Sequence[Message]], int]) -> Callabl
     return enough
 
 
-def _from_boundary(messages: list[LoggedMessage], checkpoint: Checkpoint, reader: EventReader) -> list[LoggedMessage]:
-    """Return the head and everything from the boundary on; an expired boundary event leaves what came after it."""
+def _shown(
+    messages: list[LoggedMessage], events: Sequence[DecodedEvent], checkpoint: Checkpoint, reader: EventReader
+) -> list[LoggedMessage]:
+    """Return what the checkpoint does not account for, its head, and everything from its boundary on.
+
+    An expired boundary event leaves what came after it.
+    """
     tail = [logged for logged in messages if checkpoint.boundary <= logged.position]
     at = {logged.position: logged for logged in messages}
+    late: list[LoggedMessage] = []
+    if checkpoint.seen is not None:
+        holder = checkpoint.boundary.event_id  # its maker knew what else was in it, though perhaps not yet its id
+        unseen = {
+            event.event_id
+            for event in events
+            if not checkpoint.seen.has(event) and holder != event.event_id and holder not in event.replaces
+        }
+        kept = set(checkpoint.head)
+        late = [
+            one
+            for one in messages
+            if one.position < checkpoint.boundary and one.position.event_id in unseen and one.position not in kept
+        ]
     missing = sorted({position.event_id for position in checkpoint.head if position not in at})
     for event in _fetched(missing, reader):
         at.update({logged.position: logged for logged in event.messages} if event is not None else {})
-    return [*(at[position] for position in checkpoint.head if position in at), *tail]
+    return [*late, *(at[position] for position in checkpoint.head if position in at), *tail]
 
 
 def _fetched(event_ids: Sequence[str], reader: EventReader) -> list[DecodedEvent | None]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
-from agentmem.checkpoints.version_rules import succeeds
+from agentmem.checkpoints.version_rules import interpreting, succeeds
 from agentmem.errors import CheckpointStoreError
+from agentmem.support.clock import monotonic
 from agentmem.support.private_files import make_private
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ _SCHEMA = (
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 
+LOCKED_SECONDS = 60.0
+"""Seconds for which a file that was found locked is not waited for again; it is tried, and may be free."""
+
+_locked_until: dict[str, float] = {}
+
 _WHOSE = "memory_id = ? AND actor_id = ? AND session_id = ? AND agent_id = ?"
 
 
@@ -56,12 +62,13 @@ class SqliteCheckpointStore:
     Checkpoints do not expire; ``delete`` removes them.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = 5.0) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = 2.0) -> None:
         """Name the file; nothing is opened yet.
 
         Args:
             path: The file. Put it on a local disk: SQLite's locks and WAL mode do not work on network file systems.
-            busy_timeout: Seconds to wait for another process's transaction.
+            busy_timeout: Seconds to wait for another process's transaction. A file that stays locked for longer is not
+                waited for again for a minute, in the whole process.
         """
         self.path = Path(path).expanduser()
         self._busy_timeout = busy_timeout
@@ -77,7 +84,7 @@ class SqliteCheckpointStore:
             CheckpointStoreError: The file cannot be read.
         """
         with self._opened() as connection:
-            return _current(connection, key)
+            return self._current(connection, key)
 
     def save(self, key: CheckpointKey, checkpoint: Checkpoint) -> None:
         """Make ``checkpoint`` the current one, if its version is the next and its boundary is not further back.
@@ -88,7 +95,7 @@ class SqliteCheckpointStore:
         """
         body = json.dumps(checkpoint.without_index().to_dict())
         with self._opened() as connection, _immediate(connection):
-            if not succeeds(key, _current(connection, key), checkpoint):
+            if not succeeds(key, self._current(connection, key), checkpoint):
                 return
             row = connection.execute(
                 "INSERT INTO checkpoints (memory_id, actor_id, session_id, agent_id, version, body) "
@@ -125,7 +132,10 @@ class SqliteCheckpointStore:
                     "SELECT entry FROM entries WHERE checkpoint = ? ORDER BY ordinal", (row[0],)
                 ).fetchall()
             below = row[1]
-            yield Checkpoint.from_dict({**json.loads(row[2]), "index": [json.loads(entry) for (entry,) in entries]})
+            with interpreting(key, f"file {self.path}"):
+                index = [json.loads(entry) for (entry,) in entries]
+                found = Checkpoint.from_dict({**json.loads(row[2]), "index": index})
+            yield found
 
     def find(self, key: CheckpointKey, handle: str) -> IndexEntry | None:
         """Return the entry for a message handle from the newest version that holds it, or None.
@@ -139,7 +149,8 @@ class SqliteCheckpointStore:
                 f"WHERE handle = ? AND {_WHOSE} ORDER BY version DESC, ordinal LIMIT 1",
                 (handle, *_ids(key)),
             ).fetchone()
-        return None if row is None else IndexEntry.from_list(json.loads(row[0]))
+        with interpreting(key, f"file {self.path}"):
+            return None if row is None else IndexEntry.from_list(json.loads(row[0]))
 
     def delete(self, key: CheckpointKey) -> int:
         """Delete every checkpoint of the key for good, overwritten in the file; return how many there were.
@@ -168,22 +179,37 @@ class SqliteCheckpointStore:
             ).fetchall()
         return [CheckpointKey(*row) for row in rows]
 
+    def _current(self, connection: sqlite3.Connection, key: CheckpointKey) -> Checkpoint | None:
+        row = connection.execute(
+            f"SELECT body FROM checkpoints WHERE {_WHOSE} ORDER BY version DESC LIMIT 1",  # noqa: S608 - a constant
+            _ids(key),
+        ).fetchone()
+        with interpreting(key, f"file {self.path}"):
+            return None if row is None else Checkpoint.from_dict(json.loads(row[0]))
+
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         try:
             make_private(self.path)  # a summary holds what people said
-            with closing(sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)) as connection:
+            with closing(sqlite3.connect(self.path, timeout=self._patience, isolation_level=None)) as connection:
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA secure_delete = ON")
                 self._ensure_schema(connection)
                 yield connection
+            _locked_until.pop(str(self.path), None)
         except (sqlite3.Error, OSError) as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                _locked_until[str(self.path)] = monotonic() + LOCKED_SECONDS
             raise CheckpointStoreError(
                 f"the checkpoint file {self.path} could not be used ({type(error).__name__}: {error}). It must be a "
                 "file of its own in a folder this process may write to, on a local disk, not held locked by another "
                 f"process for longer than {self._busy_timeout:g} seconds."
             ) from error
+
+    @property
+    def _patience(self) -> float:
+        return self._busy_timeout if monotonic() >= _locked_until.get(str(self.path), 0.0) else 0.0
 
     def _ensure_schema(self, connection: sqlite3.Connection) -> None:
         if self._is_ours(connection):
@@ -216,13 +242,13 @@ class SqliteCheckpointStore:
         return False
 
     def _enter_wal_mode(self, connection: sqlite3.Connection) -> None:
-        deadline = time.monotonic() + self._busy_timeout
+        deadline = monotonic() + self._patience
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError:
                 # SQLite does not apply the busy timeout here when two processes create the file at once.
-                if time.monotonic() >= deadline:
+                if monotonic() >= deadline:
                     raise
                 time.sleep(0.01)
             else:
@@ -231,14 +257,6 @@ class SqliteCheckpointStore:
 
 def _ids(key: CheckpointKey) -> tuple[str, str, str, str]:
     return (key.memory_id, key.actor_id, key.session_id, key.agent_id)
-
-
-def _current(connection: sqlite3.Connection, key: CheckpointKey) -> Checkpoint | None:
-    row = connection.execute(
-        f"SELECT body FROM checkpoints WHERE {_WHOSE} ORDER BY version DESC LIMIT 1",  # noqa: S608 - a constant
-        _ids(key),
-    ).fetchone()
-    return None if row is None else Checkpoint.from_dict(json.loads(row[0]))
 
 
 @contextmanager

@@ -1,20 +1,51 @@
-"""Decides, for every store alike, whether one checkpoint may follow another."""
+"""Decides, for every store alike, whether one checkpoint may follow another, and names those that are unreadable."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import zlib
 from typing import TYPE_CHECKING, Any
 
-from agentmem.errors import CheckpointConflictError
+from agentmem.errors import CheckpointConflictError, CheckpointStoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
     from agentmem.events.position import Position
+
+_MALFORMED = (AttributeError, LookupError, TypeError, ValueError, zlib.error)
+"""Raised by what interprets a stored checkpoint when it is not of the shape."""
 
 
 def describe(key: CheckpointKey) -> str:
     """Name a key the way error messages do."""
     return f"agent {key.agent_id!r} of session {key.session_id!r}, actor {key.actor_id!r}, in memory {key.memory_id!r}"
+
+
+@contextlib.contextmanager
+def interpreting(key: CheckpointKey, place: str) -> Iterator[None]:
+    """Say whose checkpoint it is that cannot be read, and what to do about it.
+
+    Args:
+        key: Whose.
+        place: Where it is stored, to read after "in".
+
+    Raises:
+        CheckpointStoreError: What is stored is no checkpoint that this version can read.
+    """
+    try:
+        yield
+    except (CheckpointStoreError, *_MALFORMED) as error:
+        if isinstance(error, CheckpointStoreError) and not isinstance(error.__cause__, _MALFORMED):
+            raise  # the store does not answer, and says so itself
+        cause = str(error) if isinstance(error, CheckpointStoreError) else f"{type(error).__name__}: {error}"
+        raise CheckpointStoreError(
+            f"the checkpoint of {describe(key)}, in {place}, could not be read: {cause}. Upgrade agentmem when a newer "
+            "one wrote it, or let the session go on without it: `agentmem checkpoints delete --actor ... --session "
+            "...`; the events it describes are untouched."
+        ) from error
 
 
 def succeeds(key: CheckpointKey, current: Checkpoint | None, checkpoint: Checkpoint) -> bool:

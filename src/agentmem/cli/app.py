@@ -17,6 +17,8 @@ from agentmem.cli.errors import explained
 from agentmem.cli.events import events
 from agentmem.cli.forget import forget
 from agentmem.cli.init import init
+from agentmem.cli.inspect import inspect
+from agentmem.cli.pins import pins
 from agentmem.cli.policy import policy
 from agentmem.cli.recall import recall
 from agentmem.cli.records import records
@@ -37,12 +39,14 @@ app.command("demo")(demo)
 app.command("replay")(replay)
 app.command("chat")(chat)
 app.command("serve")(serve)
+app.command("inspect")(inspect)
 app.command("init")(init)
 app.command("doctor")(doctor)
 app.command("sessions")(sessions)
 app.add_typer(events, name="events")
 app.add_typer(records, name="records")
 app.command("recall")(recall)
+app.add_typer(pins, name="pins")
 app.command("context")(context)
 app.command("compact")(compact)
 app.command("iam-policy")(policy)

@@ -1,4 +1,4 @@
-"""Defines `agentmem checkpoints`: lists saved checkpoints and creates their DynamoDB table."""
+"""Defines `agentmem checkpoints`: lists and deletes saved checkpoints and creates their DynamoDB table."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentmem.cli.configuration import Actor, Agent, AsJson, ConfigFile, Session, configured, find_configuration
-from agentmem.cli.output import print_facts, print_table, progress
+from agentmem.cli.output import confirmed, note, print_facts, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
     from agentmem.config import MemoryConfig
 
 checkpoints = typer.Typer(
-    help="Look at the compaction checkpoints of a session, or create the table they are kept in.",
+    help="Look at or delete the compaction checkpoints of a session, or create the table they are kept in.",
     no_args_is_help=True,
 )
 
@@ -86,6 +86,38 @@ def show_checkpoint(  # noqa: PLR0917 - typer makes an option of each
     print_facts({name.replace("_", " "): value for name, value in _facts(found).items()})
     print()
     print(found.summary.render() or "(nothing is folded away)")
+
+
+@checkpoints.command("delete")
+@configured
+def delete_checkpoints(  # noqa: PLR0917 - typer makes an option of each
+    config: MemoryConfig,
+    actor: Actor,
+    session: Session,
+    agent: Agent = "default",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a session's checkpoints, readable or not; no message is deleted.
+
+    The session is then opened as one that was never compacted. Close its agents before: a live one would save its own
+    checkpoint again.
+
+    Example: agentmem checkpoints delete --actor user123 --session chat-0001
+    """
+    from agentmem.session_manager.session_view import open_checkpoints
+
+    store, key = open_checkpoints(config, actor, session, agent)
+    question = f"Delete the checkpoints of agent {agent!r} in session {session!r} of actor {actor!r}?"
+    if not confirmed(question, yes=yes):
+        note("Nothing was deleted.")
+        raise typer.Exit(1)
+    with progress("deleting the checkpoints"):
+        count = store.delete(key)
+    if as_json:
+        print_json({"deleted": count})
+    else:
+        print(f"Deleted: {count}. The messages are untouched." if count else _nothing(key))
 
 
 @checkpoints.command("create-table")

@@ -44,8 +44,16 @@ def context(  # noqa: PLR0917 - typer makes an option of each
     shown = view.shown()
     facts = _facts(view, shown)
     summary = "" if view.checkpoint is None else view.checkpoint.summary.render()
+    pinned = "\n".join(pin.text for pin in view.pins)
     if as_json:
-        print_json({**facts, "summary": summary, "messages": [_message(one) for one in shown]})
+        print_json(
+            {
+                **facts,
+                "pins": [pin.text for pin in view.pins],
+                "summary": summary,
+                "messages": [_message(one) for one in shown],
+            }
+        )
         return
     version = facts["checkpoint_version"]
     print_facts(
@@ -62,7 +70,9 @@ def context(  # noqa: PLR0917 - typer makes an option of each
         note("Older events that no checkpoint describes are not shown: the next agent to open the session folds them.")
     print()
     if full:
-        for heading, text in (("summary", summary), *((_heading(one), message_text(one.message)) for one in shown)):
+        before = (("pinned", pinned), ("summary", summary))
+        said = ((_heading(one), message_text(one.message)) for one in shown)
+        for heading, text in (*before, *said):
             if text:
                 print(f"--- {heading}\n{text}\n")
         return
@@ -126,8 +136,8 @@ def _opened(config: MemoryConfig, actor: str, session: str, **settings: Any) -> 
 
 
 def _facts(view: SessionView, shown: Sequence[ShownMessage]) -> dict[str, Any]:
-    parts = {"fixed": view.fixed_tokens, "summary": view.summary_tokens, "head": 0, "shortened": 0, "whole": 0}
-    parts["protected"] = 0
+    parts = {"fixed": view.fixed_tokens, "pinned": view.pinned_tokens, "summary": view.summary_tokens}
+    parts |= {"head": 0, "shortened": 0, "whole": 0, "protected": 0}
     for one in shown:
         parts[one.part] += one.tokens
     checkpoint = view.checkpoint

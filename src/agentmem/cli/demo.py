@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from agentmem.compaction.compactor import Compaction
     from agentmem.config import MemoryConfig
+    from agentmem.local import LocalMemory
     from agentmem.records.waiting.polling import WaitProgress
     from agentmem.session_manager.manager import CompactingSessionManager
     from agentmem.testing import OfflineModel
@@ -53,6 +54,24 @@ def demo(
     console = Console(highlight=False)
     if not Demo(console, memory=not no_memory, extraction_delay=extraction_delay, max_wait=max_wait).tell():
         raise typer.Exit(1)
+
+
+def filled_demo(service: LocalMemory) -> MemoryConfig:
+    """Fill an embedded service with the demo's sessions, without a word.
+
+    Args:
+        service: The service; it is left open.
+
+    Returns:
+        The configuration of the memory that holds them.
+    """
+    import io
+
+    from rich.console import Console
+
+    config = Demo(Console(file=io.StringIO()), extraction_delay=0.0).tell_on(service)
+    config.data_plane().list_memory_extraction_jobs(memoryId=config.memory_id)  # which extracts what is due
+    return config
 
 
 @dataclass
@@ -108,24 +127,14 @@ class Demo:
             Whether everything went as announced: with memory every question is answered and the long session stays
             inside its budget, without memory no question is answered and it does not.
         """
-        from agentmem.config import MemoryConfig
         from agentmem.local import LocalMemory
-        from agentmem.settings.sections import CompactionConfig, HookConfig
 
         self._say("[bold]agentmem demo[/bold]: Strands agents on an embedded AgentCore Memory, in this process only.")
         self._say("The model is offline: it can only quote the request it is given.")
         if not self._memory:
             self._say("[yellow]Memory is switched off: the same story without it.[/yellow]")
         with LocalMemory(extraction_delay=self._delay) as service:
-            self._config = MemoryConfig.local(
-                service,
-                compaction=CompactionConfig(token_threshold=THRESHOLD),
-                # The embedded search loads its embedding model at the first question, on a slow machine for seconds.
-                hook=HookConfig(retrieve_timeout=_RETRIEVE_TIMEOUT),
-            )
-            self._state_facts()
-            self._ask_another_agent()
-            self._long_session()
+            self.tell_on(service)
         self._say("")
         if self._failed:
             self._say(f"[red]Not as announced: {'; '.join(self._failed)}.[/red]")
@@ -134,6 +143,29 @@ class Demo:
         else:
             self._say("[green]As announced: without memory nothing was known.[/green] With it: agentmem demo")
         return not self._failed
+
+    def tell_on(self, service: LocalMemory) -> MemoryConfig:
+        """Tell the story's sessions on an embedded service.
+
+        Args:
+            service: The service; it is left open.
+
+        Returns:
+            The configuration of the memory that holds them now.
+        """
+        from agentmem.config import MemoryConfig
+        from agentmem.settings.sections import CompactionConfig, HookConfig
+
+        self._config = MemoryConfig.local(
+            service,
+            compaction=CompactionConfig(token_threshold=THRESHOLD),
+            # The embedded search loads its embedding model at the first question, on a slow machine for seconds.
+            hook=HookConfig(retrieve_timeout=_RETRIEVE_TIMEOUT),
+        )
+        self._state_facts()
+        self._ask_another_agent()
+        self._long_session()
+        return self._config
 
     def _state_facts(self) -> None:
         """One session: the user says who she is; what she says is extracted into long-term memory."""

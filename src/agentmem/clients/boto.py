@@ -156,8 +156,8 @@ def _shared(
 ) -> Any:
     session = default_session() if session is None else session
     region = _region(session, region)
-    # A botocore Config has no equality; the entry keeps it alive, so its id stays its own.
-    key = (service, region, endpoint_url, id(config) if config is not None else None, _endpoints())
+    merged = _config(config)
+    key = (service, region, endpoint_url, _meaning(merged), _endpoints())
     clients = _clients_of(session)
     found = clients.get(key)
     if found is None:
@@ -168,10 +168,20 @@ def _shared(
                     service,  # type: ignore[call-overload]  # the stubs know the literal names only
                     region_name=region,
                     endpoint_url=endpoint_url,
-                    config=_config(config),
+                    config=merged,
                 )
-                found = clients[key] = (client, config)
+                found = clients[key] = (client, config)  # what it holds stays alive, so no other has its identity
     return found[0]
+
+
+def _meaning(config: Config) -> str:
+    """Return what a botocore configuration says: it has no equality, and one is made for every hook."""
+    options = {name: value for name, value in vars(config).items() if not name.startswith("_")}
+    return repr(sorted((name, _ordered(value)) for name, value in options.items()))
+
+
+def _ordered(value: object) -> object:
+    return sorted(value.items()) if isinstance(value, dict) else value
 
 
 def _clients_of(session: boto3.Session) -> dict[tuple[object, ...], tuple[Any, Config | None]]:

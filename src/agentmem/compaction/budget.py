@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from agentmem.compaction.pinned_messages import pinned_indices
 from agentmem.compaction.policy import Limits
 from agentmem.errors import CompactionError
 from agentmem.messages.tokens import count_message, count_request, prompt_tokens
@@ -38,6 +39,9 @@ HIGHEST_RATIO = 0.85
 
 UNKNOWN_WINDOW = 200_000
 """Window assumed of a model that does not tell; Strands assumes the same."""
+
+PINNED_SHARE = 5
+"""Pinned statements take at most this part of the threshold: a fifth, as the summary does."""
 
 _AFTER_OVERFLOW = 0.9
 _SUMMARY_SHARE = 5
@@ -114,6 +118,7 @@ class Budget:
         self._lock = threading.Lock()
         self._retries = 0
         self._fixed: tuple[tuple[str, ...], int] = ((), 0)
+        self._told = False
 
     def limits(self, agent: Agent) -> Limits:
         """Return the limits for the model in use."""
@@ -171,7 +176,22 @@ class Budget:
         telemetry.record("compaction.tokens_after", done.tokens_after)
         telemetry.record("compaction.tokens_removed", max(done.tokens_before - done.tokens_after, 0))
         _log.info("session=<%s>, compaction=<%s> | context compacted", self._address, done)
+        self._tell_of_fixed_part(agent)
         return True
+
+    def _tell_of_fixed_part(self, agent: Agent) -> None:
+        """Say once that no compaction can bring the requests under the threshold."""
+        tokens = self._compactor.calibration.estimate(self._fixed_tokens(agent))
+        threshold = self._thresholds.threshold(agent.model)
+        if tokens >= threshold and not self._told:
+            self._told = True
+            _log.warning(
+                "session=<%s>, tokens=<%d>, threshold=<%d> | the system prompt and the tools alone are over the "
+                "token_threshold, which no compaction can change; raise it, or give the agent less of both",
+                self._address,
+                tokens,
+                threshold,
+            )
 
     def answered(self, message: Message) -> None:
         """Learn from the usage the model reported with its answer."""
@@ -194,20 +214,26 @@ class Budget:
             return
         self._retries = 0
         largest = _largest_blocks(agent.messages)
+        kept = pinned_indices(agent.messages)
+        pinned = self._compactor.pinned_tokens + self._compactor.count([agent.messages[at] for at in sorted(kept)])
+        remedy = (
+            f"{pinned:,} of them are pinned: unpin what need not always be shown, or shorten" if pinned else "Shorten"
+        )
         raise CompactionError(
             f"the model refuses the context of {self._address} as too long, and what is left of it cannot be made "
-            f"smaller: about {estimate:,} tokens, the largest being {'; '.join(largest)}. Shorten those, or use a "
-            "model with a larger window.",
+            f"smaller: about {estimate:,} tokens, the largest being {'; '.join(largest)}. {remedy} those, "
+            "or use a model with a larger window.",
             largest,
         ) from error
 
     def _fixed_tokens(self, agent: Agent) -> int:
-        """Count the system prompt and the tools, again only when either changed."""
+        """Count the system prompt and the tools, again only when either changed, and what is pinned."""
+        pinned = self._compactor.pinned_tokens if self._compactor.board.pins.statements else 0
         system = agent.system_prompt_content
         state = (str(system), *agent.tool_registry.registry, *agent.tool_registry.dynamic_tools)
         if self._fixed[0] != state:
             self._fixed = (state, count_request((), system, agent.tool_registry.get_all_tool_specs()))
-        return self._fixed[1]
+        return self._fixed[1] + pinned
 
 
 def cut_oversized(messages: list[Message], compactor: Compactor) -> None:
@@ -223,7 +249,8 @@ def cut_oversized(messages: list[Message], compactor: Compactor) -> None:
             continue
         compactor.times[name] = time.time()
         # JSON is not more than twice as long.
-        if 2 * len(str(message["content"])) > compactor.settings.hard_tool_content_length:
+        is_long = 2 * len(str(message["content"])) > compactor.settings.hard_tool_content_length
+        if is_long and index not in pinned_indices(messages):
             names = names_of_tools(messages[max(index - 1, 0) : index])  # what a tool result answers stands before it
             said = compactor.summaries.without(message)
             cut = hard_cut(said, compactor.settings, handle=handle_of(name), tool_names=names)

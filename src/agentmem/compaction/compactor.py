@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING, cast
 from agentmem.checkpoints.checkpoint import Checkpoint, IndexEntry, Trigger
 from agentmem.checkpoints.summary import Summary
 from agentmem.compaction.pending_checkpoint import NOWHERE, Draft
+from agentmem.compaction.pinned_messages import pinned_indices
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
 from agentmem.compaction.summary.exchanges import with_time
 from agentmem.compaction.view_state import ViewState
+from agentmem.drawing.figures import before_after, facts
+from agentmem.drawing.notebook import card
+from agentmem.events.pin_board import PinBoard
 from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.pinned import pinned_block
 from agentmem.messages.summary_fence import FENCE_TOKENS, ShownSummaries, count_in_fence, summary_block
 from agentmem.messages.tokens import Calibration, TokenCounter
 from agentmem.messages.truncation import TruncationSettings, handle_of, hard_cut, names_of_tools, removed, shorten
@@ -29,10 +34,11 @@ from agentmem.support import telemetry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from strands.types.content import Message
+    from strands.types.content import ContentBlock, Message
 
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.summary.summarizer import Summarizer
+    from agentmem.events.pins import Pin
     from agentmem.events.position import Position
 
 _log = logging.getLogger(__name__)
@@ -58,6 +64,11 @@ class Compaction:
     shortened: int
     fits: bool
 
+    def _repr_html_(self) -> str:
+        """Draw the result in a notebook."""
+        counts = {"trigger": self.trigger, "folded": self.folded, "shortened": self.shortened, "fits": self.fits}
+        return card("Compaction", before_after(self.tokens_before, self.tokens_after), facts(counts))
+
 
 class Compactor:
     """Decides, edits and keeps the state of the view. One for each agent.
@@ -73,6 +84,7 @@ class Compactor:
         times: Seconds since the epoch at which each message was first seen, by tracking id.
         settings: How tool content is shortened.
         summaries: The blocks of the shown messages that are a summary.
+        board: What is pinned.
     """
 
     def __init__(
@@ -82,6 +94,7 @@ class Compactor:
         *,
         recall_tool: bool,
         outward: Callable[[Message], Message] = lambda message: message,
+        board: PinBoard | None = None,
     ) -> None:
         """Start with nothing compacted.
 
@@ -90,8 +103,11 @@ class Compactor:
             summarizer: The object that makes the summaries.
             recall_tool: Whether the agent has the recall tool, which summaries then mention.
             outward: Redacts a message as the log has it: summaries and indexes leave the process too.
+            board: The session's pins; None for none so far.
         """
         self._outward = outward
+        self.board = PinBoard() if board is None else board
+        self._pinned: tuple[tuple[Pin, ...], ContentBlock | None, int] = ((), None, 0)
         self.settings = settings
         self._summarizer = summarizer
         self._recall_tool = RECALL_TOOL if recall_tool else None
@@ -111,6 +127,23 @@ class Compactor:
     def current(self) -> Checkpoint | None:
         """The checkpoint of the present view, saved or not."""
         return self.draft.checkpoint if self.draft is not None else self.checkpoint
+
+    @property
+    def pinned_block(self) -> ContentBlock | None:
+        """The block of pinned statements that stands in every request, or None."""
+        return self._shown_pins()[1]
+
+    @property
+    def pinned_tokens(self) -> int:
+        """Tokens of that block."""
+        return self._shown_pins()[2]
+
+    def _shown_pins(self) -> tuple[tuple[Pin, ...], ContentBlock | None, int]:
+        statements = self.board.pins.statements
+        if self._pinned[0] is not statements:
+            block = pinned_block([one.text for one in statements])
+            self._pinned = (statements, block, 0 if block is None else count_in_fence(block["text"]))
+        return self._pinned
 
     def count(self, messages: Sequence[Message]) -> int:
         """Return the tokens of messages, uncalibrated; each message is counted once."""
@@ -135,6 +168,7 @@ class Compactor:
         """
         messages = [_without_usage(one.message) for one in restored.messages]
         checkpoint = restored.checkpoint
+        self.board.replace(restored.pins)
         self.checkpoint, self.draft = checkpoint, None
         self._view = ViewState()
         if checkpoint is None:
@@ -142,9 +176,14 @@ class Compactor:
         self.times = {one.message["tracking_id"]: one.at.timestamp() for one in restored.messages}
         self.calibration = Calibration(checkpoint.token_ratio)
         names = names_of_tools(messages)
+        pinned = pinned_indices(messages)
         shown: list[Message] = []
         shortened: set[str] = set()
-        for one, message in zip(restored.messages, messages, strict=True):
+        for at, (one, message) in enumerate(zip(restored.messages, messages, strict=True)):
+            # What was pinned once was not shortened then, and keeps its bytes.
+            if at in pinned or message["tracking_id"] in restored.pins.messages:
+                shown.append(message)
+                continue
             handle = handle_of(message["tracking_id"])
             whole = _is_before(one.position, checkpoint.shortened_before)
             cycles = _is_before(one.position, checkpoint.cycles_shortened_before) and may_shorten_cycle(message, names)

@@ -46,10 +46,14 @@ class Draft:
         return replace(
             self.checkpoint,
             boundary=positions[self.boundary],
-            head=tuple(positions[name] for name in self.head),
+            head=tuple(positions[name] for name in self.head if positions[name].is_stored),
             shortened_before=positions[self.shortened_before] if self.shortened_before else None,
             cycles_shortened_before=positions[self.cycles_shortened_before] if self.cycles_shortened_before else None,
-            index=tuple(replace(entry, position=positions[name]) for name, entry in self.entries.items()),
+            index=tuple(
+                replace(entry, position=positions[name])
+                for name, entry in self.entries.items()
+                if positions[name].is_stored
+            ),
         )
 
     def after(self, saved: Checkpoint | None) -> Draft:

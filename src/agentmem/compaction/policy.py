@@ -7,6 +7,8 @@ Three stages, each only as far as needed:
 3. Only if the protected turns alone do not fit: their completed tool cycles are shortened and then folded, oldest
    first, and then whole protected turns, oldest first. The current turn's own message and its last tool cycle stay.
 
+A pinned message is never shortened nor folded, nor is the user's own message that it belongs to folded.
+
 What holds for every plan: a message once shortened keeps its bytes until it is folded; nothing is folded whose summary
 would take more room than it frees; planning again changes nothing.
 
@@ -19,6 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agentmem.drawing.figures import before_after, facts
+from agentmem.drawing.notebook import card
 from agentmem.messages.truncation import TruncationSettings, handle_of, names_of_tools, shorten
 from agentmem.messages.turns import (
     Cycle,
@@ -64,6 +68,7 @@ class History:
         head: How many of the first messages stand before the boundary, kept from a turn that was partly folded.
         shortened: Messages before this index have been shortened already.
         cycles_shortened: Tool traffic before this index has been shortened already.
+        pinned: Indices of pinned messages, tool partners included.
     """
 
     messages: Sequence[Message]
@@ -72,6 +77,7 @@ class History:
     head: int = 0
     shortened: int = 0
     cycles_shortened: int = 0
+    pinned: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,18 @@ class Plan:
     def head(self) -> tuple[int, ...]:
         """Indices of the messages that stay although they stand before the boundary."""
         return tuple(index for index in self.kept if index < self.boundary)
+
+    def __repr__(self) -> str:
+        """Tell the outcome and no message."""
+        return (
+            f"Plan(kept={len(self.kept)} messages, folded={len(self.folded)}, tokens_before={self.tokens_before}, "
+            f"tokens_after={self.tokens_after}, fits={self.fits})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the outcome in a notebook."""
+        counts = {"kept": len(self.kept), "folded": len(self.folded), "fits under the threshold": self.fits}
+        return card("Plan of a compaction", before_after(self.tokens_before, self.tokens_after), facts(counts))
 
 
 def plan(history: History, limits: Limits, settings: TruncationSettings, count: Count, *, force: bool = False) -> Plan:
@@ -212,6 +230,19 @@ def may_shorten_cycle(message: Message, tool_names: Mapping[str, str]) -> bool:
     return is_tool_traffic(message) and not has_recall(message, tool_names) and not has_reasoning(message)
 
 
+def kept_with_pinned(messages: Sequence[Message], pinned: frozenset[int]) -> frozenset[int]:
+    """Return what no fold takes: what is pinned, and the user's own messages of those turns, which it belongs to.
+
+    Args:
+        messages: A history, oldest first.
+        pinned: Indices of its pinned messages, tool partners included.
+    """
+    if not pinned:
+        return frozenset()
+    turns = [turn for turn in turns_of(messages) if pinned & set(range(turn.start, turn.end))]
+    return pinned.union(*(range(turn.start, turn.opening_end) for turn in turns))
+
+
 class _Draft:
     """A plan in the making: the kept messages, their form, and their tokens."""
 
@@ -226,6 +257,7 @@ class _Draft:
         self._count = count
         self._shown: list[Message | None] = list(history.messages)
         self._folded: dict[int, Message] = {}
+        self._kept = kept_with_pinned(history.messages, history.pinned)
         self._sizes = [count(message) for message in history.messages]
         self._summary_tokens = history.summary_tokens
         self.total = history.fixed_tokens + history.summary_tokens + sum(self._sizes)
@@ -240,23 +272,27 @@ class _Draft:
 
     def pays_to_fold(self, parts: Sequence[Turn | Cycle]) -> bool:
         """Whether folding all of them frees more than the summary would take up in their place."""
-        return sum(sum(self._sizes[part.start : part.end]) for part in parts) > self._room_to_make
+        indices = (index for part in parts for index in range(part.start, part.end) if index not in self._kept)
+        return sum(self._sizes[index] for index in indices) > self._room_to_make
 
     def holds_recall(self, cycle: Cycle) -> bool:
         return any(has_recall(message, self.tool_names) for message in self.messages[cycle.start : cycle.end])
 
     def shorten(self, index: int) -> None:
         message = self._shown[index]
-        if message is not None:
+        if message is not None and index not in self._history.pinned:
             handle = handle_of(message["tracking_id"])
             self._show(index, shorten(message, self._settings, handle=handle, tool_names=self.tool_names))
 
     def fold(self, part: Turn | Cycle) -> None:
+        indices = [index for index in range(part.start, part.end) if index not in self._kept]
+        if not indices:
+            return
         # From the first fold on there must be room for a summary, which may grow up to its limit.
         room = self._room_to_make
         self.total += room
         self._summary_tokens += room
-        for index in range(part.start, part.end):
+        for index in indices:
             message = self._shown[index]
             if message is not None:
                 self._folded[index] = message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agentmem.compaction.pinned_messages import pinned_indices
 from agentmem.compaction.policy import History
 
 if TYPE_CHECKING:
@@ -99,4 +100,5 @@ class ViewState:
             head=sum(1 for message in plain if message.get("tracking_id") in self.head),
             shortened=index_of(self.shortened_before),
             cycles_shortened=index_of(self.cycles_shortened_before),
+            pinned=pinned_indices(plain),
         )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
+from botocore.exceptions import UnknownRegionError
+
 from agentmem.errors import ConfigurationError
 from agentmem.scope.templates import PLACEHOLDER, normalise
 from agentmem.settings.sections import DynamoDBCheckpoints
@@ -168,6 +171,7 @@ def _table_arn(config: Configuration, location: DynamoDBCheckpoints, account_id:
 
 
 def _partition(region: str) -> str:
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    try:
+        return str(botocore.session.get_session().get_partition_for_region(region))
+    except UnknownRegionError:
+        return "aws"  # a region newer than botocore's list of them

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from agentmem.events.position import Position
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["MAX_BYTES", "MAX_ITEMS", "OutgoingItem", "as_call", "body_of", "parts_of", "places_of"]
+__all__ = ["MAX_BYTES", "MAX_ITEMS", "OutgoingItem", "as_call", "body_of", "parts_of", "places_of", "positions_of"]
 
 MAX_ITEMS = 100
 """Most payload items of one event (botocore's model of the service: ``PayloadTypeList``)."""
@@ -75,6 +77,16 @@ def places_of(items: Iterable[OutgoingItem]) -> dict[str, int | None]:
         index += len(item.payload_items)
         places[item.tracking_id] = None if item.payload is None else index - 1
     return places
+
+
+def positions_of(places: Mapping[str, int | None], event_id: str) -> dict[str, Position]:
+    """Return where the messages of an event stand; one with nothing to store, in front of what follows it."""
+    positions: dict[str, Position] = {}
+    following = max((place for place in places.values() if place is not None), default=-1) + 1
+    for name, place in reversed(list(places.items())):
+        following = following if place is None else place
+        positions[name] = Position(event_id, following, is_stored=place is not None)
+    return {name: positions[name] for name in places}
 
 
 def body_of(

@@ -22,6 +22,7 @@ from agentmem.errors import ConfigurationError
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.process_lock import ProcessLock
 from agentmem.scope.address import SessionAddress
+from agentmem.support.clock import monotonic
 from agentmem.support.private_files import make_private
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ _DELETE_MESSAGE = (
     "DELETE FROM entries WHERE memory_id = ? AND actor_id = ? AND session_id = ? AND kind = 'message' AND tracking = ?"
 )
 _log = logging.getLogger(__name__)
+
+PATIENCE = 2.0
+"""Seconds a turn waits for a file that another process holds locked; once, then not again for ``LOCKED_SECONDS``."""
+
+LOCKED_SECONDS = 60.0
+"""Seconds for which a locked file is tried, which may be free again, and not waited for."""
 
 Places = list[tuple[str, int | None]]
 """The messages of an event: tracking id, and its payload item or None when nothing of it is stored."""
@@ -99,9 +106,10 @@ class Outbox:
         self.path = path
         self._lock = threading.RLock()
         self._holders: dict[int, object] = {}
+        self._locked_until = 0.0
         try:
             make_private(path)  # it holds what people said
-            self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA secure_delete = ON")
@@ -251,10 +259,25 @@ class Outbox:
                 self._connection.close()
             self._owner.close()
 
+    def _begin(self) -> None:
+        """Begin a transaction; a file that stays locked is not waited for again for a while."""
+        is_patient = monotonic() >= self._locked_until
+        self._connection.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000) if is_patient else 0}")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if is_patient and getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+                sqlite3.SQLITE_BUSY,
+                sqlite3.SQLITE_LOCKED,
+            ):
+                self._locked_until = monotonic() + LOCKED_SECONDS
+            raise
+        self._locked_until = 0.0
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             try:
                 yield
             except BaseException:

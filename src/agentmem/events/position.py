@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Position"]
 
@@ -21,10 +21,13 @@ class Position:
     Attributes:
         event_id: The ``eventId`` of the event.
         item: Index into the event's ``payload``, from 0.
+        is_stored: Whether the item is the message's own; False for where a message would stand of which nothing is
+            stored, because redaction has emptied it.
     """
 
     event_id: str
     item: int = 0
+    is_stored: bool = field(default=True, compare=False)
 
     def _key(self) -> tuple[int, int, str]:
         match = _EVENT_ID.fullmatch(self.event_id)

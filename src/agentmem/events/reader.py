@@ -26,6 +26,8 @@ PAGE_SIZE = 100
 REPLACEMENT_PAGES = 10
 """Pages searched for what stands in the place of an event that is gone; an event that expired lies further back."""
 
+_NOT_OF_THE_SHAPE = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+
 _MAIN = "main"
 _log = logging.getLogger(__name__)
 
@@ -91,7 +93,9 @@ class EventReader:
         """
         more = {"nextToken": token} if token else {}
         answer = self._call("list_events", "events", maxResults=page_size, includePayloads=payloads, **more)
-        events = tuple(self._decode(event) for event in answer["events"] if _on_main(event))
+        events = tuple(
+            self._decode(event) for event in answer["events"] if not isinstance(event, dict) or _on_main(event)
+        )
         return Page(events, answer.get("nextToken") or None)
 
     def newest_event_id(self) -> str | None:
@@ -168,8 +172,7 @@ class EventReader:
 
     def _call(self, operation: str, member: str, **parameters: Any) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = getattr(self._client, operation)(**self._address.parameters(), **parameters)
-            check_answer(answer, operation, member)
+            answer = ask(self._client, operation, member, **self._address.parameters(), **parameters)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise HistoryUnavailableError(
                 f"the history of {self._address} could not be read ({type(error).__name__}: {error}). It is not "
@@ -179,7 +182,13 @@ class EventReader:
         return answer
 
     def _decode(self, event: dict[str, Any]) -> DecodedEvent:
-        decoded = decode_event(event)
+        try:
+            decoded = decode_event(event)
+        except _NOT_OF_THE_SHAPE as error:
+            raise HistoryUnavailableError(
+                f"an event of {self._address} is not of the service's shape ({type(error).__name__}: {error}), so the "
+                "history is not known; check what answers in the service's place, such as a proxy"
+            ) from error
         if decoded.unknown and not self._told_unknown:
             self._told_unknown = True
             _log.warning(
@@ -190,6 +199,33 @@ class EventReader:
         return decoded
 
 
+def ask(client: Any, operation: str, member: str | None = None, **parameters: Any) -> dict[str, Any]:
+    """Call the service, and take only an answer of the right shape.
+
+    Args:
+        client: The boto3 client.
+        operation: Its method.
+        member: What the answer must hold; None when the caller looks at it anyway (`event_id_of`).
+        parameters: The operation's.
+
+    Raises:
+        ClientError: The service refused the call.
+        BotoCoreError: The service could not be reached, or the call is malformed.
+        ResponseParserError: The answer is none that the service would give.
+    """
+    try:
+        answer: dict[str, Any] = getattr(client, operation)(**parameters)
+    except (BotoCoreError, ResponseParserError):
+        raise
+    except _NOT_OF_THE_SHAPE as error:  # botocore's parser met JSON of another shape
+        raise ResponseParserError(
+            f"the answer of {operation} is not of its shape ({type(error).__name__}: {error})"
+        ) from error
+    if member is not None:
+        check_answer(answer, operation, member)
+    return answer
+
+
 def check_answer(answer: Mapping[str, Any], operation: str, member: str) -> None:
     """Refuse an answer without what it must hold.
 
@@ -198,8 +234,21 @@ def check_answer(answer: Mapping[str, Any], operation: str, member: str) -> None
     Raises:
         ResponseParserError: The member is missing.
     """
-    if member not in answer:
+    if not isinstance(answer, dict) or not isinstance(answer.get(member), (dict, list)):
         raise ResponseParserError(f"the answer of {operation} has no {member!r}")
+
+
+def event_id_of(answer: Mapping[str, Any]) -> str:
+    """Return the id of the event that an answer of CreateEvent tells of.
+
+    Raises:
+        ResponseParserError: It tells of none.
+    """
+    event = answer.get("event") if isinstance(answer, dict) else None
+    event_id = event.get("eventId") if isinstance(event, dict) else None
+    if not isinstance(event_id, str) or not event_id:
+        raise ResponseParserError("the answer of create_event has no 'eventId'")
+    return event_id
 
 
 def in_order(events: Iterable[DecodedEvent]) -> list[LoggedMessage]:

@@ -17,7 +17,7 @@ from agentmem.events.batch import as_call
 from agentmem.events.codec import decode_event
 from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
-from agentmem.events.reader import check_answer
+from agentmem.events.reader import ask, event_id_of
 from agentmem.events.serializer import agentmem_item, has_conversation, replacement_mark
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def replace_event(
     """
     event_id = at.event_id
     try:
-        answer = client.get_event(**address.parameters(), eventId=event_id)
-        check_answer(answer, "get_event", "event")
+        answer = ask(client, "get_event", "event", **address.parameters(), eventId=event_id)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None
@@ -123,10 +122,10 @@ def replace_event(
     kept = decode_event({**event, "payload": payload}).messages
     if not any(has_conversation(one.message) for one in kept):
         body["extractionMode"] = "SKIP"
-    made = client.create_event(**as_call(address.parameters(), body, Position(event_id).milliseconds))
-    check_answer(made, "create_event", "event")
+    call = as_call(address.parameters(), body, Position(event_id).milliseconds)
+    made = event_id_of(ask(client, "create_event", **call))
     client.delete_event(**address.parameters(), eventId=event_id)
-    return str(made["event"]["eventId"])
+    return made
 
 
 def _says_the_same(before: Mapping[str, Any], item: Mapping[str, Any]) -> bool:

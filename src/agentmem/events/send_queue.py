@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agentmem.events.batch import OutgoingItem, places_of
+from agentmem.events.batch import OutgoingItem, places_of, positions_of
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement, put_in_place
 from agentmem.support import telemetry
@@ -40,11 +40,17 @@ _SAVED, _DROPPED = telemetry.counter("messages.saved"), telemetry.counter("messa
 class TurnCheckpoint(Protocol):
     """The checkpoint that rides in the last event of a turn."""
 
-    def items(self, positions: Mapping[str, Position]) -> Sequence[dict[str, Any]]:
-        """Return the payload items that follow the turn's messages, once, when the event is about to be sent.
+    def items(self, stored: Mapping[str, Position], places: Mapping[str, int | None]) -> Sequence[dict[str, Any]]:
+        """Return the payload items that follow the turn's messages; may call the service.
+
+        Asked when the event is about to be sent, before its first attempt.
 
         Args:
-            positions: Positions of the turn's messages by tracking id; an empty event id is the event itself.
+            stored: Positions of the turn's messages that are stored already, by tracking id.
+            places: The payload items of those in the event itself; see ``places_of``.
+
+        Raises:
+            HistoryUnavailableError: The service does not answer.
         """
         ...
 
@@ -61,6 +67,7 @@ class QueuedEvent:
         at: The time of a frozen event, milliseconds since the epoch.
         seq: Its number in the outbox.
         kept_at: When an earlier process accepted it, milliseconds since the epoch; 0 for an event of this process.
+        is_reduced: Whether the service has refused it once, and it goes without checkpoint and state.
     """
 
     places: dict[str, int | None]
@@ -69,6 +76,7 @@ class QueuedEvent:
     at: int | None = None
     seq: int | None = None
     kept_at: int = 0
+    is_reduced: bool = False
 
     @property
     def payload(self) -> list[dict[str, Any]]:
@@ -106,6 +114,7 @@ class QueuedTurn:
         metadata: Event metadata of the last event.
         positions: Positions of the stored messages, by tracking id.
         event_ids: The events that are stored.
+        is_done: Whether nothing of it waits any more: it is acknowledged, or what was refused of it is given up.
     """
 
     events: deque[QueuedEvent]
@@ -114,11 +123,7 @@ class QueuedTurn:
     metadata: Mapping[str, str] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
     event_ids: list[str] = field(default_factory=list)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing of it waits any more: it is acknowledged, or what was refused of it is given up."""
-        return not self.events
+    is_done: bool = False
 
 
 @dataclass(eq=False)
@@ -161,7 +166,8 @@ class WriterStatus:
         saved: Messages acknowledged by the service.
         pending: Messages in closed turns that are not acknowledged yet.
         dropped: Messages given up: the queue was full, or the service refused them for good.
-        last_error: The text of the last failure, or None after a success.
+        last_error: The text of the last failure, or None after a success. Of one by which something is not stored for
+            good, until it was read.
         breaker: State of the circuit breaker.
     """
 
@@ -179,6 +185,7 @@ class Tally:
         saved: Messages acknowledged by the service.
         dropped: Messages given up.
         last_error: The text of the last failure, or None after a success.
+        loss: The text of the last failure by which something is not stored for good, until it was read.
         lock: Held while the counts change.
     """
 
@@ -186,6 +193,7 @@ class Tally:
         """Start at nothing."""
         self.saved = self.dropped = 0
         self.last_error: str | None = None
+        self.loss: str | None = None
         self.lock = threading.Lock()
 
     def forget(self, error: str) -> None:
@@ -295,7 +303,8 @@ class SendQueue:
         """Note that the first event of a turn is in the log, under an id."""
         with self.lock:
             places = {name: Position(event_id, place) for name, place in event.places.items() if place is not None}
-            turn.positions |= places
+            # A message with nothing to store stands in front of what follows it.
+            turn.positions |= places if len(places) == len(event.places) else positions_of(event.places, event_id)
             turn.event_ids.append(event_id)
             for job in self._jobs:
                 if isinstance(job, QueuedRedaction) and job.at is None:
@@ -358,5 +367,6 @@ class SendQueue:
             job.is_done = True
         elif job.events and job.events[0] is event:
             job.events.popleft()
+            job.is_done = not job.events
         if job.is_done and job in self._jobs:
             self._jobs.remove(job)

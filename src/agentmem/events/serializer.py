@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from strands.types.session import SessionMessage, encode_bytes_values
 
+from agentmem.errors import ConfigurationError
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.codec import MARK, MESSAGE, REPLACES, decode_stored
 from agentmem.events.size_limits import SMALL_ITEM, as_json, fitting_text, is_too_large, within_limit
@@ -31,6 +32,7 @@ __all__ = [
     "UNREADABLE",
     "Serializer",
     "agentmem_item",
+    "check_redact",
     "clean_text",
     "encode_faithful",
     "encode_message",
@@ -49,6 +51,9 @@ UNREADABLE = "[left out: it could not be redacted]"
 _TEXTS = frozenset({"text", "context", "title"})
 """Keys under which a content block holds text for people or models; ids, names and formats are under others."""
 
+_TEXT_FORMATS = frozenset({"txt", "md", "csv", "html"})
+"""Formats of documents whose bytes are text."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +63,7 @@ class Serializer:
     def __init__(self, settings: WriteConfig) -> None:
         """Serialize in the settings' ``event_format``, after their ``redact``."""
         self._redact = settings.redact
+        check_redact(self._redact)
         self._clean = settings.event_format == "clean"
 
     def item(self, message: Message) -> OutgoingItem:
@@ -92,18 +98,42 @@ class Serializer:
         if self._redact is None or not text:
             return text
         try:
-            return self._redact(text)
+            redacted: object = self._redact(text)
         except Exception as error:  # noqa: BLE001 - the user's own function; the text must not leave unredacted
-            _log.warning("error=<%s> | redact failed, the text is left out", type(error).__name__)
+            _log.error("error=<%s> | redact failed, the text is left out", type(error).__name__)
             return UNREADABLE
+        if not isinstance(redacted, str):
+            _log.error("type=<%s> | redact returned no text, the text is left out", type(redacted).__name__)
+            return UNREADABLE
+        return redacted
 
     def _block(self, block: Any) -> Any:
         if "toolUse" in block:
             use = block["toolUse"]
             return {**block, "toolUse": {**use, "input": self._all(use.get("input"))}}
         changed = self._texts(block)
+        if "document" in block:
+            changed = {**changed, "document": self._document(changed["document"])}
         # The signature of a reasoning block covers its text: changed, no model would take it back.
         return None if "reasoningContent" in block and changed != block else changed
+
+    def _document(self, document: Any) -> Any:
+        """Redact a document's name, and its content where that is text in bytes."""
+        if not isinstance(document, dict):
+            return document
+        changed = dict(document)
+        if isinstance(document.get("name"), str):
+            changed["name"] = self.text(document["name"])
+        source = document.get("source")
+        if not isinstance(source, dict):
+            return changed
+        data = source.get("bytes")
+        if isinstance(data, bytes) and document.get("format") in _TEXT_FORMATS:
+            try:
+                changed["source"] = {**source, "bytes": self.text(data.decode()).encode()}
+            except UnicodeError:
+                changed["source"] = {**source, "bytes": UNREADABLE.encode()}
+        return changed
 
     def _texts(self, value: Any) -> Any:
         """Redact what stands under the keys for text, and everything under ``json`` and a tool's ``input``."""
@@ -121,14 +151,42 @@ class Serializer:
         }
 
     def _all(self, value: Any) -> Any:
-        """Redact every string that is not a key."""
+        """Redact every string, keys included."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
             return [self._all(item) for item in value]
         if isinstance(value, dict):
-            return {key: self._all(item) for key, item in value.items()}
+            changed: dict[Any, Any] = {}
+            for key, item in value.items():
+                name = self.text(key) if isinstance(key, str) else key
+                while name in changed:  # two keys that look the same without what was in them
+                    name = f"{name} "
+                changed[name] = self._all(item)
+            return changed
         return value
+
+
+def check_redact(redact: Callable[[str], str] | None) -> None:
+    """Refuse a function that gives no text for a text.
+
+    Args:
+        redact: The user's function; None for none.
+
+    Raises:
+        ConfigurationError: It returned something else.
+    """
+    if redact is None:
+        return
+    try:
+        answer: object = redact("a text")
+    except Exception:  # noqa: BLE001 - it may know texts it fails on; then those are left out
+        return
+    if not isinstance(answer, str):
+        raise ConfigurationError(
+            f"WriteConfig(redact=...): it returned {type(answer).__name__} for a text. It must return the text to "
+            "store, which may be empty; otherwise nothing that is said could be stored."
+        )
 
 
 # ---- payload items

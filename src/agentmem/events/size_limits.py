@@ -16,7 +16,7 @@ from strands.types.session import encode_bytes_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["MAX_ITEM_BYTES", "SMALL_ITEM", "as_json", "fitting_text", "is_too_large", "within_limit"]
+__all__ = ["MAX_ITEM_BYTES", "SMALL_ITEM", "as_json", "fitting_state", "fitting_text", "is_too_large", "within_limit"]
 
 MAX_ITEM_BYTES = 4_000_000
 """Most bytes of one message in an event, as it is sent; a larger one has its largest parts replaced. Below the 5 MB an
@@ -54,6 +54,31 @@ def as_json(value: Any) -> Any:
 def fitting_text(text: str) -> str:
     """Return the beginning of a text that is too large for an event, and a note of how large it was."""
     return text[:_KEPT] + f"[{len(text):,} characters were too large for the event log and are not stored]"
+
+
+def fitting_state(state: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return an agent's stored state that fits an event beside the turn's messages.
+
+    Args:
+        state: JSON form of a Strands ``SessionAgent``.
+
+    Returns:
+        The state, with a note in place of its largest values where it is too large; and what those were called.
+    """
+    if not is_too_large({"blob": json.dumps(state)}):
+        return state, []
+    kept: dict[str, Any] = {key: dict(value) if isinstance(value, Mapping) else value for key, value in state.items()}
+    parts = [(part, name) for part in ("state", "_internal_state") for name in kept.get(part) or ()]
+    sizes = {(part, name): len(json.dumps(kept[part][name])) for part, name in parts}
+    replaced = []
+    for part, name in sorted(sizes, key=lambda one: -sizes[one]):
+        kept[part][name] = f"[{sizes[part, name]:,} characters were too large for the event log and are not stored]"
+        if part == "_internal_state":
+            del kept[part][name]  # Strands reads it, and would not understand a note
+        replaced.append(str(name))
+        if not is_too_large({"blob": json.dumps(kept)}):
+            break
+    return kept, replaced
 
 
 def is_too_large(item: Mapping[str, Any]) -> bool:

@@ -25,9 +25,8 @@ from agentmem.events.batch import as_call, body_of, parts_of
 from agentmem.events.breaker import breaker_of
 from agentmem.events.codec import decode_event
 from agentmem.events.outbox import item_of
-from agentmem.events.position import Position
-from agentmem.events.reader import EventReader
-from agentmem.events.reconcile import Reconciler, find_message
+from agentmem.events.reader import EventReader, ask, event_id_of
+from agentmem.events.reconcile import Reconciler, find_message, without_state
 from agentmem.events.redaction import Replacement, replace_event
 from agentmem.events.send_queue import QueuedEvent, QueuedRedaction, QueuedTurn, SendQueue, Tally, WriterStatus, job_of
 from agentmem.events.session_outbox import SessionOutbox
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
     from agentmem.events.batch import OutgoingItem
     from agentmem.events.breaker import CircuitBreaker
+    from agentmem.events.position import Position
     from agentmem.events.send_queue import Job, TurnCheckpoint
     from agentmem.events.writer_registry import Drains
     from agentmem.scope.address import SessionAddress
@@ -113,6 +113,7 @@ class EventWriter:
         self._log_end = Reconciler(self._reader, self._queue)
         self._sending = threading.Lock()
         self._last_error: str | None = None
+        self._told_dropped = self._queue.tally.dropped
         self.has_outbox = self._outbox is not None
         if self._outbox is not None:
             weakref.finalize(self, self._outbox.let_go).atexit = False
@@ -139,7 +140,29 @@ class EventWriter:
         tally = self._queue.tally
         parked = len(self._outbox.parked) if self._outbox is not None else 0
         pending = self._queue.messages + parked
-        return WriterStatus(tally.saved, pending, tally.dropped, self._last_error, self._breaker.state)
+        return WriterStatus(tally.saved, pending, tally.dropped, tally.loss or self._last_error, self._breaker.state)
+
+    def read_status(self) -> WriterStatus:
+        """Return the status to a user, who is then told of the last loss."""
+        status = self.status
+        self._queue.tally.loss = None
+        return status
+
+    def check_nothing_lost(self) -> None:
+        """Say once that messages were given up.
+
+        Raises:
+            UnsentMessagesError: Messages were dropped since the last time.
+        """
+        dropped = self._queue.tally.dropped
+        count, self._told_dropped = dropped - self._told_dropped, dropped
+        reason = self.status.last_error or "the log says why"
+        if count > 0:
+            raise UnsentMessagesError(
+                f"{count} messages of {self._address} were given up and are not saved: {reason}. Correct what the "
+                "service refuses, or raise WriteConfig(queue_limit=...); the agent still has them in agent.messages.",
+                count,
+            )
 
     @property
     def is_idle(self) -> bool:
@@ -221,6 +244,7 @@ class EventWriter:
                 lost = self._queue.add(turn)
         registry.keep(self, owner)
         if lost:
+            self._queue.tally.loss = f"too many turns waited (queue_limit={self._settings.queue_limit}), oldest dropped"
             _log.error(
                 "session=<%s>, turns=<%d>, queue_limit=<%d> | queue of unsent turns is full, oldest turns dropped",
                 self._address,
@@ -319,10 +343,11 @@ class EventWriter:
 
         Raises:
             UnsentMessagesError: Some messages are still unacknowledged; they stay queued, so ``drain`` may be tried
-                again.
+                again. Or some were given up.
         """
         if not self.drain(insist=True):
             raise self.unsent_messages()
+        self.check_nothing_lost()
 
     def unsent_messages(self) -> UnsentMessagesError:
         """Return the error that says how many messages are unacknowledged, and what to do about it."""
@@ -341,6 +366,8 @@ class EventWriter:
         self._queue.give_up()
         if self._outbox is not None:
             self._outbox.let_go()
+        else:
+            self._queue.tally.loss = "too many sessions had unsent turns, those of this one were dropped"
         _log.error("session=<%s> | too many sessions with unsent turns, those of this one are dropped", self._address)
 
     # ---- one job
@@ -368,26 +395,23 @@ class EventWriter:
         was_tried = event.at is not None and (event.kept_at or self._log_end.has_failed)
         event_id = self._log_end.settle(event) if self._log_end.must_look or was_tried else None
         if event_id is None:
-            body, milliseconds = self._frozen(turn, event)
-            answer = self._client.create_event(**as_call(self._ids, body, milliseconds))
-            if "event" not in answer:
-                raise ResponseParserError("the answer of create_event has no 'event'")
-            event_id = str(answer["event"]["eventId"])
+            rides = turn.checkpoint is not None and len(turn.events) == 1 and event.body is None
+            items = turn.checkpoint.items(turn.positions, event.places) if rides and turn.checkpoint is not None else ()
+            body, milliseconds = self._frozen(turn, event, items)
+            event_id = event_id_of(ask(self._client, "create_event", **as_call(self._ids, body, milliseconds)))
         self._queue.stored(turn, event, event_id)
         if self._outbox is not None:
             self._outbox.remove(event.seq)
 
-    def _frozen(self, turn: QueuedTurn, event: QueuedEvent) -> tuple[dict[str, Any], int]:
+    def _frozen(
+        self, turn: QueuedTurn, event: QueuedEvent, checkpoint: Sequence[dict[str, Any]]
+    ) -> tuple[dict[str, Any], int]:
         """Return what the event carries and its time, the same at every attempt."""
         with self._queue.lock:
             if event.body is not None and event.at is not None:
                 return event.body, event.at
             if event.body is None:
-                items: Sequence[dict[str, Any]] = ()
-                if turn.checkpoint is not None and len(turn.events) == 1:
-                    here = {name: Position("", place) for name, place in event.places.items() if place is not None}
-                    items = turn.checkpoint.items({**turn.positions, **here})
-                event.body = self._body(turn, event, items)
+                event.body = self._body(turn, event, checkpoint)
             now = time.time() if self._now is None else self._now()
             event.at = self._log_end.last_ms = max(int(now * 1000), self._log_end.last_ms + 1)
             frozen = event.body, event.at
@@ -423,7 +447,10 @@ class EventWriter:
             _log.warning("session=<%s>, error=<%s> | not saved, kept for the next try", self._address, self._last_error)
             return False
         self._breaker.succeeded()  # the service answered
+        if self._is_reduced(job, event):
+            return True
         self._queue.refused(job, event)
+        self._queue.tally.loss = self._last_error
         if self._outbox is not None:
             self._outbox.remove(job.seq if isinstance(job, QueuedRedaction) else event.seq if event else None)
         _log.error(
@@ -433,6 +460,24 @@ class EventWriter:
             code,
         )
         return True
+
+    def _is_reduced(self, job: Job, event: QueuedEvent | None) -> bool:
+        """Let a refused event go without what is not said in it; return whether that is worth a try."""
+        if not isinstance(job, QueuedTurn) or event is None or event.is_reduced or event.body is None:
+            return False
+        reduced = without_state(event.body)
+        if reduced == event.body or not reduced["payload"]:
+            return False
+        event.is_reduced, event.body, event.at = True, reduced, None
+        if event is job.events[-1]:
+            job.checkpoint = None
+        self.note_loss(f"the agent's state of a turn is not stored, the service refused it: {self._last_error}")
+        return True
+
+    def note_loss(self, error: str) -> None:
+        """Note that something is not stored for good; it is the status's last error until that was read."""
+        self._queue.tally.loss = error
+        _log.error("session=<%s>, error=<%s> | something is not stored", self._address, error)
 
     # ---- the outbox
 

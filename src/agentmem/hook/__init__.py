@@ -1,4 +1,4 @@
-"""MemoryHook, and its parts: whose memory it is, what it saves, what it restores and shows to the model, and how."""
+"""Remembers for a Strands agent as a hook: saves, restores and retrieves (MemoryHook)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import logging
 import threading
 import weakref
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from strands.hooks import (
     AfterInvocationEvent,
@@ -23,7 +23,7 @@ from strands.hooks.events import MessageUpdatedEvent
 from strands.middleware import InvokeModelStage
 
 from agentmem.clients.strands_compat import is_structured_output_prompt, keeps_results_apart, session_manager_of
-from agentmem.errors import ConfigurationError, HistoryUnavailableError
+from agentmem.errors import AgentMemError, ConfigurationError, HistoryUnavailableError
 from agentmem.events.exit_handlers import exit_handlers
 from agentmem.events.reader import EventReader
 from agentmem.hook.agent_identity import session_of
@@ -130,7 +130,16 @@ class MemoryHook(HookProvider):
 
     @property
     def status(self) -> HookStatus:
-        """Messages saved, pending and dropped over all agents, the last error, and the breaker's state."""
+        """Messages saved, pending and dropped over all agents, the last error, and the breaker's state.
+
+        An error by which something is not stored for good stays here until this is read.
+        """
+        status = self.peek_status()
+        self._saver.forget_loss()
+        return status
+
+    def peek_status(self) -> HookStatus:
+        """Return the same without having read it: what is lost stays in ``status``."""
         status = self._saver.status
         return replace(
             status,
@@ -166,10 +175,32 @@ class MemoryHook(HookProvider):
         """Send what is left and end the threads; the hook can be used on.
 
         Raises:
-            UnsentMessagesError: Some messages are still unacknowledged; they stay queued, so it may be tried again.
+            UnsentMessagesError: Some messages are still unacknowledged; they stay queued, so it may be tried again. Or
+                some were given up, which is said once.
         """
         self._recollector.close()
         self._saver.close()
+
+    def __enter__(self) -> Self:
+        """Return itself; leaving closes."""
+        return self
+
+    def __exit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
+        """Close; an error on the way out is not hidden by one of ours."""
+        try:
+            self.close()
+        except AgentMemError:
+            if exc_type is None:
+                raise
+            _log.exception("messages unsent while another error was raised")
+
+    async def __aenter__(self) -> Self:
+        """Return itself; leaving closes, in another thread."""
+        return self
+
+    async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
+        """Close; an error on the way out is not hidden by one of ours."""
+        await asyncio.to_thread(self.__exit__, exc_type, exc_val, exc_tb)
 
     def finish(self) -> None:
         """Queue what the turns in progress have said so far; called when the process is about to end."""

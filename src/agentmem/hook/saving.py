@@ -17,7 +17,7 @@ from agentmem.events.breaker import CircuitBreaker
 from agentmem.events.outbox import open_outbox
 from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import Tally, WriterStatus
-from agentmem.events.serializer import encode_text
+from agentmem.events.serializer import check_redact, encode_text
 from agentmem.events.turn_buffer import PATIENCE, TurnBuffer
 from agentmem.events.writer import EventWriter, check_flush
 from agentmem.events.writer_registry import is_lambda, registry
@@ -87,6 +87,7 @@ class Saver:
         self._settings = config.writes
         self._failed = failed
         check_flush(config.writes)
+        check_redact(config.writes.redact)
         if config.writes.outbox is not None:
             open_outbox(config.writes.outbox)
         self._lock = threading.Lock()
@@ -94,7 +95,7 @@ class Saver:
         self._breaker = CircuitBreaker(config.writes.breaker_failures, config.writes.breaker_reset_seconds)
         self._tally = Tally()
         self._background = Threads(1, "agentmem-save")
-        self._withheld = 0
+        self._withheld = self._told_dropped = 0
 
     @property
     def status(self) -> HookStatus:
@@ -102,7 +103,11 @@ class Saver:
         pending = sum(writer.status.pending for writer in _unsent(self._writers))
         tally = self._tally
         dropped = tally.dropped + self._withheld
-        return HookStatus(tally.saved, pending, dropped, tally.last_error, self._breaker.state)
+        return HookStatus(tally.saved, pending, dropped, tally.loss or tally.last_error, self._breaker.state)
+
+    def forget_loss(self) -> None:
+        """Note that somebody was told what is not stored."""
+        self._tally.loss = None
 
     def adopt(self, session: SessionScope) -> SavedAgent:
         """Return what is to be saved of a new agent of a session: nothing yet."""
@@ -192,11 +197,22 @@ class Saver:
         """Send what is left and end the thread.
 
         Raises:
-            UnsentMessagesError: Some messages are still unacknowledged; they stay queued.
+            UnsentMessagesError: Some messages are still unacknowledged; they stay queued. Or some were given up since
+                the last time.
         """
         self._background.shutdown()  # what was handed to it is tried first
         if not self._drain_all():
             raise self._unsent_messages()
+        dropped = self._tally.dropped
+        count, self._told_dropped = dropped - self._told_dropped, dropped
+        if count > 0:
+            reason = self.status.last_error or "the log says why"
+            raise UnsentMessagesError(
+                f"{count} messages of memory {self._config.memory_id!r} were given up and are not saved: {reason}. "
+                "Correct what the service refuses, or raise WriteConfig(queue_limit=...); the agents still have them "
+                "in agent.messages.",
+                count,
+            )
 
     def writer_of(self, agent: SavedAgent) -> EventWriter:
         """Return the writer of an agent's session."""
@@ -213,10 +229,13 @@ class Saver:
         if self._settings.redact is None or not text:
             return text
         try:
-            return self._settings.redact(text)
+            redacted: object = self._settings.redact(text)
+            if not isinstance(redacted, str):
+                raise TypeError(f"it returned {type(redacted).__name__} and no text")  # noqa: TRY301 - told as any other
         except Exception as error:  # noqa: BLE001 - the user's own function; the text must not leave unredacted
             self._failed("redact", error)
             return ""
+        return redacted
 
     # ---- inside
 

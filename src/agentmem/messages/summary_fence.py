@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from agentmem.messages.json_values import valid_text
 from agentmem.messages.look_alikes import inert, inert_messages, inert_tags
+from agentmem.messages.pinned import PINNED_TAG
 from agentmem.messages.tokens import count_text
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def summary_block(text: str, *, folded_messages: int, recall_tool: str | None) -
 
 def inside_fence(text: str) -> str:
     """Return a summary's text as it may stand in the fence: valid UTF-8, and no tag in it means anything."""
-    return inert(inert_tags(valid_text(text)), (SUMMARY_TAG,))
+    return inert(inert_tags(valid_text(text)), (SUMMARY_TAG, PINNED_TAG))
 
 
 def count_in_fence(text: str) -> int:
@@ -107,7 +108,7 @@ class ShownSummaries:
 
 
 def with_inert_look_alikes(messages: Sequence[Message], summaries: Sequence[ContentBlock]) -> list[Message]:
-    """Return messages in which no text passes for a summary.
+    """Return messages in which no text passes for a summary, nor for pinned statements.
 
     Args:
         messages: Messages that are valid for the model API; not changed.
@@ -116,7 +117,7 @@ def with_inert_look_alikes(messages: Sequence[Message], summaries: Sequence[Cont
     Returns:
         The messages; those with nothing like a summary are the same objects.
     """
-    return inert_messages(messages, (SUMMARY_TAG,), skip=summaries)
+    return inert_messages(messages, (SUMMARY_TAG, PINNED_TAG), skip=summaries)
 
 
 def _digest(text: str) -> bytes:

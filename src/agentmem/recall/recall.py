@@ -8,10 +8,13 @@ them into the answer (`recalled`).
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
+from agentmem.events.reader import in_order
 from agentmem.messages.text import message_text
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import handle_of, names_of_tools, numbered_blocks
@@ -36,6 +39,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RecalledMessage", "SessionRecall"]
 
+PAGES_OF_THE_LOG = 20
+"""Pages of 100 events that are looked through for a handle that no index has."""
+
+_HANDLE = re.compile(r"[0-9a-f]{12}")
 _log = logging.getLogger(__name__)
 
 
@@ -116,7 +123,18 @@ class SessionRecall:
         if position is None:
             self._seen.refresh(waiting)
             position = self._position(name)
-        return None if position is None else self._fetch(name, position, block)
+        # A turn of another writer's may have come late, behind what every checkpoint has indexed.
+        return self._in_log(name, block) if position is None else self._fetch(name, position, block)
+
+    def _in_log(self, handle: str, block: int | None) -> RecalledMessage | None:
+        if not _HANDLE.fullmatch(handle):
+            return None
+        for page in islice(self._reader.pages(), PAGES_OF_THE_LOG):
+            messages = in_order(page)
+            found = next((one for one in messages if handle_of(one.message["tracking_id"]) == handle), None)
+            if found is not None:
+                return _part(found, names_of_tools(one.message for one in messages), block)
+        return None
 
     def _position(self, handle: str) -> Position | None:
         known = self._seen.index.messages.get(handle)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agentmem.drawing.figures import facts, one_line
+from agentmem.drawing.markup import element
+from agentmem.drawing.notebook import card
 from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.tokens import count_text
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
     from strands.types.content import ContentBlock
 
+    from agentmem.drawing.markup import Child
     from agentmem.recall.ranking import Hit
     from agentmem.recall.seen import Original
 
@@ -47,6 +51,23 @@ class RecalledMessage:
     handle: str = ""
     content: tuple[ContentBlock, ...] = field(default=(), repr=False, compare=False)
     why: tuple[str, ...] = field(default=(), compare=False)
+
+    def __repr__(self) -> str:
+        """Tell the role, the beginning of the text, and where the message is."""
+        return (
+            f"RecalledMessage(role={self.role!r}, text={one_line(self.text)!r}, event_id={self.event_id!r}, "
+            f"handle={self.handle!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the message in a notebook."""
+        told: dict[str, Child] = {
+            "written": f"{self.at:%Y-%m-%d %H:%M:%S %Z}",
+            "handle": self.handle,
+            "event": self.event_id or "not written yet",
+        }
+        why = element("ul", [element("li", line) for line in self.why]) if self.why else None
+        return card(f"Recalled, {self.role}", element("p", self.text, class_="am-said"), why, facts(told))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The tool with which an agent reads back what was folded away."""
+"""Makes the tool that reads folded messages back for an agent."""
 
 from __future__ import annotations
 

@@ -10,6 +10,9 @@ from itertools import zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from agentmem.drawing.figures import facts, one_line
+from agentmem.drawing.markup import element
+from agentmem.drawing.notebook import card
 from agentmem.errors import ConfigurationError
 from agentmem.events.reader import check_answer
 from agentmem.events.serializer import valid_text
@@ -53,6 +56,23 @@ class MemoryRecord:
     record_id: str
     created_at: datetime
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __repr__(self) -> str:
+        """Tell the score, the beginning of the text, and where it is."""
+        return (
+            f"MemoryRecord(score={self.score:.3f}, text={one_line(self.text)!r}, namespace={self.namespace!r}, "
+            f"record_id={self.record_id!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the record in a notebook."""
+        told = {
+            "score": f"{self.score:.3f}",
+            "namespace": self.namespace,
+            "made": f"{self.created_at:%Y-%m-%d %H:%M:%S %Z}",
+            "id": self.record_id,
+        }
+        return card("Record", element("p", self.text, class_="am-said"), facts(told))
 
 
 @dataclass(frozen=True)
@@ -119,7 +139,7 @@ def list_records(session: SessionScope, name: str) -> list[MemoryRecord]:
     records: list[MemoryRecord] = []
     for answer in pages:
         check_answer(answer, "list_memory_records", "memoryRecordSummaries")
-        records += [_record(summary, place) for summary in answer["memoryRecordSummaries"]]
+        records += [record_of(summary, place) for summary in answer["memoryRecordSummaries"]]
     return records
 
 
@@ -199,7 +219,7 @@ def _best(session: SessionScope, namespace: Namespace, query: str, count: int, c
         memoryId=session.memory_id, namespace=place, searchCriteria=criteria, maxResults=count
     )
     check_answer(answer, "retrieve_memory_records", "memoryRecordSummaries")
-    found = [_record(summary, place) for summary in answer["memoryRecordSummaries"]]
+    found = [record_of(summary, place) for summary in answer["memoryRecordSummaries"]]
     return sorted(found, key=lambda record: -record.score)  # stable: equals stay as the service ranks them
 
 
@@ -225,7 +245,13 @@ def _merged(found: Iterable[Sequence[MemoryRecord]]) -> list[MemoryRecord]:
     return merged
 
 
-def _record(summary: Mapping[str, Any], place: str) -> MemoryRecord:
+def record_of(summary: Mapping[str, Any], place: str) -> MemoryRecord:
+    """Return a record of an answer of the service.
+
+    Args:
+        summary: The record as boto3 returns it.
+        place: The namespace that was asked for, should it name none.
+    """
     created = summary.get("createdAt")
     metadata = {key: next(iter(value.values()), None) for key, value in (summary.get("metadata") or {}).items()}
     return MemoryRecord(

@@ -95,7 +95,7 @@ def unsent_messages(agents: Iterable[Agent]) -> int:
         if isinstance(manager, CompactingSessionManager):
             memories[id(manager)] = manager
         memories |= {id(hook): hook for hook in memory_hooks_of(agent)}
-    return sum(memory.status.pending for memory in memories.values())
+    return sum(memory.peek_status().pending for memory in memories.values())
 
 
 def _drain_session(manager: CompactingSessionManager, agent: Agent) -> None:

@@ -32,6 +32,7 @@ RUNTIME_SESSION_ID_MIN = 33
 """AgentCore Runtime takes session ids of 33 to 256 characters (shape `SessionType` of InvokeAgentRuntime)."""
 
 PURPOSE_MAX = 40
+_AGENT_ID = re.compile(r"[a-zA-Z0-9\s._:/=+@-]{1,256}")
 _SHOWN_LENGTH = 80
 _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's alphabet: in order, so that ids sort by time, and without letters that are mistaken for others."""
@@ -138,6 +139,28 @@ def validate_actor_id(actor_id: str, *, hierarchical: bool = False) -> str:
             f"actor_id = {_shown(actor_id)}: has an empty part between separators. Remove the surplus '/' or ':'."
         )
     return actor_id
+
+
+def validate_agent_id(agent_id: str, address: object) -> str:
+    """Return an agent's id if every event of a session can carry it.
+
+    The SDK keeps the id of the agent whose state an event holds in the event's metadata, so it is held to what the
+    service takes there (botocore's model of it: ``MetadataValue``).
+
+    Args:
+        agent_id: The Strands agent's id.
+        address: The session, for the message.
+
+    Raises:
+        IdentityError: It is empty, longer than 256 characters, or has others than the service takes.
+    """
+    if not _AGENT_ID.fullmatch(agent_id):
+        raise IdentityError(
+            f"agent_id {_shown(agent_id)} cannot be used for {address}: AgentCore Memory refuses every event of it. "
+            "Use 1 to 256 letters A-Z and a-z, digits, spaces and . _ : / = + @ -, such as "
+            "Agent(agent_id='support', name='...'); the name may be anything."
+        )
+    return agent_id
 
 
 def actor_id_for(subject: str) -> str:

@@ -1,1 +1,1 @@
-"""CompactingSessionManager and what ties it to Strands and the AgentCore SDK."""
+"""Keeps a Strands agent's session in AgentCore Memory and its context small (CompactingSessionManager)."""

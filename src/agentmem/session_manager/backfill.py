@@ -7,28 +7,31 @@ makes a checkpoint of its own: the events it names have long been acknowledged.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from agentmem.checkpoints.checkpoint import Checkpoint
+from agentmem.checkpoints.checkpoint import Checkpoint, SeenEvents
+from agentmem.checkpoints.checkpoint_items import newest_pointer
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.restore import read_session
 from agentmem.checkpoints.summary import Summary
 from agentmem.compaction.summary.exchanges import with_time
 from agentmem.errors import CheckpointConflictError
+from agentmem.events.pins import Pins, changes_in
+from agentmem.events.position import Position
 from agentmem.events.reader import in_order
 from agentmem.messages.summary_fence import count_in_fence
 from agentmem.messages.turns import turns_of
 from agentmem.recall.passages import index_entries
+from agentmem.session_manager.pinned_positions import positions_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.summary.summarizer import Summarizer
     from agentmem.events.codec import LoggedMessage
-    from agentmem.events.position import Position
     from agentmem.events.reader import EventReader
     from agentmem.messages.truncation import TruncationSettings
 
@@ -92,10 +95,12 @@ class Backfill:
             CheckpointStoreError: A checkpoint could not be saved.
             CheckpointConflictError: Another process opens the same session at the same time; its checkpoints stand.
         """
-        tokens, everything = self._pages_back(str(restored.unread))
+        tokens, everything, pins = self._pages_back(str(restored.unread))
+        pinned = {**pins.messages, **restored.pins.messages}
         checkpoint: Checkpoint | None = None
         shown = {one.message["tracking_id"] for one in restored.messages}
         waiting: list[LoggedMessage] = []
+        head: set[Position] = set()
         for token in reversed(tokens):
             page = in_order(self.reader.page(token).events)
             waiting += [one for one in page if one.message["tracking_id"] not in shown]
@@ -104,7 +109,9 @@ class Backfill:
                 folded, waiting = waiting[: turns[-1].start], waiting[turns[-1].start :]
                 if checkpoint is not None:
                     self._save(checkpoint, beside=folded[0])
-                checkpoint = self._next(checkpoint, folded, waiting[0].position, everything=everything)
+                head |= positions_kept(folded, pinned)
+                made = self._next(checkpoint, folded, waiting[0].position, everything=everything)
+                checkpoint = replace(made, pins=pins, head=tuple(sorted(head)))
         if checkpoint is not None:
             self._save(checkpoint)
         _log.info(
@@ -121,31 +128,31 @@ class Backfill:
             # Only the last one belongs among the newest events, which every restore reads.
             self.store.append(self.key, checkpoint, at=None if beside is None else beside.at)
 
-    def _pages_back(self, token: str) -> tuple[list[str], bool]:
-        """Return the tokens of the unread pages, newest first, and whether they reach the beginning of the log.
+    def _pages_back(self, token: str) -> tuple[list[str], bool, Pins]:
+        """Return the tokens of the unread pages, newest first, whether they are the whole past, and its pins.
 
-        There are none when an event further back knows of a checkpoint: then only events of other writers lie before
-        it, and the session is no first opening.
+        There are no pages when an event further back knows of a checkpoint: then only events of other writers lie
+        before it, and the session is no first opening.
         """
         tokens = [token]
+        changes: list[Mapping[str, Any]] = []
         events = 0
         while True:
+            page = self.reader.page(tokens[-1])
             if isinstance(self.store, EventLogCheckpointStore):
-                page = self.reader.page(tokens[-1])
-                if self.store.load_from(page.events, self.reader.get, self.key) is not None:
-                    return [], True
-            else:
-                page = self.reader.page(tokens[-1], payloads=False)
+                pointer = newest_pointer(page.events, self.key.agent_id)
+                if pointer is not None and pointer.event_id is not None:
+                    return [], True, Pins()
+            changes = [*changes_in(page.events), *changes]
             events += len(page.events)
-            if page.next_token is None:
-                return tokens, True
-            if events >= self.max_events:
-                return tokens, False
+            if page.next_token is None or events >= self.max_events:
+                return tokens, page.next_token is None, Pins().after(changes)
             tokens.append(page.next_token)
 
     def _next(
         self, last: Checkpoint | None, folded: Sequence[LoggedMessage], boundary: Position, *, everything: bool
     ) -> Checkpoint:
+        event_ids = {one.position.event_id for one in folded}
         previous = (Summary() if everything else Summary().with_note(UNREAD_NOTE)) if last is None else last.summary
         return Checkpoint(
             version=1 if last is None else last.version + 1,
@@ -160,4 +167,5 @@ class Backfill:
             folded_messages=len(folded) + (0 if last is None else last.folded_messages),
             index=tuple(index_entries((one.message, one.position) for one in folded)),
             trigger="restore",
+            seen=SeenEvents.before(boundary, event_ids, min(Position(event_id).milliseconds for event_id in event_ids)),
         )

@@ -20,7 +20,7 @@ from strands.hooks import (
 from strands.hooks.events import MultiAgentInitializedEvent
 from strands.middleware import InvokeModelStage
 from strands.types.exceptions import ContextWindowOverflowException
-from strands.types.session import SessionAgent
+from strands.types.session import SessionAgent, SessionMessage
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
 from agentmem.checkpoints.open import open_store
@@ -30,20 +30,27 @@ from agentmem.clients.strands_compat import keeps_results_apart
 from agentmem.compaction.budget import Budget, Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
-from agentmem.errors import ConfigurationError
+from agentmem.drawing.figures import before_after, facts
+from agentmem.drawing.markup import element
+from agentmem.drawing.notebook import card
+from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.exit_handlers import exit_handlers
+from agentmem.events.pin_board import PinBoard
 from agentmem.events.serializer import Serializer
 from agentmem.events.turn_buffer import PATIENCE
 from agentmem.events.writer import EventWriter
 from agentmem.events.writer_registry import is_lambda
 from agentmem.messages.converse import for_model
 from agentmem.messages.look_alikes import may_hold_tags
+from agentmem.messages.pinned import with_pinned
 from agentmem.messages.summary_fence import with_inert_look_alikes
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import register_recall_tool
+from agentmem.scope.identity import validate_agent_id
 from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.conversation_manager import take_over
+from agentmem.session_manager.pin_tool import register_pin_tool
 from agentmem.session_manager.sdk_base import SdkSessionManager, conversation_state
 from agentmem.session_manager.sdk_settings import (
     compaction_settings,
@@ -52,6 +59,7 @@ from agentmem.session_manager.sdk_settings import (
     write_settings,
 )
 from agentmem.session_manager.session_log import SessionLog
+from agentmem.session_manager.session_pins import SessionPins
 from agentmem.settings.sections import CompactionConfig, EventLogCheckpoints, WriteConfig
 from agentmem.support import telemetry
 from agentmem.support.threads import Threads
@@ -69,6 +77,8 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Plan
     from agentmem.compaction.summary.summarizer import Summarizer
+    from agentmem.drawing.markup import Child
+    from agentmem.events.pins import Pin
     from agentmem.events.send_queue import WriterStatus
     from agentmem.scope.scope import SessionScope
     from agentmem.settings.sections import CheckpointLocation
@@ -159,10 +169,12 @@ class CompactingSessionManager(SdkSessionManager):
         self._compactor: Compactor
         self._log: SessionLog
         self._recall: SessionRecall
+        self._pins: SessionPins
         self._conversation_state: dict[str, Any] = {}
         self._stateful = False
         self._invoking = False
         self._arrivals = Arrivals()
+        self._board = PinBoard.shared(client, self._address)
         exit_handlers.finish(self)
 
     @classmethod
@@ -193,7 +205,14 @@ class CompactingSessionManager(SdkSessionManager):
 
     @property
     def status(self) -> WriterStatus:
-        """Messages saved, pending and dropped, the last error, and the breaker's state."""
+        """Messages saved, pending and dropped, the last error, and the breaker's state.
+
+        An error by which something is not stored for good stays here until this is read.
+        """
+        return self._writer.read_status()
+
+    def peek_status(self) -> WriterStatus:
+        """Return the same without having read it: what is lost stays in ``status``."""
         return self._writer.status
 
     @property
@@ -242,6 +261,48 @@ class CompactingSessionManager(SdkSessionManager):
         """
         return self._compactor.summaries.without(message)
 
+    # ---- pins
+
+    def pin(self, text: str) -> Pin:
+        """Pin a statement: it stands in every request from the next one on, word for word.
+
+        Args:
+            text: The statement; ``WriteConfig.redact`` sees it first.
+
+        Returns:
+            The pin; the one that is there when the same text is pinned already.
+
+        Raises:
+            PinError: It is blank, there is no room for it, or it could not be written.
+            ConfigurationError: No agent has this manager yet.
+        """
+        return self._session_pins().pin(text, self._board.pins)
+
+    def unpin(self, pin: Pin | str) -> None:
+        """Unpin a statement; what was said of it in the conversation stays.
+
+        Args:
+            pin: The pin, or its id.
+
+        Raises:
+            PinError: There is no such pin, or it could not be written.
+            ConfigurationError: No agent has this manager yet.
+        """
+        self._session_pins().unpin(pin, self._board.pins)
+
+    def pins(self) -> tuple[Pin, ...]:
+        """Return the statements that are pinned, oldest first, as this process knows them.
+
+        Raises:
+            ConfigurationError: No agent has this manager yet.
+        """
+        return self._session_pins().board.pins.statements
+
+    def _session_pins(self) -> SessionPins:
+        if self._agent_id is None:
+            raise ConfigurationError(f"no agent has this session manager of {self._address} yet; construct one with it")
+        return self._pins
+
     # ---- hooks
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
@@ -263,13 +324,15 @@ class CompactingSessionManager(SdkSessionManager):
             ConfigurationError: Something else manages the agent's context, or this manager has an agent already.
             HistoryUnavailableError: The history could not be read; it is not known to be empty.
             CheckpointStoreError: The checkpoint could not be read.
-            IdentityError: The session belongs to another ``agent_id``.
+            IdentityError: The session belongs to another ``agent_id``, or the service would refuse every turn of one so
+                named.
         """
         if self._agent_id is not None:
             raise ConfigurationError(
                 f"this session manager already serves agent_id {self._agent_id!r} in {self._address}; one session "
                 "holds one agent, make another session for the second"
             )
+        validate_agent_id(agent.agent_id, self._address)
         self._conversation_state = take_over(agent)
         self._agent_id = agent.agent_id
         self._stateful = agent.model.stateful
@@ -279,19 +342,101 @@ class CompactingSessionManager(SdkSessionManager):
         has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
         self._summarizer = summarizer_for(self._compaction, agent)
         self._compactor = Compactor(
-            self._settings, self._summarizer, recall_tool=has_tool, outward=self._serializer.message
+            self._settings,
+            self._summarizer,
+            recall_tool=has_tool,
+            outward=self._serializer.message,
+            board=self._board,
         )
         self._budget = Budget(self._compactor, self._thresholds, self._address)
         self._log = SessionLog(
             self._writer, self._store, key, self._compactor, serializer=self._serializer, reader=self._reader
         )
+        self._pins = SessionPins(
+            self._client, self._address, self._board, self._serializer, self._thresholds.threshold(agent.model)
+        )
+        if self._compaction.pin_tool:
+            register_pin_tool(agent, self._pins)
         self._restore(agent, key)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
 
     def append_message(self, message: Message, agent: Any, **_: Any) -> None:
         """Take a message into the turn in progress; it is written when the turn is closed."""
         del agent
+        identify([message])
         self._log.turn.add(message)
+
+    def sync_agent(self, agent: Any, **_: Any) -> None:
+        """Write the agent's state, if it has changed since it was written last.
+
+        In the middle of an invocation nothing is written: its end does.
+        """
+        if self._agent_id is not None and not self._invoking:
+            self.flush(agent)
+
+    def create_message(  # type: ignore[override]  # as the SDK's manager; Strands' own returns nothing
+        self, session_id: str, agent_id: str, session_message: SessionMessage, **_: Any
+    ) -> dict[str, Any] | None:
+        """Write one message at once, outside of ``agent.messages``.
+
+        Returns:
+            ``{"eventId": ...}`` of its event; None when it is not acknowledged yet, or has nothing to store.
+
+        Raises:
+            ConfigurationError: No agent has this manager, or another session or agent is meant.
+        """
+        self._check_mine(session_id, agent_id)
+        message = session_message.to_message()
+        identify([message])
+        self._log.write(message)
+        self._log.drain()
+        position = self._log.positions.get(message["tracking_id"])
+        return None if position is None else {"eventId": position.event_id}
+
+    def update_message(self, session_id: str, agent_id: str, session_message: SessionMessage, **_: Any) -> None:
+        """Replace a message: in the turn in progress, or in the log, where the original is deleted.
+
+        Args:
+            session_id: The session.
+            agent_id: The agent.
+            session_message: The new content. It names the message by its ``tracking_id``, or else by its number in
+                ``list_messages``.
+
+        Raises:
+            ConfigurationError: No agent has this manager, or another session or agent is meant, or there is no such
+                message.
+            HistoryUnavailableError: The history could not be read.
+        """
+        self._check_mine(session_id, agent_id)
+        message = session_message.to_message()
+        if not message.get("tracking_id"):
+            known = self.read_message(session_id, agent_id, session_message.message_id)
+            if known is None:
+                raise ConfigurationError(
+                    f"{self._address} has no message {session_message.message_id}; give the new content the "
+                    "tracking_id of the message that it replaces"
+                )
+            message = cast("Message", {**message, "tracking_id": known.message["tracking_id"]})
+        self._log.redact(message)
+        if not self._invoking:
+            self._log.drain()
+
+    def pending_message_count(self) -> int:
+        """Return how many messages are not acknowledged yet, those of the turn in progress included."""
+        return self._writer.status.pending + (len(self._log.turn) if self._agent_id is not None else 0)
+
+    def pending_agent_state_count(self) -> int:
+        """Return 0: an agent's state is written with its turn and waits in no buffer of its own."""
+        return 0
+
+    def _check_mine(self, session_id: str, agent_id: str) -> None:
+        if self._agent_id is None:
+            raise ConfigurationError(f"no agent has this session manager of {self._address} yet; construct one with it")
+        if (session_id, agent_id) != (self.session_id, self._agent_id):
+            raise ConfigurationError(
+                f"this session manager serves agent_id {self._agent_id!r} in {self._address}, not agent_id "
+                f"{agent_id!r} in session {session_id!r}"
+            )
 
     def redact_latest_message(self, redact_message: Message, agent: Any, **_: Any) -> None:
         """Replace the content of a message, as a guardrail does with the newest one.
@@ -299,6 +444,10 @@ class CompactingSessionManager(SdkSessionManager):
         What was not written yet is never written in its first form. What was is replaced in the log, and the original
         deleted: at the end of the invocation, or at once outside of one.
         """
+        if not redact_message.get("tracking_id"):
+            identify(agent.messages)
+            name = agent.messages[-1]["tracking_id"]
+            redact_message = cast("Message", {**redact_message, "tracking_id": name})
         self._log.redact(redact_message)
         self._recall.forget()
         # Strands puts the replacement where the whole content was, the summary before it included.
@@ -322,13 +471,14 @@ class CompactingSessionManager(SdkSessionManager):
         """Write what is queued.
 
         Raises:
-            UnsentMessagesError: Some of it is still unacknowledged.
+            UnsentMessagesError: Some of it is still unacknowledged, or was given up.
         """
         if self._background is not None:
             self._background.shutdown()
         sender = self._writer if self._agent_id is None else self._log
         if not sender.drain(insist=True):
             raise self._writer.unsent_messages()
+        self._writer.check_nothing_lost()
 
     def finish(self) -> None:
         """Queue what the turn in progress has said so far; called when the process is about to end."""
@@ -347,6 +497,40 @@ class CompactingSessionManager(SdkSessionManager):
             if exc_type is None:
                 raise
             _log.exception("session=<%s> | messages unsent while another error was raised", self._address)
+
+    def __repr__(self) -> str:
+        """Tell whose session it is, and how it stands."""
+        config, status = self.config, self.status
+        return (
+            f"CompactingSessionManager(memory_id={config.memory_id!r}, actor_id={config.actor_id!r}, "
+            f"session_id={self.session_id!r}, saved={status.saved}, pending={status.pending})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw the manager's state in a notebook; no call."""
+        config, status = self.config, self.status
+        told: dict[str, Child] = {
+            "memory": config.memory_id,
+            "actor": config.actor_id,
+            "session": self.session_id,
+            "messages saved": status.saved,
+            "pending": status.pending,
+            "dropped": status.dropped,
+        }
+        if self._agent_id is None:
+            return card("Session manager", facts(told), element("p", "It has no agent yet."))
+        last, checkpoint = self.last_compaction, self.checkpoint
+        told["folded messages"] = 0 if checkpoint is None else checkpoint.folded_messages
+        drawn = None if last is None else before_after(last.tokens_before, last.tokens_after)
+        return card("Session manager", facts(told), element("p", "The last compaction:") if drawn else None, drawn)
+
+    async def __aenter__(self) -> Self:
+        """Return itself; leaving closes, in another thread."""
+        return self
+
+    async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
+        """Close; an error on the way out is not hidden by one of ours."""
+        await asyncio.to_thread(self.__exit__, exc_type, exc_val, exc_tb)
 
     # ---- inside
 
@@ -403,10 +587,13 @@ class CompactingSessionManager(SdkSessionManager):
             before = list(agent.messages)
             await self._fit(agent)
             messages = as_sent(messages, before, agent.messages)
-        apart = keeps_results_apart(context.model)
+        has_results = any("toolResult" in block for message in messages for block in message["content"])
+        apart = has_results and keeps_results_apart(context.model)
         made = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
         if may_hold_tags([message["content"] for message in made]):
             made = with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages))
+        if self._board.pins.statements and (pinned := self._compactor.pinned_block) is not None:
+            made = with_pinned(made, pinned)
         return context.replace(messages=made)
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
@@ -420,7 +607,10 @@ class CompactingSessionManager(SdkSessionManager):
                 sizes = restored.checkpoint.tokens_before, restored.checkpoint.tokens_after
                 telemetry.describe(span, tokens_before=sizes[0], tokens_after=sizes[1])
         waiting = self._writer.waiting()
-        if restored.newest_event_id is None and not waiting:
+        self._board.replace(restored.pins)
+        if restored.newest_event_id is not None:
+            self._writer.start_after(restored.newest_event_id)
+        if restored.is_new and not waiting:
             identify(agent.messages)
             for message in agent.messages:
                 self._log.turn.add(message)
@@ -428,15 +618,11 @@ class CompactingSessionManager(SdkSessionManager):
                 self._log.begin_session(self.session_id)
                 self._log.drain()
             return
-        if restored.newest_event_id is not None:
-            self._writer.start_after(restored.newest_event_id)
         self._log.resume(restored)
         stored = self._state_of(restored, key.agent_id)
         if stored is not None:
             self._conversation_state = conversation_state(stored, self._conversation_state)
-            state = SessionAgent.from_dict(dict(stored))
-            agent.state = AgentState(state.state)
-            state.initialize_internal_state(agent)
+            self._restore_state(agent, stored)
         if not self._stateful:
             shown = self._compactor.show(restored)
             known = {message["tracking_id"] for message in shown}
@@ -446,6 +632,18 @@ class CompactingSessionManager(SdkSessionManager):
                 known = {message["tracking_id"] for message in shown}
                 self._log.leave_out([one for one in restored.messages if one.message["tracking_id"] not in known])
             agent.messages = shown
+
+    def _restore_state(self, agent: Agent, stored: Mapping[str, Any]) -> None:
+        try:
+            state = SessionAgent.from_dict(dict(stored))
+            agent.state = AgentState(state.state)
+            state.initialize_internal_state(agent)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise HistoryUnavailableError(
+                f"the stored state of agent {agent.agent_id!r} in {self._address} could not be restored "
+                f"({type(error).__name__}: {error}); another version of strands-agents may have written it. Use that "
+                "version or a newer one, or begin another session; the history is untouched."
+            ) from error
 
     def _read(self, agent: Agent, key: CheckpointKey) -> RestoredSession:
         """Read the session; the past of a long one that nobody compacted is folded first."""

@@ -78,8 +78,13 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
         chosen = logged[offset : None if limit is None else offset + limit]
         return [SessionMessage(one.message, index, created_at=one.at.isoformat()) for index, one in enumerate(chosen)]
 
-    def sync_agent(self, agent: Any, **_: Any) -> None:
-        """Do nothing: the agent's state is written with the turn."""
+    def read_message(self, session_id: str, agent_id: str, message_id: int, **_: Any) -> SessionMessage | None:
+        """Return one message of the session by its number in ``list_messages``, or None.
+
+        Raises:
+            HistoryUnavailableError: The history could not be read.
+        """
+        return next(iter(self.list_messages(session_id, agent_id, limit=1, offset=message_id)), None)
 
     def _state_of(self, restored: RestoredSession, agent_id: str) -> Mapping[str, Any] | None:
         """Return the agent's stored state: the session's, or what an older version of the SDK put under an own actor.
@@ -112,8 +117,9 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
             ConfigurationError: Always.
         """
         raise ConfigurationError(
-            f"CompactingSessionManager keeps one agent's session, and {type(source).__name__} is a multi-agent system; "
-            "give its agents session managers of their own"
+            f"CompactingSessionManager keeps one agent's session, and {type(source).__name__} is a multi-agent system. "
+            "Strands allows a session manager on the system only: give it one of Strands' own, such as "
+            "FileSessionManager or S3SessionManager, and its agents hooks=[memory.hook()] to share long-term memory"
         )
 
     sync_multi_agent = initialize_multi_agent

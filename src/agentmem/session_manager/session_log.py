@@ -7,28 +7,33 @@ that names them is saved. In between, the older checkpoint stands, which is righ
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from strands.types.session import Session, SessionType
 
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.compaction.pending_checkpoint import NOWHERE
+from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
+from agentmem.events.batch import positions_of
+from agentmem.events.pins import message_change, pins_item
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import QueuedTurn
-from agentmem.events.size_limits import as_json
+from agentmem.events.size_limits import SMALL_ITEM, as_json, fitting_state
 from agentmem.events.turn_buffer import TurnBuffer
-from agentmem.messages.tracking import identify
+from agentmem.messages.tracking import has_pin, identify
 from agentmem.messages.truncation import handle_of
 from agentmem.recall.passages import index_entries, index_entry
 from agentmem.session_manager.checkpoint_saver import CheckpointSaver
 from agentmem.session_manager.concurrent_writers import OtherWriters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from strands.types.content import Message
 
@@ -44,6 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionLog"]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass
 class RidingCheckpoint:
@@ -55,7 +62,9 @@ class RidingCheckpoint:
     Attributes:
         store: Where checkpoints are kept in the log.
         saver: Has the draft that is due.
-        writer: Knows where messages stand that it has stored since.
+        others: Knows the newest event.
+        writer: Writes behind that.
+        unsettled: Returns where messages stand that are stored, and of which the saver does not know it yet.
         draft: The draft that was carried, if one was due.
         checkpoint: The checkpoint that was made of it.
         is_carried: Whether the event carries a checkpoint: that one, or the current one anew.
@@ -63,18 +72,40 @@ class RidingCheckpoint:
 
     store: EventLogCheckpointStore
     saver: CheckpointSaver
+    others: OtherWriters
     writer: EventWriter
+    unsettled: Callable[[], dict[str, Position]]
     draft: Draft | None = None
     checkpoint: Checkpoint | None = None
     is_carried: bool = False
 
-    def items(self, positions: Mapping[str, Position]) -> list[dict[str, Any]]:
-        """Return the checkpoint, or where the current one is, as payload items."""
-        self.draft = self.saver.compactor.draft
-        if self.draft is not None:
-            self.checkpoint = self.saver.placed(self.draft, {**self.writer.positions(), **positions})
+    def items(self, stored: Mapping[str, Position], places: Mapping[str, int | None]) -> list[dict[str, Any]]:
+        """Return the checkpoint that is due, or where the current one is, as payload items.
+
+        When the service answers, but not with the log, the turn is written without a checkpoint.
+
+        Raises:
+            HistoryUnavailableError: The service does not answer, and would not take the turn either.
+        """
+        self.draft = self.checkpoint = None
+        if self.saver.compactor.draft is not None:
+            self._make({**self.unsettled(), **stored, **positions_of(places, "")})
         self.is_carried = self.checkpoint is not None or self.store.renews(self.saver.key)
         return self.store.items(self.saver.key, self.checkpoint)
+
+    def _make(self, positions: Mapping[str, Position]) -> None:
+        """Make the checkpoint that is due, if one is, and account for other writers."""
+        try:
+            due = self.saver.due(positions)
+        except (CheckpointStoreError, HistoryUnavailableError) as error:
+            if not isinstance(error, CheckpointStoreError) and not isinstance(error.__cause__, ClientError):
+                raise
+            _log.warning("session=<%s>, error=<%s> | checkpoint not saved yet", self.saver.key.session_id, error)
+            return
+        if self.others.newest_event_id is not None:
+            self.writer.start_after(self.others.newest_event_id)
+        if due is not None:
+            self.draft, self.checkpoint = due
 
 
 class SessionLog:
@@ -112,8 +143,10 @@ class SessionLog:
         self._compactor = compactor
         self._others = OtherWriters(reader)
         self._state: str | None = None
+        self._pinned: set[str] = set()
         self._submitted: deque[Job] = deque()
         self._settling = threading.Lock()
+        self._awaited: list[str] = []  # shown, and still to be sent for an agent before this one
         self.turn = TurnBuffer(serializer.item)
         self.positions: dict[str, Position] = {}
         self._saver = CheckpointSaver(store, key, compactor, self._others, self.positions)
@@ -121,6 +154,7 @@ class SessionLog:
     def resume(self, restored: RestoredSession) -> None:
         """Continue behind what was read from the log."""
         self.positions.update({one.message["tracking_id"]: one.position for one in restored.messages})
+        self._pinned = {one.message["tracking_id"] for one in restored.messages if has_pin(one.message)}
         self._others.begin(restored)
 
     def leave_out(self, messages: Sequence[LoggedMessage]) -> None:
@@ -149,12 +183,14 @@ class SessionLog:
         names = [message["tracking_id"] for message in messages]
         unknown = [name for name in names if name not in self.positions and name not in self.turn]
         if not unknown:
+            self._awaited = []
             return
         stored = self._writer.positions(unknown)  # perhaps by another agent of this session in this process
         if stored:
             self.positions.update(stored)
-            self._others.note(position.event_id for position in stored.values())
+            self._saver.own_events.extend({position.event_id for position in stored.values()})
         new = {name for name in unknown if not self._writer.has_taken(name)}
+        self._awaited = [name for name in unknown if name not in stored and name not in new]
         if new:
             self.turn.insert(messages, new)
 
@@ -176,9 +212,16 @@ class SessionLog:
         entry = index_entry(self._serializer.message(message), NOWHERE)
         passages = () if entry is None else tuple(entry.to_list()[4])
         new = Replacement(name, tuple(self._serializer.item(message).payload_items), handle_of(name), passages)
-        job = self._writer.redact(new, self.positions.get(name), owner=self)
+        at = self.positions.get(name)
+        job = self._writer.redact(new, at if at is not None and at.is_stored else None, owner=self)
         if job is not None:
             self._submitted.append(job)
+
+    def write(self, message: Message) -> None:
+        """Close a message that is no part of the turn in progress as an event of its own."""
+        turn = self._writer.submit([self._serializer.item(message)], owner=self)
+        if turn is not None:
+            self._submitted.append(turn)
 
     # ---- closing it
 
@@ -210,17 +253,23 @@ class SessionLog:
             comparable = json.dumps(lasting)
         except (TypeError, ValueError, RecursionError):  # an interrupt's reason may be anything
             state, comparable = as_json(state), json.dumps(as_json(lasting))
+        pinned = {message["tracking_id"] for message in shown if has_pin(message)}
+        pins = self._changed_pins(pinned, shown) if pinned or self._pinned else []
         items, draft = self.turn.take(), self._compactor.draft
-        if not items and draft is None and comparable == self._state:
+        if not items and draft is None and not pins and comparable == self._state:
             return
         self._state = comparable
         checkpoint = None
         if isinstance(self._store, EventLogCheckpointStore):
-            checkpoint = RidingCheckpoint(self._store, self._saver, self._writer)
+            checkpoint = RidingCheckpoint(self._store, self._saver, self._others, self._writer, self._unsettled)
+        stored = json.dumps(self._serializer.state(state))
+        if len(stored) > SMALL_ITEM:
+            stored = self._fitting(stored)
         turn = self._writer.submit(
             items,
             checkpoint=checkpoint,
-            last=[{"blob": json.dumps(self._serializer.state(state))}],
+            # The plain SDK session manager takes the last item for the agent's state.
+            last=[*([pins_item(pins)] if pins else []), {"blob": stored}],
             metadata={"stateType": "AGENT", "agentId": agent_id},
             owner=self,
         )
@@ -231,6 +280,25 @@ class SessionLog:
             wanted |= {draft.boundary, *draft.head, *draft.entries}
         for name in self.positions.keys() - wanted:
             del self.positions[name]
+
+    def _changed_pins(self, pinned: set[str], shown: Sequence[Message]) -> list[dict[str, Any]]:
+        """Return the changes of pins that Strands' own means have made to messages since the last time."""
+        gone = self._pinned & {message["tracking_id"] for message in shown} - pinned
+        changes = [message_change(name, pinned=True) for name in sorted(pinned - self._pinned)]
+        changes += [message_change(name, pinned=False) for name in sorted(gone)]
+        self._pinned = pinned
+        self._compactor.board.change(changes)
+        return changes
+
+    def _fitting(self, state: str) -> str:
+        """Leave out of a large state what does not fit an event, and tell of it."""
+        kept, left_out = fitting_state(json.loads(state))
+        if left_out:
+            self._writer.note_loss(
+                f"of the state of {self._key.agent_id!r} these are too large for an event and not stored: "
+                f"{', '.join(left_out)}; keep them elsewhere and their names in the state"
+            )
+        return json.dumps(kept)
 
     # ---- sending
 
@@ -249,6 +317,14 @@ class SessionLog:
             self._settle()
         return self._writer.is_idle
 
+    def _unsettled(self) -> dict[str, Position]:
+        """Return where messages stand that are stored, but were not taken note of yet."""
+        found = self._writer.positions(self._awaited)
+        for job in list(self._submitted):
+            if isinstance(job, QueuedTurn):
+                found.update(job.positions)
+        return found
+
     def _settle(self, *, wait: bool = True) -> None:
         """Take note of the turns and redactions that are done since the last time, unless another thread does."""
         if not self._submitted or not self._settling.acquire(blocking=wait):
@@ -261,11 +337,13 @@ class SessionLog:
                         self._note_replaced(*job.replaced)
                     continue
                 self.positions.update(job.positions)
+                self._saver.own_events.extend(job.event_ids)
                 if not isinstance(self._store, EventLogCheckpointStore):
-                    self._others.note(job.event_ids)
                     self._saver.save()
+                    if self._others.newest_event_id is not None:
+                        self._writer.start_after(self._others.newest_event_id)
                 elif isinstance(job.checkpoint, RidingCheckpoint) and job.checkpoint.is_carried and job.event_ids:
-                    self._store.carried_by(self._key, job.event_ids[-1])
+                    self._store.carried_by(self._key, job.event_ids[-1], job.checkpoint.checkpoint)
                     if job.checkpoint.checkpoint is not None and job.checkpoint.draft is not None:
                         self._saver.saved(job.checkpoint.checkpoint, job.checkpoint.draft)
         finally:
@@ -273,7 +351,7 @@ class SessionLog:
 
     def _note_replaced(self, event_id: str, new_event_id: str) -> None:
         """Follow an event that was written anew."""
-        self._others.note([new_event_id])
+        self._saver.own_events.append(new_event_id)
         for name, position in list(self.positions.items()):
             if position.event_id == event_id:
                 self.positions[name] = Position(new_event_id, position.item)

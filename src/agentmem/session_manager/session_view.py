@@ -6,15 +6,16 @@ prompt and the tools, and the model's window.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Literal
 
-from agentmem.checkpoints.checkpoint import CheckpointKey
+from agentmem.checkpoints.checkpoint import CheckpointKey, SeenEvents
 from agentmem.checkpoints.open import open_store
 from agentmem.checkpoints.restore import more_than, read_session
 from agentmem.compaction.budget import Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
+from agentmem.compaction.pinned_messages import pinned_indices
 from agentmem.compaction.summary.factory import summarizer_for
 from agentmem.errors import CheckpointConflictError, ConfigurationError
 from agentmem.events.reader import EventReader
@@ -32,14 +33,19 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Limits
     from agentmem.compaction.summary.summarizer import Summarizer
+    from agentmem.events.codec import LoggedMessage
+    from agentmem.events.pins import Pin
     from agentmem.scope.scope import Configuration
 
 DEFAULT_AGENT = "default"
 """The id Strands gives an agent that is given none."""
 
-Part = Literal["head", "shortened", "protected", "whole"]
-"""Why a message is shown as it is: the user's own message of a turn that was partly folded; tool content shortened;
-one of the protected turns; or older and not touched yet."""
+Part = Literal["pinned", "head", "shortened", "protected", "whole"]
+"""Why a message is shown as it is: it is pinned; the user's own message of a turn that was partly folded; tool content
+shortened; one of the protected turns; or older and not touched yet."""
+
+Fate = Literal["kept", "shortened", "folded"]
+"""What a compaction does with a message."""
 
 
 @dataclass(frozen=True)
@@ -133,23 +139,55 @@ class SessionView:
     @property
     def tokens(self) -> int:
         """Tokens of the whole request, calibrated by what the model last reported."""
-        return self._compactor.calibration.estimate(self.fixed_tokens + self._compactor.count(self.messages))
+        return self._compactor.calibration.estimate(self._fixed + self._compactor.count(self.messages))
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """The statements that are pinned, oldest first."""
+        return self._compactor.board.pins.statements
+
+    @property
+    def pinned_tokens(self) -> int:
+        """Tokens of the pinned statements with their fence, uncalibrated."""
+        return self._compactor.pinned_tokens
+
+    @property
+    def _fixed(self) -> int:
+        return self.fixed_tokens + self.pinned_tokens
 
     def shown(self) -> list[ShownMessage]:
         """Return each message with why it is shown as it is, oldest first."""
         boundary = None if self.checkpoint is None else self.checkpoint.boundary
         protected = turns_of(self.messages)[-self._protected :]
         start = protected[0].start if protected else 0
+        pinned = pinned_indices(self.messages)
         found = []
         for index, (logged, message) in enumerate(zip(self._restored.messages, self.messages, strict=True)):
             plain = self._compactor.summaries.without(message)
             part: Part = "protected" if index >= start else "whole"
-            if boundary is not None and logged.position < boundary:
+            if index in pinned:
+                part = "pinned"
+            elif boundary is not None and logged.position < boundary:
                 part = "head"
             elif plain["content"] != logged.message["content"]:
                 part = "shortened"
             found.append(ShownMessage(plain, part, self._compactor.count([plain])))
         return found
+
+    @property
+    def stored(self) -> tuple[LoggedMessage, ...]:
+        """The same messages as they stand in the log, in the same order."""
+        return self._restored.messages
+
+    def fates(self) -> list[Fate]:
+        """Return what `compact` would do with each message, in the order of ``messages``."""
+        planned, plain = self._compactor.plan(self.messages, self.limits, fixed_tokens=self.fixed_tokens, force=True)
+        shown = dict(zip(planned.kept, planned.messages, strict=True))
+        found: dict[str, Fate] = {}
+        for index, message in enumerate(plain):
+            kept: Fate = "kept" if shown.get(index) is message else "shortened"
+            found[message["tracking_id"]] = kept if index in shown else "folded"
+        return [found.get(message["tracking_id"], "kept") for message in self.messages]
 
     def plan(self) -> Compaction | None:
         """Plan a compaction, whatever the size, without doing it.
@@ -157,7 +195,7 @@ class SessionView:
         Returns:
             What it would do, with room left for a full summary; None when nothing can be made smaller.
         """
-        planned, plain = self._compactor.plan(self.messages, self.limits, fixed_tokens=self.fixed_tokens, force=True)
+        planned, plain = self._compactor.plan(self.messages, self.limits, fixed_tokens=self._fixed, force=True)
         pairs = zip(planned.kept, planned.messages, strict=True)
         shortened = sum(1 for index, message in pairs if message is not plain[index])
         if not planned.folded and not shortened:
@@ -182,7 +220,7 @@ class SessionView:
             ).fold(self._restored)
             self._read()
         shown = self._compactor.compact(
-            self.messages, self.limits, fixed_tokens=self.fixed_tokens, trigger="manual", force=True
+            self.messages, self.limits, fixed_tokens=self._fixed, trigger="manual", force=True
         )
         draft = self._compactor.draft
         if shown is None or draft is None:
@@ -191,6 +229,12 @@ class SessionView:
         checkpoint = draft.placed(positions)
         if checkpoint is None:
             raise CheckpointConflictError("the checkpoint names messages that are not in the log; read it again")
+        seen = self._restored.seen
+        checkpoint = replace(
+            checkpoint,
+            seen=SeenEvents.before(checkpoint.boundary, seen.event_ids, seen.since),
+            pins=self._compactor.board.pins,
+        )
         self._store.save(self._key, checkpoint)
         self._compactor.saved(checkpoint, draft)
         done = self._compactor.last

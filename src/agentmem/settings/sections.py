@@ -124,6 +124,10 @@ class CompactionConfig(Settings):
         default=True,
         description="Give false to leave out the tool with which the agent reads back what was folded away.",
     )
+    pin_tool: bool = Field(
+        default=False,
+        description="Give true for a tool with which the agent pins sentences of the user's that are to hold.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -241,7 +245,7 @@ class WriteConfig(Settings):
 
 
 class EventLogCheckpoints(Settings):
-    """Checkpoints ride in the turn's own event: no further infrastructure, one writer at a time."""
+    """Checkpoints ride in the turn's own event: no further infrastructure."""
 
     kind: Literal["event_log"] = "event_log"
 

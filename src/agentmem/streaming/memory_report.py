@@ -38,7 +38,7 @@ class TurnMemory:
         self._last = self._manager.last_compaction if self._manager is not None else None
         self._compactions: list[Compaction] = []
         self._recalls: list[dict[str, Any]] = []
-        self._dropped = {id(one): one.status.dropped for one in self._memories()}
+        self._dropped = {id(one): one.peek_status().dropped for one in self._memories()}
 
     def look(self) -> None:
         """Note a compaction that happened since the last look; more often than once a model call is of no use."""
@@ -96,7 +96,7 @@ class TurnMemory:
         pending = dropped = 0
         errors: list[str] = []
         for memory in self._memories():
-            status: WriterStatus | HookStatus = memory.status
+            status: WriterStatus | HookStatus = memory.peek_status()
             newly_dropped = status.dropped - self._dropped[id(memory)]
             pending += status.pending
             dropped += newly_dropped

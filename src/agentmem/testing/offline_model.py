@@ -33,7 +33,8 @@ GOOD_ENOUGH = 0.5
 """Share of the question's words, weighted by how rare they are, that an answer must hold."""
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=\));\s+|\s→\s+")
+"""The end of a sentence, and in a line of a summary what stands between a request, its tool calls and its outcome."""
 _TAG = re.compile(r"</?[a-zA-Z_][^<>]*>")
 _FUNCTION_WORDS = """
 a about am an and any are as at be been but by can could did do does for from had has have he her his how i if in is it

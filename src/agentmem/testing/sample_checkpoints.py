@@ -9,8 +9,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from agentmem.checkpoints.checkpoint import Checkpoint, IndexedPassage, IndexEntry
+from agentmem.checkpoints.checkpoint import Checkpoint, IndexedPassage, IndexEntry, SeenEvents
 from agentmem.checkpoints.summary import Statement, Summary, ToolNote
+from agentmem.events.pins import Pin, Pins
 from agentmem.events.position import Position
 from agentmem.messages.truncation import TruncationSettings
 
@@ -83,7 +84,7 @@ _positions = st.builds(
     st.integers(0, 99),
 )
 _counts = st.integers(0, 10**9)
-_known = frozenset(checkpoint(1).to_dict())
+_known = frozenset({*checkpoint(1).to_dict(), "seen", "pins"})
 _summaries = st.builds(
     Summary,
     statements=st.lists(
@@ -116,6 +117,8 @@ _entries = st.builds(
     _text,
 )
 
+_pins = st.builds(Pin, _text, _text, st.datetimes(timezones=st.just(UTC)), st.sampled_from(["application", "agent"]))
+
 checkpoints = st.builds(
     Checkpoint,
     version=st.just(1),
@@ -138,6 +141,8 @@ checkpoints = st.builds(
     token_ratio=st.floats(0.01, 100.0),
     trigger=st.sampled_from(["threshold", "overflow", "restore", "manual"]),
     created_at=st.datetimes(timezones=st.just(UTC)),
+    seen=st.none() | st.builds(SeenEvents, _counts, st.frozensets(_positions.map(lambda at: at.event_id), max_size=3)),
+    pins=st.builds(Pins, st.lists(_pins, max_size=2).map(tuple), st.dictionaries(_text, st.booleans(), max_size=2)),
     format=st.integers(1, 3),
     extra=st.dictionaries(_text.filter(lambda name: name not in _known), _json, max_size=4),
 )

@@ -193,11 +193,7 @@ def _unpack(item: Mapping[str, Any], name: str, read_pieces: Callable[[Sequence[
 
 def _unreadable(item: Mapping[str, Any], error: Exception) -> CheckpointStoreError:
     whose, which = (item.get(name, {}).get("S", "?") for name in ("pk", "sk"))
-    return CheckpointStoreError(
-        f"the item {which!r} of {whose!r} in the checkpoint table is not a readable checkpoint "
-        f"({type(error).__name__}: {error}). Upgrade agentmem, or delete it with the store's delete(); the events "
-        "it describes are untouched."
-    )
+    return CheckpointStoreError(f"the item {which!r} of {whose!r} is malformed ({type(error).__name__}: {error})")
 
 
 def _attributes(checkpoint: Checkpoint, *, bundle_extra: bool = False) -> tuple[Item, Item]:

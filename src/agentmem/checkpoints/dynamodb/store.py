@@ -24,7 +24,7 @@ from agentmem.checkpoints.dynamodb.items import (
     version_prefix,
 )
 from agentmem.checkpoints.dynamodb.table import Table
-from agentmem.checkpoints.version_rules import describe, succeeds
+from agentmem.checkpoints.version_rules import describe, interpreting, succeeds
 from agentmem.errors import CheckpointConflictError, CheckpointStoreError
 from agentmem.support.clock import now
 
@@ -49,7 +49,7 @@ class DynamoDBCheckpointStore:
     """A ``CheckpointStore`` over one table, shared by any number of processes.
 
     A save is one transaction on the condition that the current version is the one before, so of two writers exactly
-    one wins and the other gets the winner back with the refusal. A load is one consistent GetItem. Items expire
+    one wins and the other gets the winner back with the refusal. A load is one consistent Query. Items expire
     ``ttl_days`` after the last use of the session; loading renews the current checkpoint at most once a day.
     """
 
@@ -136,9 +136,11 @@ class DynamoDBCheckpointStore:
             "ExpressionAttributeNames": {"#index": "index", "#spilled": "spilled"},
         }
         for item in self._versions(key, None, **only):
-            for entry in index_of(item, lambda pieces: self._pieces(key, pieces)):
-                if entry.handle == handle:
-                    return entry
+            with interpreting(key, self._place):
+                entries = index_of(item, lambda pieces: self._pieces(key, pieces))
+            found = next((entry for entry in entries if entry.handle == handle), None)
+            if found is not None:
+                return found
         return None
 
     def delete(self, key: CheckpointKey) -> int:
@@ -205,12 +207,10 @@ class DynamoDBCheckpointStore:
         )
 
     def _current_item(self, key: CheckpointKey, **more: Any) -> Item | None:
-        with self._table.reaching("read"):
-            answer = self._table.client.get_item(
-                TableName=self._table.name, Key=current_key(key), ConsistentRead=True, **more
-            )
-        item: Item | None = answer.get("Item")
-        return item
+        # A query and no GetItem: its answer says that there is nothing, where that of GetItem is only empty, and so are
+        # the answers of whatever is not DynamoDB.
+        values = {":pk": current_key(key)["pk"], ":sk": current_key(key)["sk"]}
+        return next(self._table.query("pk = :pk AND sk = :sk", values, **more), None)
 
     def _versions(self, key: CheckpointKey, before: int | None, **more: Any) -> Iterator[Item]:
         """Yield the version items, newest first.
@@ -221,7 +221,8 @@ class DynamoDBCheckpointStore:
         current = self._current_item(key, ProjectionExpression="#v", ExpressionAttributeNames={"#v": "version"})
         if current is None:
             return
-        newest = int(current["version"]["N"])
+        with interpreting(key, self._place):
+            newest = int(current["version"]["N"])
         newest = newest if before is None else min(newest, before - 1)
         if newest < 1:
             return
@@ -240,7 +241,12 @@ class DynamoDBCheckpointStore:
         return list(self._table.query("pk = :pk AND begins_with(sk, :prefix)", values, ProjectionExpression="pk, sk"))
 
     def _read(self, key: CheckpointKey, item: Item) -> Checkpoint:
-        return from_item(item, lambda pieces: self._pieces(key, pieces))
+        with interpreting(key, self._place):
+            return from_item(item, lambda pieces: self._pieces(key, pieces))
+
+    @property
+    def _place(self) -> str:
+        return f"DynamoDB table {self._table.name!r}, region {self._table.region}"
 
     def _pieces(self, key: CheckpointKey, sort_keys: Sequence[str]) -> bytes:
         keys = [{"pk": {"S": key.partition}, "sk": {"S": sort_key}} for sort_key in sort_keys]
@@ -249,8 +255,8 @@ class DynamoDBCheckpointStore:
         if missing:
             raise CheckpointStoreError(
                 f"{len(missing)} of {len(sort_keys)} pieces of a checkpoint of {describe(key)} are missing from "
-                f"DynamoDB table {self._table.name!r}, region {self._table.region}. Delete the checkpoint "
-                "with the store's delete(); the events it describes are untouched."
+                f"DynamoDB table {self._table.name!r}, region {self._table.region}. Delete the checkpoint: "
+                "`agentmem checkpoints delete`; the events it describes are untouched."
             )
         return b"".join(found[sort_key] for sort_key in sort_keys)
 

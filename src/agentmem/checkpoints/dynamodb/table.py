@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
-from agentmem.errors import CheckpointStoreError
+from agentmem.errors import AgentMemError, CheckpointStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -57,7 +58,15 @@ class Table:
         """
         try:
             yield
-        except (ClientError, BotoCoreError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, (BotoCoreError, AgentMemError)):
+                raise
+            raise CheckpointStoreError(
+                f"the checkpoint could not be {purpose} in DynamoDB table {self.name!r}, region {self.region}: the "
+                f"answer is none that DynamoDB gives ({type(error).__name__}: {error}). Check what answers at "
+                f"{self.client.meta.endpoint_url}; the session's events are untouched."
+            ) from error
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise CheckpointStoreError(
                 f"the checkpoint could not be {purpose} in DynamoDB table {self.name!r}, region {self.region}: "
                 f"{type(error).__name__}: {error}. {self._remedy(error)}"
@@ -82,7 +91,8 @@ class Table:
                 page = operation(
                     TableName=self.name, ExpressionAttributeValues=values, ConsistentRead=True, **start, **more
                 )
-            yield from page["Items"]
+                items = list(page["Items"])
+            yield from items
             if not page.get("LastEvaluatedKey"):
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
@@ -107,8 +117,8 @@ class Table:
                     answer = self.client.batch_get_item(
                         RequestItems={self.name: {"Keys": waiting, "ConsistentRead": True}}
                     )
-                for items in answer["Responses"].values():
-                    found += items
+                    for items in answer["Responses"].values():
+                        found += items
                 waiting = [key for part in answer.get("UnprocessedKeys", {}).values() for key in part["Keys"]]
                 if not waiting:
                     break
@@ -137,7 +147,7 @@ class Table:
             "later, or give the table on-demand capacity."
         )
 
-    def _remedy(self, error: ClientError | BotoCoreError) -> str:
+    def _remedy(self, error: ClientError | BotoCoreError | ResponseParserError) -> str:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
         if code == "ResourceNotFoundException":
             return (

@@ -1,1 +1,1 @@
-"""What a summary is made of: statements taken word for word, kept up to date, and chosen under a budget."""
+"""Makes the rolling summary: collects word-for-word statements and fits them into a budget."""

@@ -149,7 +149,7 @@ class Quotes:
         text, said, by = self._said.get(quote.message.strip().strip("[]"), (None, "", ""))
         if text is None or by != quote.said_by.strip().lower() or (by != "user" and quote.kind != _OUTCOME):
             return None
-        found = _find(said, quote.text)
+        found = find_quote(said, quote.text)
         if found is None:
             return None
         passage, start = found
@@ -177,8 +177,16 @@ def _by_speaker(exchange: Exchange) -> Iterable[tuple[Text, str]]:
     yield from ((text, "assistant") for text in exchange.answered)
 
 
-def _find(said: str, quoted: str) -> tuple[str, int] | None:
-    """Find a quote in a text; return the sentences it stands in and the place where they begin."""
+def find_quote(said: str, quoted: str) -> tuple[str, int] | None:
+    """Find a quote in a text, letter for letter but for white space.
+
+    Args:
+        said: The text, in Unicode's form NFC.
+        quoted: The quote.
+
+    Returns:
+        The whole sentences that it stands in, and the character at which they begin; None when it is not there.
+    """
     words = normalize("NFC", quoted).split()
     if len(" ".join(words)) > MAX_QUOTE or not any(character.isalnum() for word in words for character in word):
         return None

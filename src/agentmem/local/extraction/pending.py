@@ -1,4 +1,4 @@
-"""What is waiting to be extracted: written with the event, read by `extraction.engine`."""
+"""Stores extraction tasks that wait: written with their event, read by `extraction.engine`."""
 
 from __future__ import annotations
 

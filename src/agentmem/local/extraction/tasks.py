@@ -1,4 +1,4 @@
-"""What is to be extracted together: pending events, read back as tasks."""
+"""Groups waiting events into extraction tasks."""
 
 from __future__ import annotations
 
