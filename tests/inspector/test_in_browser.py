@@ -99,6 +99,15 @@ async def window(server, *, port=None, width=1_200, dark=False):
         await browser.close()
 
 
+async def becomes(page, condition):
+    """Wait until a condition holds in the page; `wait_for_function` would need `eval`, which the pages forbid."""
+    for _ in range(1_500):
+        if await page.evaluate(condition):
+            return
+        await page.wait_for_timeout(10)
+    raise AssertionError(f"it never came to {condition}")
+
+
 def links_of(place):
     return {path: place.link(path) for path in VIEWS}
 
@@ -177,10 +186,11 @@ async def test_tool_calls_unfold_and_messages_come_whole(demo):
         async with window(server) as one:
             await one.visit(demo.long.link("/session"))
             button = one.page.get_by_role("button", name="Show the whole message").first
-            blocks = one.page.locator(f"#{await button.get_attribute('data-into')}")
+            name = await button.get_attribute("data-into")
+            blocks = one.page.locator(f"#{name}")
             before = len(await blocks.text_content())
             await button.click()
-            await button.wait_for(state="detached")
+            await one.page.locator(f"button[data-into={name}]").wait_for(state="detached")
             assert len(await blocks.text_content()) > before + 1_000
             assert one.problems == []
 
@@ -209,11 +219,11 @@ async def test_the_slider_goes_through_the_compactions_and_the_link_follows(demo
     with served(demo.config) as server:
         async with window(server) as one:
             await one.visit(demo.long.link("/compactions"))
-            slider = one.page.get_by_label("Checkpoint version")
+            slider = one.page.get_by_role("slider", name="Checkpoint version")
             assert "folded in all32" in await one.page.locator("#change").text_content()
             await slider.focus()
             await one.page.keyboard.press("ArrowLeft")
-            await one.page.wait_for_function("document.querySelector('#change').textContent.includes('in all16')")
+            await becomes(one.page, "document.querySelector('#change').textContent.includes('in all16')")
             assert one.page.url.endswith("version=1")
             await one.page.reload()
             assert "in all16" in await one.page.locator("#change").text_content()
@@ -277,7 +287,7 @@ async def test_the_chat_streams_and_tells_what_memory_did(demo):
             await one.page.get_by_label("Message").fill("A story, please!\nAbout trains.")
             await one.page.keyboard.press("Enter")
             answer = one.page.locator(".exchange .answer")
-            await one.page.wait_for_function("document.querySelector('.answer')?.textContent.length > 20")
+            await becomes(one.page, "document.querySelector('.answer')?.textContent.length > 20")
             partly = await answer.text_content()
             await one.page.wait_for_selector(".exchange[data-done]")
             assert len(partly) < len(STORY)
@@ -303,7 +313,7 @@ async def test_a_connection_that_is_dropped_goes_on_without_a_missing_or_doubled
             await one.page.get_by_label("Message").fill("A story!")
             await one.page.get_by_role("button", name="Send").click()
             for length in (40, 150, 300):
-                await one.page.wait_for_function(f"document.querySelector('.answer')?.textContent.length > {length}")
+                await becomes(one.page, f"document.querySelector('.answer')?.textContent.length > {length}")
                 assert sever() > 0
             await one.page.wait_for_selector(".exchange[data-done]")
             assert await one.page.locator(".answer").text_content() == STORY
@@ -321,10 +331,27 @@ async def test_stop_ends_an_answer_and_the_chat_goes_on():
             await one.visit("/chat?actor=ann&session=chat-1")
             await one.page.get_by_label("Message").fill("A story!")
             await one.page.keyboard.press("Enter")
-            await one.page.wait_for_function("document.querySelector('.answer')?.textContent.length > 20")
+            await becomes(one.page, "document.querySelector('.answer')?.textContent.length > 20")
             await one.page.get_by_role("button", name="Stop").click()
             await one.page.wait_for_selector(".exchange[data-done]")
             assert "Stopped." in await one.page.locator(".answer").text_content()
+            assert one.problems == []
+
+
+async def test_a_statement_is_pinned_after_a_question_and_unpinned_after_another():
+    memory = memory_of(session="pins")
+    with served(memory.config, writable=True) as server:
+        async with window(server) as one:
+            page = one.page
+            await one.visit("/context?actor=ann&session=pins")
+            await page.get_by_label("Statement").fill("Never call Ann by phone.")
+            await page.get_by_role("button", name="Pin…", exact=True).click()
+            await page.get_by_role("button", name="Yes").click()
+            await page.get_by_role("button", name="Unpin…").wait_for()
+            assert "Never call Ann by phone." in await page.locator(".summary-lines").text_content()
+            await page.get_by_role("button", name="Unpin…").click()
+            await page.get_by_role("button", name="Yes").click()
+            await page.get_by_text("Nothing is pinned.").wait_for()
             assert one.problems == []
 
 

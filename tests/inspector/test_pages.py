@@ -18,6 +18,7 @@ from agentmem.inspector.views.place import Place
 from agentmem.local import LocalMemory
 from agentmem.messages.text import message_text
 from agentmem.session_manager.session_view import SessionView
+from agentmem.testing.sample_checkpoints import checkpoint, entry
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +103,23 @@ def test_every_summary_line_leads_to_the_message_it_is_from(page, demo):
 def test_each_compaction_is_shown_before_and_after(page, demo):
     history = compaction_views.read_history(demo.config, demo.long)
     assert [one.version for one in history] == [2, 1]
-    for checkpoint in history:
-        text = text_of(page("/part/compaction", version=checkpoint.version))
-        assert f"{checkpoint.tokens_before:,} tokens" in text
-        assert f"{checkpoint.tokens_after:,} tokens" in text
-        for line in checkpoint.summary.render().splitlines():
+    for one in history:
+        text = text_of(page("/part/compaction", version=one.version))
+        assert f"{one.tokens_before:,} tokens" in text
+        assert f"{one.tokens_after:,} tokens" in text
+        for line in one.summary.render().splitlines():
             assert line in text
     change = compaction_views.compare(history[0], history[1])
     assert len(change.folded) == change.newly_folded == history[0].folded_messages - history[1].folded_messages
+
+
+def test_what_stays_in_view_is_told_from_what_was_folded():
+    folded, head, boundary, later = (entry(number) for number in range(4))
+    found = compaction_views.compare(
+        checkpoint(1, boundary=boundary.position, head=(head.position,), index=(later, folded, boundary, head)), None
+    )
+    assert found.folded == (folded,)
+    assert found.shortened == (head, boundary, later)
 
 
 def test_a_dry_run_is_what_a_compaction_with_these_settings_would_do(page, demo):
