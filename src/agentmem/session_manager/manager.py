@@ -24,6 +24,7 @@ from strands.types.session import SessionAgent, SessionMessage
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
 from agentmem.checkpoints.open import open_store
+from agentmem.checkpoints.own_store import guarded
 from agentmem.checkpoints.restore import more_than, read_session
 from agentmem.clients.boto import data_plane, default_session
 from agentmem.clients.strands_compat import keeps_results_apart
@@ -150,12 +151,13 @@ class CompactingSessionManager(SdkSessionManager):
         boto_session = boto_session if boto_session is not None else default_session()
         client = data_plane(boto_session, region_name, boto_client_config)
         super().__init__(agentcore_memory_config, client, boto_session, region_name)
-        self._store = open_store(
+        store = open_store(
             checkpoints if checkpoints is not None else EventLogCheckpoints(),
             boto_session=boto_session,
             region=region_name,
             data_client=client,
         )
+        self._store = guarded(store)
         options = {"extractionConfig": {"namespaceVariables": dict(namespace_variables)}} if namespace_variables else {}
         # What an agent of this session before us could not send goes first.
         self._writer = EventWriter.inherited(client, self._address, self._writes) or EventWriter(
