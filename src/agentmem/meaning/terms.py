@@ -2,8 +2,8 @@
 
 A term is a word stem, a number, an identifier as it is written, a number with the word before it ("turn 12"), or, of
 scripts without spaces, a pair of characters. Stems are Snowball's for the detected language, stop words the short
-ones of stopwords-iso. Two texts share a term only if both were stemmed in the same language, so a question is stemmed in every
-language of the session.
+ones of stopwords-iso. Two texts share a term only if both were stemmed in the same language, so a question is stemmed
+in every language of the session.
 """
 
 from __future__ import annotations
