@@ -608,7 +608,7 @@ class CompactingSessionManager(SdkSessionManager):
             if restored.checkpoint is not None:
                 sizes = restored.checkpoint.tokens_before, restored.checkpoint.tokens_after
                 telemetry.describe(span, tokens_before=sizes[0], tokens_after=sizes[1])
-        waiting = self._writer.waiting()
+        waiting = self._writer.queue.waiting()
         self._board.replace(restored.pins)
         if restored.newest_event_id is not None:
             self._writer.start_after(restored.newest_event_id)
@@ -660,7 +660,7 @@ class CompactingSessionManager(SdkSessionManager):
 
     def _unsent(self) -> list[Message]:
         """Return what was said and is not in the log yet: turns that could not be sent, and the one in progress."""
-        return [*self._writer.waiting(), *self._log.turn.messages]
+        return [*self._writer.queue.waiting(), *self._log.turn.messages.values()]
 
     def _close_turn(self, agent: Agent) -> None:
         self._log.adopt(agent.messages)
