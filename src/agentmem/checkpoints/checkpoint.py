@@ -275,8 +275,12 @@ class Checkpoint:
         def optional(position: Position | None) -> Position | None:
             return None if position is None else change(position)
 
+        seen = self.seen
+        if seen is not None:
+            seen = replace(seen, event_ids=frozenset(change(Position(one)).event_id for one in seen.event_ids))
         return replace(
             self,
+            seen=seen,
             boundary=change(self.boundary),
             head=tuple(change(position) for position in self.head),
             shortened_before=optional(self.shortened_before),
