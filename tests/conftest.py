@@ -49,6 +49,21 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Keep the garbage collector out of reports.
+
+    To show a failure pytest parses source, and so does Python 3.11 for every logged traceback. OpenTelemetry logs one
+    when an abandoned generator is collected; should that happen inside the first parse, CPython ends it with a
+    SystemError ("AST constructor recursion depth mismatch"), and pytest with it.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _no_network():
     socket.socket.connect = _connect if ON_AWS else _connect_here_only

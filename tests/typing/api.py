@@ -12,6 +12,7 @@ from botocore.config import Config
 from strands import Agent
 from strands.memory import MemoryManager
 from strands.models import BedrockModel
+from strands.types.session import SessionMessage
 
 from agentmem import (
     AgentMemError,
@@ -193,6 +194,19 @@ Agent(session_manager=memory.session_manager())
 with memory.session_manager() as opened:
     compacting: CompactingSessionManager = opened
     said: Message = compacting.without_summary({"role": "user", "content": [{"text": "Hello."}]})
+    agent_of_it = Agent(session_manager=compacting)
+    compacting.sync_agent(agent_of_it)
+    compacting.append_message(said, agent_of_it)
+    by_hand = SessionMessage(said, 2)
+    written: dict[str, Any] | None = compacting.create_message(compacting.session_id, "default", by_hand)
+    kept: SessionMessage | None = compacting.read_message(compacting.session_id, "default", 2)
+    compacting.update_message(compacting.session_id, "default", by_hand)
+    compacting.redact_latest_message(said, agent_of_it)
+    waiting: int = compacting.pending_message_count() + compacting.pending_agent_state_count()
+    lost: str | None = compacting.status.last_error
+with memory.hook() as saving:
+    hook: MemoryHook = saving
+    unsaved: tuple[int, str | None] = (hook.status.dropped, hook.status.last_error)
 Agent(memory_manager=MemoryManager(stores=memory.stores()))
 
 # Many sessions -------------------------------------------------------------------------------------------------------
@@ -265,6 +279,8 @@ async def twins() -> None:
     again: list[RecalledMessage] = await bound.recall_async("drink")
     new: list[dict[str, Any]] = await bound.wait_for_memories_async("facts", since=since)
     new += await wait_for_memories_async(client, "m-a1b2c3d4e5", namespace, max_wait=10)
+    async with bound.session_manager() as sessions, bound.hook() as hook:
+        await Agent(session_manager=sessions, hooks=[hook]).invoke_async("Hello.")
     async with agents.use("ann", new_session_id("ann")) as agent:
         pinned_later: Pin = await memory.pin_async("Prices with tax.")
     await memory.unpin_async(pinned_later)

@@ -228,7 +228,7 @@ class Budget:
 
     def _fixed_tokens(self, agent: Agent) -> int:
         """Count the system prompt and the tools, again only when either changed, and what is pinned."""
-        pinned = self._compactor.pinned_tokens
+        pinned = self._compactor.pinned_tokens if self._compactor.board.pins.statements else 0
         system = agent.system_prompt_content
         state = (str(system), *agent.tool_registry.registry, *agent.tool_registry.dynamic_tools)
         if self._fixed[0] != state:

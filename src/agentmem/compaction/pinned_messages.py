@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from strands.agent.conversation_manager.compression.pin_message import is_pinned
 
-from agentmem.messages.pinned import has_pin
+from agentmem.messages.tracking import has_pin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

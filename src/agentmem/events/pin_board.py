@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class PinBoard:
-    """The pins of one session. Safe to share between threads."""
+    """The pins of one session. Safe to share between threads.
+
+    Attributes:
+        pins: The pins now.
+    """
 
     def __init__(self, pins: Pins | None = None, client: Any = None) -> None:
         """Begin with some pins.
@@ -24,7 +28,7 @@ class PinBoard:
             pins: None for none.
             client: The client through which the session is read, kept so that no other one takes its identity.
         """
-        self._pins = Pins() if pins is None else pins
+        self.pins = Pins() if pins is None else pins
         self._client = client
         self._lock = threading.Lock()
 
@@ -45,22 +49,17 @@ class PinBoard:
                 board = _boards[key] = cls(client=client)
             return board
 
-    @property
-    def pins(self) -> Pins:
-        """The pins now."""
-        return self._pins
-
     def replace(self, pins: Pins) -> None:
         """Take what the log says for the pins."""
         with self._lock:
-            self._pins = pins
+            self.pins = pins
 
     def change(self, changes: Iterable[Mapping[str, Any]]) -> None:
         """Apply changes, oldest first; those that were applied before change nothing."""
         changes = list(changes)
         if changes:
             with self._lock:
-                self._pins = self._pins.after(changes)
+                self.pins = self.pins.after(changes)
 
 
 _boards: weakref.WeakValueDictionary[tuple[int, SessionAddress], PinBoard] = weakref.WeakValueDictionary()

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentmem.events.batch import OutgoingItem, places_of, positions_of
+from agentmem.events.codec import decode_event
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement, put_in_place
 from agentmem.support import telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from strands.types.content import Message
 
     from agentmem.events.breaker import BreakerState
     from agentmem.events.outbox import StoredEntry
@@ -114,6 +117,7 @@ class QueuedTurn:
         metadata: Event metadata of the last event.
         positions: Positions of the stored messages, by tracking id.
         event_ids: The events that are stored.
+        is_done: Whether nothing of it waits any more: it is acknowledged, or what was refused of it is given up.
     """
 
     events: deque[QueuedEvent]
@@ -122,11 +126,7 @@ class QueuedTurn:
     metadata: Mapping[str, str] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
     event_ids: list[str] = field(default_factory=list)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing of it waits any more: it is acknowledged, or what was refused of it is given up."""
-        return not self.events
+    is_done: bool = False
 
 
 @dataclass(eq=False)
@@ -255,6 +255,11 @@ class SendQueue:
         with self.lock:
             return [event for job in self._jobs if isinstance(job, QueuedTurn) for event in job.events]
 
+    def waiting(self) -> list[Message]:
+        """Return the messages that wait, in order, as they will be stored; plain text is not among them."""
+        decoded = [decode_event({"eventId": "", "payload": event.payload}) for event in self.events()]
+        return [one.message for event in decoded for one in event.messages if one.origin != "text"]
+
     def event_of(self, tracking_id: str) -> QueuedEvent | None:
         """Return the event that a waiting message is in."""
         return next((event for event in self.events() if tracking_id in event.places), None)
@@ -370,5 +375,6 @@ class SendQueue:
             job.is_done = True
         elif job.events and job.events[0] is event:
             job.events.popleft()
+            job.is_done = not job.events
         if job.is_done and job in self._jobs:
             self._jobs.remove(job)

@@ -1,4 +1,4 @@
-"""Shows pinned statements before the conversation, and reads and sets the pin of a message."""
+"""Shows pinned statements before the conversation, and sets the pin of a message."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.messages.json_values import valid_text
 from agentmem.messages.look_alikes import inert, inert_tags
+from agentmem.messages.tracking import has_pin
 from agentmem.messages.turns import is_own_message
 
 if TYPE_CHECKING:
@@ -54,12 +55,6 @@ def with_pinned(messages: Sequence[Message], block: ContentBlock) -> list[Messag
     if results is not None:
         made[results] = cast("Message", {**made[results], "content": [*made[results]["content"], block]})
     return made
-
-
-def has_pin(message: Message) -> bool:
-    """Whether a message itself carries Strands' pin; `is_pinned` of Strands also knows its tool partner."""
-    custom = (message.get("metadata") or {}).get("custom")
-    return isinstance(custom, dict) and custom.get("pinned") is True
 
 
 def with_pin(message: Message, *, pinned: bool) -> Message:

@@ -1,4 +1,4 @@
-"""Tracks messages on their way into ``agent.messages`` and gives each one an id."""
+"""Tracks messages on their way into ``agent.messages``: gives each one an id, and tells which are pinned."""
 
 from __future__ import annotations
 
@@ -87,3 +87,9 @@ def as_sent(sent: Iterable[Message], before: Sequence[Message], shown: Iterable[
 def ends_direct_call(message: Message) -> bool:
     """Whether a message added outside an invocation completes the four that a direct tool call leaves."""
     return message["role"] == "assistant" and not any("toolUse" in block for block in message["content"])
+
+
+def has_pin(message: Message) -> bool:
+    """Whether a message itself carries Strands' pin; `is_pinned` of Strands also knows its tool partner."""
+    custom = (message.get("metadata") or {}).get("custom")
+    return isinstance(custom, dict) and custom.get("pinned") is True

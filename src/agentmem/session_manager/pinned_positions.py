@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from agentmem.compaction.pinned_messages import pinned_indices
 from agentmem.compaction.policy import kept_with_pinned
-from agentmem.messages.pinned import has_pin, with_pin
+from agentmem.messages.pinned import with_pin
+from agentmem.messages.tracking import has_pin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

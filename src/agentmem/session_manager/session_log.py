@@ -26,8 +26,7 @@ from agentmem.events.redaction import Replacement
 from agentmem.events.send_queue import QueuedTurn
 from agentmem.events.size_limits import SMALL_ITEM, as_json, fitting_state
 from agentmem.events.turn_buffer import TurnBuffer
-from agentmem.messages.pinned import has_pin
-from agentmem.messages.tracking import identify
+from agentmem.messages.tracking import has_pin, identify
 from agentmem.messages.truncation import handle_of
 from agentmem.recall.passages import index_entries, index_entry
 from agentmem.session_manager.checkpoint_saver import CheckpointSaver
@@ -254,7 +253,9 @@ class SessionLog:
             comparable = json.dumps(lasting)
         except (TypeError, ValueError, RecursionError):  # an interrupt's reason may be anything
             state, comparable = as_json(state), json.dumps(as_json(lasting))
-        items, draft, pins = self.turn.take(), self._compactor.draft, self._changed_pins(shown)
+        pinned = {message["tracking_id"] for message in shown if has_pin(message)}
+        pins = self._changed_pins(pinned, shown) if pinned or self._pinned else []
+        items, draft = self.turn.take(), self._compactor.draft
         if not items and draft is None and not pins and comparable == self._state:
             return
         self._state = comparable
@@ -280,11 +281,8 @@ class SessionLog:
         for name in self.positions.keys() - wanted:
             del self.positions[name]
 
-    def _changed_pins(self, shown: Sequence[Message]) -> list[dict[str, Any]]:
+    def _changed_pins(self, pinned: set[str], shown: Sequence[Message]) -> list[dict[str, Any]]:
         """Return the changes of pins that Strands' own means have made to messages since the last time."""
-        pinned = {message["tracking_id"] for message in shown if has_pin(message)}
-        if not pinned and not self._pinned:
-            return []
         gone = self._pinned & {message["tracking_id"] for message in shown} - pinned
         changes = [message_change(name, pinned=True) for name in sorted(pinned - self._pinned)]
         changes += [message_change(name, pinned=False) for name in sorted(gone)]
@@ -347,7 +345,7 @@ class SessionLog:
                 elif isinstance(job.checkpoint, RidingCheckpoint) and job.checkpoint.is_carried and job.event_ids:
                     self._store.carried_by(self._key, job.event_ids[-1], job.checkpoint.checkpoint)
                     if job.checkpoint.checkpoint is not None and job.checkpoint.draft is not None:
-                        self._saver.saved(job.checkpoint.checkpoint, job.checkpoint.draft)
+                        self._saver.saved(job.checkpoint.checkpoint.carried_by(job.event_ids[-1]), job.checkpoint.draft)
         finally:
             self._settling.release()
 
