@@ -37,9 +37,8 @@ FIGURES = Path(__file__).parent.parent / "docs" / "reference" / "figures" / "con
 _UNLIMITED = 1_000_000_000
 ABOUT_ROUNDS = (
     "Each round is given nothing but the text of the round before. A session manager hands on more: each statement with",
-    "its kind, its speaker and its place. So these figures are lower than those of [a session](held.md), where a",
-    "statement is judged once, in the user's own message. Nothing is deleted because it seems to be replaced, so",
-    "superseded values stand beside the new ones, and the kit counts them as stale.",
+    "its kind, its speaker and its place; [another page](held.md) has figures of whole sessions. Nothing is deleted",
+    "because it seems to be replaced, so superseded values stand beside the new ones, and the kit counts them as stale.",
 )
 
 Session = tuple[Any, list[Any]]
