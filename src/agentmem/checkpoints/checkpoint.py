@@ -288,6 +288,10 @@ class Checkpoint:
             index=tuple(replace(entry, position=change(entry.position)) for entry in self.index),
         )
 
+    def carried_by(self, event_id: str) -> Checkpoint:
+        """Return the same checkpoint with every position that had no event yet in the event that carries it."""
+        return self.map_positions(lambda position: position if position.event_id else Position(event_id, position.item))
+
     def without_index(self) -> Checkpoint:
         """Return the same checkpoint with an empty index, which is all a restore needs."""
         return replace(self, index=())

@@ -103,9 +103,7 @@ def terms_of(text: str, language: str) -> list[str]:
     Returns:
         Its terms without stop words; of a text that has only stop words, those.
     """
-    return list(dict.fromkeys(said for said, _ in _forms(text, language, _stop_words(language)) if said)) or _words(
-        text
-    )
+    return list(dict.fromkeys(said for said, _ in _forms(text, language, stop_words(language)) if said)) or _words(text)
 
 
 def wanted_terms(question: str, languages: Iterable[str], *, common: bool = True) -> list[tuple[str, ...]]:
@@ -122,7 +120,7 @@ def wanted_terms(question: str, languages: Iterable[str], *, common: bool = True
     wanted: dict[tuple[int, int, int], set[str]] = {}
     own = language_of(question)
     for language in dict.fromkeys((own, *languages, DEFAULT_LANGUAGE)):
-        for term, where in _forms(question, language, _stop_words(own) if common else _common_words(own)):
+        for term, where in _forms(question, language, stop_words(own) if common else _common_words(own)):
             if term:
                 wanted.setdefault(where, set()).add(term)
     if not wanted:
@@ -211,7 +209,8 @@ def _stemmer(algorithm: str) -> Any:
 
 
 @functools.cache
-def _stop_words(language: str) -> frozenset[str]:
+def stop_words(language: str) -> frozenset[str]:
+    """Return a language's stop words in lower case; of one without a list none."""
     # The lists are unions of many: of the longer words in them, some are "website" or "interests".
     return frozenset(word for word in _common_words(language) if len(word) <= _LONGEST_STOP_WORD or "'" in word)
 
