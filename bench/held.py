@@ -25,9 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from summary import DATA, ROOT, dialogues, said
+from talk_in_languages import LANGUAGES, turns
 
 from agentmem import CompactionConfig, MemoryConfig
 from agentmem.meaning.loading import wait_until_ready
+from agentmem.messages.summary_fence import SUMMARY_TAG
 from agentmem.messages.tokens import count_text
 from agentmem.replay.conversation import Conversation
 from agentmem.replay.formats import load_conversation
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 FIGURES = ROOT / "docs" / "reference" / "figures" / "held.md"
 THRESHOLD = 10_000
+SMALL = 2_000
+"""A threshold with which a summary has 400 tokens."""
 TARGET = 0.6
 FOLDS = 10
 PLACES = ("beginning", "middle", "three folds before the end")
@@ -76,12 +80,14 @@ class Outcome:
 
     Attributes:
         last: The text of the last request, as JSON.
+        summary: The summary in it.
         largest: Tokens of the largest request.
         folds: Compactions.
-        codes: Of the codes asked for, how many requests before the end had the pinned block (pinned runs only).
+        without_pin: How often a request lacked a statement that was pinned before it.
     """
 
     last: str
+    summary: str
     largest: int
     folds: int
     without_pin: int = 0
@@ -97,7 +103,12 @@ def constraints() -> tuple[list[str], Callable[[str, bool, bool], str]] | None:
 
 
 def chat(
-    messages: Sequence[dict[str, Any]], *, pins: Sequence[str] = (), pin_after: int = 0, threshold: int = THRESHOLD
+    messages: Sequence[dict[str, Any]],
+    *,
+    pins: Sequence[str] = (),
+    pin_after: int = 0,
+    threshold: int = THRESHOLD,
+    target: float = TARGET,
 ) -> Outcome:
     """Hold a recorded chat with a real agent.
 
@@ -106,8 +117,9 @@ def chat(
         pins: Statements to pin on the way.
         pin_after: After how many calls of the agent.
         threshold: Tokens at which to compact.
+        target: Share of it to compact down to.
     """
-    compaction = CompactionConfig(token_threshold=threshold, target_ratio=TARGET)
+    compaction = CompactionConfig(token_threshold=threshold, target_ratio=target)
     memory = MemoryConfig.local(":memory:", namespaces=(), compaction=compaction).bind("ann", "bench")
     requests: list[ModelRequest] = []
     missing = 0
@@ -131,7 +143,10 @@ def chat(
     report = replay.run()
     replay.close()
     last = json.dumps(requests[-1].messages, ensure_ascii=False, default=str)
-    return Outcome(last, max(one.tokens for one in report.requests), report.compactions, missing)
+    summary = (
+        last[last.find(f"<{SUMMARY_TAG} ") :].partition(f"</{SUMMARY_TAG}>")[0] if f"<{SUMMARY_TAG} " in last else ""
+    )
+    return Outcome(last, summary, max(one.tokens for one in report.requests), report.compactions, missing)
 
 
 def users_of(messages: Sequence[dict[str, Any]]) -> list[int]:
@@ -158,8 +173,13 @@ def has(outcome: Outcome, text: str) -> bool:
     return wanted in outcome.last.casefold()
 
 
-def compint(chats: dict[str, list[dict[str, Any]]], wordings: Sequence[str]) -> list[str]:
-    """Plant COMPINT's constraints and look for them in the last request."""
+def compint(chats: dict[str, list[dict[str, Any]]], wordings: dict[str, Sequence[str]]) -> list[str]:
+    """Plant COMPINT's constraints and look for them in the last request.
+
+    Args:
+        chats: The chats by name.
+        wordings: The framings for each chat.
+    """
     found = constraints()
     if found is None:
         return ["Left out: the package `conpact` is not installed."]
@@ -168,7 +188,7 @@ def compint(chats: dict[str, list[dict[str, Any]]], wordings: Sequence[str]) -> 
     lost: dict[str, int] = defaultdict(int)
     folds, largest = [], 0
     for name, messages in chats.items():
-        for wording in wordings:
+        for wording in wordings[name]:
             for turn in range(3):
                 thirds = [texts[(place + turn) % 3 :: 3] for place in range(3)]
                 groups = [[render(text, *WORDINGS[wording]) for text in third] for third in thirds]
@@ -184,7 +204,7 @@ def compint(chats: dict[str, list[dict[str, Any]]], wordings: Sequence[str]) -> 
                 print(name, wording, turn, outcome.folds, f"{time.process_time() - began:.0f} s", flush=True)
     lines = [f"| wording | {' | '.join(PLACES)} | all |", "|---|" + "---:|" * (len(PLACES) + 1)]
     everything: list[bool] = []
-    for wording in wordings:
+    for wording in dict.fromkeys(one for of_chat in wordings.values() for one in of_chat):
         cells = [kept[wording, place] for place in PLACES]
         together = [one for cell in cells for one in cell]
         everything += together
@@ -193,7 +213,7 @@ def compint(chats: dict[str, list[dict[str, Any]]], wordings: Sequence[str]) -> 
     lines += ["", *(f"- {who}: {_share(cell)}" for (who, place), cell in kept.items() if place == "all")]
     lines += [f"- folds a chat: {min(folds)} to {max(folds)}; largest request {largest:,} of {THRESHOLD:,} tokens"]
     lines += ["", "Lost most often:", ""]
-    tries = len(wordings) * 3 * len(chats)
+    tries = 3 * sum(len(wordings[name]) for name in chats)
     lines += [
         f"- {count} of {tries}: {text}" for text, count in sorted(lost.items(), key=lambda one: -one[1]) if count
     ][:6]
@@ -229,6 +249,27 @@ def pinned(messages: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def languages() -> list[str]:
+    """Say five standing statements in each language among 60 turns of talk in it, with a summary of 400 tokens."""
+    lines = ["| language | in the summary of the last request | lost |", "|---|---:|---|"]
+    kept = total = 0
+    for name, language in LANGUAGES.items():
+        messages: list[dict[str, Any]] = []
+        for at, (user, answer) in enumerate(turns(language, 60)):
+            number, is_place = divmod(at - 2, 6)
+            if is_place == 0 and 0 <= number < len(language.statements):
+                user = language.statements[number]  # noqa: PLW2901
+            messages += [said("user", user), said("assistant", answer)]
+        outcome = chat(messages, threshold=SMALL, target=0.3)
+        lost = [
+            text for text in language.statements if json.dumps(text, ensure_ascii=False)[1:-1] not in outcome.summary
+        ]
+        kept, total = kept + len(language.statements) - len(lost), total + len(language.statements)
+        lines.append(f"| {name} | {len(language.statements) - len(lost)} of 5 | {' / '.join(lost)} |")
+        print(lines[-1], outcome.folds, outcome.largest, flush=True)
+    return [*lines, f"| **all** | **{kept} of {total}** | |"]
+
+
 def _share(cell: Sequence[bool]) -> str:
     return f"{sum(cell) / len(cell):.0%} ({sum(cell)} of {len(cell)})" if cell else ""
 
@@ -262,26 +303,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--airline", type=Path, default=DATA / "tau-airline-100.jsonl")
     parser.add_argument("--locomo", type=Path, default=DATA / "locomo-5.json")
-    parser.add_argument("--only", default="compint,pinned", help="parts to run, separated by commas")
-    parser.add_argument("--wordings", default=",".join(WORDINGS), help="COMPINT's framings to run")
+    parser.add_argument("--only", default="compint,pinned,languages", help="parts to run, separated by commas")
+    parser.add_argument("--wordings", default=",".join(WORDINGS), help="COMPINT's framings for the first chat")
+    parser.add_argument("--other-wordings", default="session", help="COMPINT's framings for the other chat")
     parser.add_argument("--write", action="store_true", help=f"write {FIGURES.name}")
     options = parser.parse_args()
     wait_until_ready()
     chats: dict[str, list[dict[str, Any]]] = {}
     if options.locomo.exists():
         talks = dialogues(options.locomo)
-        chats["two friends (LoCoMo)"] = cut(joined([*talks[2], *talks[3], *talks[0], *talks[4]]), 56_000)
+        chats["two friends (LoCoMo)"] = cut(joined([*talks[2], *talks[3], *talks[0], *talks[4]]), 50_000)
     if options.airline.exists():
         recorded = load_conversation(options.airline)
-        chats["airline desk (tau-bench)"] = cut([dict(one) for one in recorded.messages], 80_000)
+        chats["airline desk (tau-bench)"] = cut([dict(one) for one in recorded.messages], 55_000)
+    framings = (options.wordings.split(","), options.other_wordings.split(","))
+    wordings = zip(chats, framings, strict=False)
     lines = ["# Requests that hold, through many folds", "", "Written by `python bench/held.py --write`.", ""]
     if not chats:
         lines += ["Left out: no chats are there."]
     if "compint" in options.only:
-        lines += ["## COMPINT's 15 constraints, not pinned", "", *compint(chats, options.wordings.split(","))]
+        lines += ["## COMPINT's 15 constraints, not pinned", "", *compint(chats, dict(wordings))]
     if "pinned" in options.only and chats:
         lines += ["", "## The same, pinned, and a flood of rule-like text behind them", ""]
         lines += pinned(cut(next(iter(chats.values())), 30_000))
+    if "languages" in options.only:
+        lines += ["", "## Standing statements in ten languages, not pinned", ""]
+        lines += [
+            "Five a language among 60 turns of talk in the same language; 400 tokens of summary.",
+            "",
+            *languages(),
+        ]
     text = "\n".join(lines) + "\n"
     print(text)
     if options.write:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .blas import one_blas_thread
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -75,7 +77,8 @@ class KernelModel:
         Returns:
             Shape (m, k), rows that add up to 1, and shape (m,), from 0 to 1.
         """
-        scores = _kernel(vectors, self.samples, self.gamma) @ self.weights
+        with one_blas_thread():
+            scores = _kernel(vectors, self.samples, self.gamma) @ self.weights
         return confidences(scores, self.group, self.calibration)
 
 
