@@ -396,3 +396,45 @@ def test_a_malformed_checkpoint_names_the_session_and_can_be_deleted(session, sp
         list(store.history(key))
     assert store.delete(key) == 1
     assert texts(session.agent(session.manager(checkpoints=store)).messages) == ["I live in Porto.", "Noted."]
+
+
+class Broken:
+    """A user's own store, with a mistake in it."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def load(self, key):
+        return self.answer() if self.answer else None
+
+    def save(self, key, checkpoint):
+        raise KeyError("a mistake")
+
+    def history(self, key, *, before=None):
+        raise KeyError("a mistake")
+
+    def find(self, key, handle):
+        raise KeyError("a mistake")
+
+    def delete(self, key):
+        raise KeyError("a mistake")
+
+
+def test_a_store_of_one_s_own_that_fails_ends_no_turn_and_is_named(session, caplog):
+    settings = {"token_threshold": 1_500, "protected_turns": 1, "checkpoints": Broken(None)}
+    manager = session.manager(**settings)
+    agent = session.agent(manager, ScriptedModel(default="Noted. " * 150))
+    for number in range(6):
+        agent(f"Question {number}?")
+    assert manager.last_compaction is not None
+    assert manager.checkpoint is None
+    assert "Broken.save() failed for the checkpoint of agent 'default' of session 's-1'" in caplog.text
+    with pytest.raises(CheckpointStoreError, match="Broken"):
+        manager.recall.by_handle("0" * 12)
+
+
+@pytest.mark.parametrize("answer", [lambda: {"version": 1}, lambda: 1 / 0], ids=["a dictionary", "an error"])
+def test_a_store_of_one_s_own_that_does_not_know_is_not_an_empty_one(session, answer):
+    session.agent(script=["Noted."])("I live in Porto.")
+    with pytest.raises(CheckpointStoreError, match="Broken"):
+        session.agent(session.manager(checkpoints=Broken(answer)))

@@ -34,7 +34,7 @@ class Checkpoints(StrEnum):
 
 
 def replay(  # noqa: PLR0917 - typer makes an option of each
-    file: Annotated[Path, typer.Argument(help="The conversation: JSONL of Strands or OpenAI messages.")],
+    file: Annotated[Path, typer.Argument(help="The conversation: JSONL of messages of Strands, OpenAI or Anthropic.")],
     token_threshold: Annotated[int, typer.Option(help="Compact at this many tokens.", min=1_000)] = 100_000,
     protected_turns: Annotated[int, typer.Option(help="The last turns stay as they are, if they fit.", min=1)] = 2,
     restart_every: Annotated[

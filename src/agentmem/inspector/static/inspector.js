@@ -391,7 +391,7 @@ function report(data, tell) {
 
 document.addEventListener("keydown", (event) => {
   const typed = event.target;
-  if (!(typed instanceof HTMLTextAreaElement) || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  if (!(typed instanceof HTMLTextAreaElement) || typed.dataset.lines !== undefined || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   typed.form?.requestSubmit();
 });
