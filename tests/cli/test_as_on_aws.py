@@ -21,7 +21,7 @@ from recording import Recorded
 ANN = ("--actor", "ann", "--session", "ann-1")
 WALKED = ("--actor", "me", "--session", "s-1")
 STORY = "A long report about the harbour of Bergen, number {}: " + "ships come and ships go. " * 40
-WITHOUT_A_MEMORY = {"demo", "replay", "serve", "iam-policy"}
+WITHOUT_A_MEMORY = {"demo", "replay", "serve", "iam-policy", "template"}
 
 
 @pytest.fixture(scope="module")
