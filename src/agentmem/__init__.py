@@ -10,6 +10,7 @@ _NAMES = {
     "agentmem.config": ("MemoryConfig",),
     "agentmem.deploy.permissions": ("iam_policy",),
     "agentmem.deploy.provisioning": ("ensure_memory", "ensure_memory_async"),
+    "agentmem.deploy.template": ("cloudformation",),
     "agentmem.errors": (
         "AgentMemError",
         "CheckpointConflictError",

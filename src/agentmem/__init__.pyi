@@ -2,6 +2,7 @@ from agentmem.config import MemoryConfig as MemoryConfig
 from agentmem.deploy.permissions import iam_policy as iam_policy
 from agentmem.deploy.provisioning import ensure_memory as ensure_memory
 from agentmem.deploy.provisioning import ensure_memory_async as ensure_memory_async
+from agentmem.deploy.template import cloudformation as cloudformation
 from agentmem.errors import AgentMemError as AgentMemError
 from agentmem.errors import CheckpointConflictError as CheckpointConflictError
 from agentmem.errors import CheckpointStoreError as CheckpointStoreError

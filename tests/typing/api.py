@@ -47,6 +47,7 @@ from agentmem import (
     UnsentMessagesError,
     WriteConfig,
     actor_id_for,
+    cloudformation,
     ensure_memory,
     ensure_memory_async,
     iam_policy,
@@ -162,6 +163,7 @@ client: MemoryClient = config.memory_client()
 session: boto3.Session = config.boto_session()
 config = ensure_memory(config, name="support_bot", description="Support.", event_expiry_days=30)
 policy: dict[str, Any] = iam_policy(config, account_id="123456789012", setup=True, operate=True)
+stack: dict[str, Any] = cloudformation(config, name="support_bot", event_expiry_days=30, monitoring=False)
 
 # Sessions ------------------------------------------------------------------------------------------------------------
 
