@@ -13,12 +13,13 @@ Three ways are measured, on agents that have taken a turn before, so that nothin
 - a plain turn of a ``CompactingSessionManager`` with its checkpoints in the event log: from the user's prompt over the
   model's answer to the acknowledged event;
 - the same turn with a ``MemoryHook`` instead, which searches no long-term memory;
-- a recall by words over a session that was compacted.
+- a recall by words over a session that was compacted, and the first one, which reads the log and the indexes.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import sys
 import threading
@@ -125,7 +126,7 @@ def turn_of_hook() -> Paths:
         return paths
 
 
-def recall() -> Paths:
+def recall(*, is_first: bool = False) -> Paths:
     """Trace a recall by words of something that was folded away."""
     with LocalMemory() as service:
         compaction = CompactionConfig(token_threshold=2_000)
@@ -136,7 +137,8 @@ def recall() -> Paths:
         agent("The booking reference is QX7.")
         for number in range(11):
             agent(f"Question {number}?")
-        manager.recall.by_words("booking reference")
+        if not is_first:
+            manager.recall.by_words("booking reference")
         with Paths() as paths:
             found = manager.recall.by_words("booking reference")
         if not any("QX7" in one.text for one in found):
@@ -148,6 +150,7 @@ WAYS: dict[str, Callable[[], Paths]] = {
     "plain turn, session manager": turn,
     "plain turn, hook": turn_of_hook,
     "recall by words": recall,
+    "first recall by words": functools.partial(recall, is_first=True),
 }
 
 

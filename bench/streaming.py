@@ -1,6 +1,7 @@
 """What streaming costs: CPU of a turn, time to the browser, and parsing in tiny pieces.
 
-python bench/streaming.py
+    python bench/streaming.py            # print the tables
+    python bench/streaming.py --write    # and write docs/reference/figures/streaming.md
 
 Every figure is a ratio or a difference within one run, on one machine, with the parts compared taking turns. A turn is
 measured with Strands' own BedrockModel, whose answers come over HTTP from another process, and with a scripted model
@@ -9,6 +10,7 @@ that costs nothing, which shows what streaming costs by itself.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import http.client
 import json
@@ -16,6 +18,7 @@ import statistics
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from strands.types.streaming import StreamEvent
 
+FIGURES = Path(__file__).parent.parent / "docs" / "reference" / "figures" / "streaming.md"
 ROUNDS = 60
 CHUNK = 12
 """Characters of a delta; Bedrock sends one to a few words."""
@@ -159,10 +163,9 @@ def parse_seconds(size: int) -> float:
     return time.process_time() - began
 
 
-def main() -> None:
-    """Measure and print."""
-    deltas = len(TEXT) // CHUNK
-    print(f"A turn of two model calls, a tool call and {deltas} deltas, CPU, {ROUNDS} rounds taking turns:")
+def turn_rows() -> list[tuple[str, str, str, str]]:
+    """Return what was measured of turns: the model, CPU without and with `stream_turn`, and the difference."""
+    rows = []
     with bedrock_stand_in(TEXT, CHUNK) as endpoint:
         for name, model in (
             ("BedrockModel", partial(bedrock_model, endpoint)),
@@ -171,17 +174,48 @@ def main() -> None:
             for memory in (True, False):
                 without, with_it, ratio = asyncio.run(cpu_of_turns(model(), memory=memory))
                 where = "a session in the embedded memory" if memory else "no memory"
-                print(f"  {name}, {where}: {without:.1f} ms, streamed {with_it:.1f} ms, {(ratio - 1) * 100:+.1f} %")
-    waits = waits_over_http()
-    print(
-        f"From the model's delta to a client over HTTP: first {waits[0]:.1f} ms, "
-        f"median {statistics.median(waits):.1f} ms, worst {max(waits):.1f} ms of {len(waits)}"
-    )
-    sizes = (250_000, 500_000, 1_000_000, 2_000_000)
-    print("parse_stream in pieces of four bytes:")
-    for size in sizes:
+                rows.append(
+                    (f"{name}, {where}", f"{without:.1f} ms", f"{with_it:.1f} ms", f"{(ratio - 1) * 100:+.1f} %")
+                )
+    return rows
+
+
+def parse_rows() -> list[tuple[str, str, str]]:
+    """Return what was measured of parsing: size, CPU, and CPU for a megabyte."""
+    rows = []
+    for size in (250_000, 500_000, 1_000_000, 2_000_000):
         seconds = min(parse_seconds(size) for _ in range(3))
-        print(f"  {size:>9,} bytes: {seconds:.2f} s CPU, {seconds / size * 1e6:.2f} s a megabyte")
+        rows.append((f"{size:,} bytes", f"{seconds:.2f} s", f"{seconds / size * 1e6:.2f} s"))
+    return rows
+
+
+def table(heads: tuple[str, ...], rows: list[Any]) -> str:
+    """Return rows as Markdown."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows))
+
+
+def main() -> None:
+    """Measure and print, or write, the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="write docs/reference/figures/streaming.md")
+    arguments = parser.parse_args()
+    turns = table(("model", "CPU of a turn", "streamed", "more"), turn_rows())
+    waits = waits_over_http()
+    told = (
+        f"From the model's giving a delta to a client's having it, over HTTP: the first {waits[0]:.1f} ms, the median "
+        f"{statistics.median(waits):.1f} ms, the worst {max(waits):.1f} ms of {len(waits)}."
+    )
+    parsed = table(("a stream in pieces of four bytes", "CPU", "CPU for a megabyte"), parse_rows())
+    deltas = len(TEXT) // CHUNK
+    print(f"{turns}\n\n{told}\n\n{parsed}")
+    if arguments.write:
+        FIGURES.write_text(
+            f"# Cost of streaming\n\nA turn of two model calls, a tool call and {deltas} deltas, with and without "
+            f"`stream_turn`, {ROUNDS} rounds taking turns; the difference is the median of neighbours. Made by "
+            f"`python bench/streaming.py --write`.\n\n{turns}\n\n{told}\n\nThe way back, `parse_stream`, is linear:\n\n"
+            f"{parsed}\n",
+            encoding="utf-8",
+        )
 
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ class TestLayout:
         key = any_key()
         broken = {"pk": {"S": key.partition}, "sk": {"S": "agent#default"}, "summary": {"B": b"not compressed"}}
         dynamodb.put_item(TableName=checkpoint_table, Item=broken)
-        with pytest.raises(CheckpointStoreError, match=r"item 'agent#default' .* not a readable checkpoint"):
+        with pytest.raises(CheckpointStoreError, match=r"the item 'agent#default' of .* is malformed"):
             store.load(key)
 
     def test_a_missing_spilled_piece_is_an_error(self, dynamodb, checkpoint_table, store):

@@ -21,7 +21,8 @@ from recording import Recorded
 ANN = ("--actor", "ann", "--session", "ann-1")
 WALKED = ("--actor", "me", "--session", "s-1")
 STORY = "A long report about the harbour of Bergen, number {}: " + "ships come and ships go. " * 40
-WITHOUT_A_MEMORY = {"demo", "replay", "serve", "iam-policy", "template"}
+NOT_WALKED = {"demo", "replay", "serve", "iam-policy", "inspect", "template"}
+"""They call no service, or run until they are stopped; what the inspector calls is in tests/inspector."""
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,9 @@ def look_through(walk):
     walk("wait", "facts", "--actor", "me", "--since", events[-1]["event"], "--max-wait", 0)
     assert walk.json("recall", "harbour", *WALKED)
     assert walk.json("context", *WALKED)["folded_messages"] > 0
+    pin = walk.json("pins", "add", "No onions, please.", *WALKED)["id"]
+    assert [one["text"] for one in walk.json("pins", "list", *WALKED)] == ["No onions, please."]
+    walk("pins", "remove", pin, *WALKED)
     walk("compact", *WALKED)
     assert walk.json("checkpoints", "list", *WALKED)[0]["version"] >= 1
     walk("checkpoints", "show", *WALKED)
@@ -130,6 +134,8 @@ def copy_and_forget(walk, control):
     assert walk.json("checkpoints", "list", *WALKED) == []
     assert walk.json("events", "list", *WALKED) == []
     assert walk.json("checkpoints", "list", *WALKED, "--config", "copy.toml") != []
+    walk("checkpoints", "delete", *WALKED, "--config", "copy.toml", "--yes")
+    assert walk.json("checkpoints", "list", *WALKED, "--config", "copy.toml") == []
 
 
 def test_every_command_works_and_operators_need_exactly_their_policy(dynamodb_endpoint, tmp_path, monkeypatch):
@@ -145,7 +151,7 @@ def test_every_command_works_and_operators_need_exactly_their_policy(dynamodb_en
         look_through(walk)
         copy_and_forget(walk, memory.boto_session().client("bedrock-agentcore-control"))
         config = MemoryConfig.from_toml()
-    assert set(walk.called) == {" ".join(command) for command in commands()} - WITHOUT_A_MEMORY
+    assert set(walk.called) == {" ".join(command) for command in commands()} - NOT_WALKED
     agent, operator = actions(iam_policy(config)), actions(iam_policy(config, operate=True))
     assert walk.called["chat"] <= agent
     setting_up = {"init", "checkpoints create-table"}

@@ -20,6 +20,7 @@ NEED_A_MEMORY = {
     "compact": ANN, "context": ANN, "doctor": (),
     "events list": ANN, "events show": ("0000001790000000003#0a1b2c3d", *ANN), "export": ("out.jsonl",),
     "forget": ("--actor", "ann", "--yes"), "import": ("in.jsonl", "--yes"), "records delete": (RECORD, "--yes"),
+    "inspect": ("--no-open",), "pins add": ("No onions.", *ANN), "pins list": ANN, "pins remove": ("a1b2", *ANN),
     "recall": ("tea", *ANN), "records list": ("--actor", "ann"),
     "records search": ("tea", "--actor", "ann"), "records show": (RECORD,),
     "sessions": (), "wait": ("/users/ann/facts/", "--max-wait", "0"),
@@ -43,7 +44,7 @@ def told(monkeypatch, capsys, command, *where):
 
 
 def test_every_command_that_is_about_a_memory_is_here():
-    others = {"demo", "replay", "serve", "init", "iam-policy", "checkpoints create-table"}
+    others = {"demo", "replay", "serve", "init", "iam-policy", "template", "checkpoints create-table"}
     assert set(NEED_A_MEMORY) == {" ".join(command) for command in commands()} - others
 
 

@@ -194,6 +194,17 @@ def test_a_request_stays_open_while_the_assistant_asks_back() -> None:
     assert "KX42" in done.outcome
 
 
+def test_a_few_words_with_work_of_their_own_are_a_request_of_their_own() -> None:
+    first = [user("Search trains from Lisbon to Faro."), *call("search_trains", "three", "a", to="Faro")]
+    second = [user("Museums in Lisbon."), *call("search_museums", "seven", "b", city="Lisbon")]
+    summary = summarize(*first, assistant("Done."), *second, assistant("Done."))
+    assert [(one.text, one.outcome.split("(")[0]) for one in summary.of_section(DONE)] == [
+        ("Search trains from Lisbon to Faro.", "search_trains"),
+        ("Museums in Lisbon.", "search_museums"),
+    ]
+    assert summary.render().count("Museums in Lisbon.") == 1
+
+
 def test_a_failed_call_is_told_as_one() -> None:
     failed = call("cancel_booking", "no such booking", "a", status="error", code="KX42")
     summary = summarize(user("Please cancel booking KX42."), *failed, assistant("I could not find booking KX42."))

@@ -206,7 +206,7 @@ def test_of_what_was_given_up_or_stored_only_the_newest_is_remembered(session):
     for _ in range(120):
         writer.submit([_item("x") for _ in range(96)])
     assert writer.status.dropped == 119 * 96
-    assert len(writer._queue._ends) == REMEMBERED
+    assert len(writer.queue._ends) == REMEMBERED
     assert writer.drain()
     for _ in range(110):
         writer.submit([_item("x") for _ in range(96)])

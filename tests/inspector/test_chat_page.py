@@ -148,10 +148,10 @@ def test_the_chat_goes_on_with_the_session_and_another_model():
                 yield event
 
     client = browser(memory.config, writable=True, chat=ChatSettings(Named, "first"))
-    for model in ("", "", "second"):
+    for model in ("", "", "second", "first"):
         body = {"actor": "ann", "session": "chat-1", "prompt": "Hello", "model": model}
         assert "from" in client.post("/chat/turn", json=body, headers={"Origin": BASE}).text
-    assert asked == [("first", 1), ("first", 3), ("second", 5)]
+    assert asked == [("first", 1), ("first", 3), ("second", 5), ("first", 7)]
 
 
 def test_agents_are_let_go_when_there_are_many():

@@ -18,6 +18,7 @@ from agentmem.inspector.views.place import Place
 from agentmem.local import LocalMemory
 from agentmem.messages.text import message_text
 from agentmem.session_manager.session_view import SessionView
+from agentmem.testing.sample_checkpoints import checkpoint, entry
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,8 @@ def test_the_context_counts_as_the_command_line_does(demo):
     view = SessionView(demo.config, demo.long.actor_id, demo.long.session_id, fixed_tokens=100)
     shown = read_context(demo.config, demo.long, fixed_tokens=100)
     assert shown.tokens == view.tokens
-    assert sum(shown.parts.values()) == 100 + view.summary_tokens + sum(one.tokens for one in view.shown())
+    messages = sum(one.tokens for one in view.shown())
+    assert sum(shown.parts.values()) == 100 + view.pinned_tokens + view.summary_tokens + messages
     assert shown.threshold == THRESHOLD
 
 
@@ -101,14 +103,23 @@ def test_every_summary_line_leads_to_the_message_it_is_from(page, demo):
 def test_each_compaction_is_shown_before_and_after(page, demo):
     history = compaction_views.read_history(demo.config, demo.long)
     assert [one.version for one in history] == [2, 1]
-    for checkpoint in history:
-        text = text_of(page("/part/compaction", version=checkpoint.version))
-        assert f"{checkpoint.tokens_before:,} tokens" in text
-        assert f"{checkpoint.tokens_after:,} tokens" in text
-        for line in checkpoint.summary.render().splitlines():
+    for one in history:
+        text = text_of(page("/part/compaction", version=one.version))
+        assert f"{one.tokens_before:,} tokens" in text
+        assert f"{one.tokens_after:,} tokens" in text
+        for line in one.summary.render().splitlines():
             assert line in text
     change = compaction_views.compare(history[0], history[1])
     assert len(change.folded) == change.newly_folded == history[0].folded_messages - history[1].folded_messages
+
+
+def test_what_stays_in_view_is_told_from_what_was_folded():
+    folded, head, boundary, later = (entry(number) for number in range(4))
+    found = compaction_views.compare(
+        checkpoint(1, boundary=boundary.position, head=(head.position,), index=(later, folded, boundary, head)), None
+    )
+    assert found.folded == (folded,)
+    assert found.shortened == (head, boundary, later)
 
 
 def test_a_dry_run_is_what_a_compaction_with_these_settings_would_do(page, demo):
@@ -308,3 +319,24 @@ def test_the_texts_of_the_demo_are_those_of_the_log(page, demo):
     for one in view.shown():
         first = message_text(one.message).splitlines()[0][:60]
         assert first.partition("(")[0][:20] in shown
+
+
+def test_a_statement_is_pinned_shown_to_the_model_and_unpinned():
+    memory = memory_of(session="pins")
+    client = browser(memory.config, writable=True)
+    bound = memory.config.bind("ann", "pins")
+    given = {"actor": "ann", "session": "pins"}
+    answer = client.post("/do/pin", json={**given, "text": "Never call <Ann> by phone."}, headers={"Origin": BASE})
+    assert answer.json()["message"] == "The statement is pinned."
+    [pin] = bound.pins()
+    context = client.get(memory.place.link("/context")).text
+    assert "Never call <Ann> by phone." in text_of(context)
+    assert read_context(memory.config, memory.place).parts["pinned"] > 5
+    forms = [attrs for _, attrs in read(context)[1] if attrs.get("data-do") in {"/do/pin", "/do/unpin"}]
+    assert len(forms) == 2
+    assert all(form["data-ask"] for form in forms)
+    assert "Never call <Ann> by phone." in text_of(browser(memory.config).get(memory.place.link("/context")).text)
+    refused = client.post("/do/pin", json={**given, "text": " "}, headers={"Origin": BASE})
+    assert refused.status_code == 400
+    client.post("/do/unpin", json={**given, "pin": pin.pin_id}, headers={"Origin": BASE})
+    assert bound.pins() == ()

@@ -35,6 +35,22 @@ STRICT = (
 
 OVER_HTTP = "from agentmem import LocalMemory; LocalMemory().serve()"
 
+LOOKED_AT = """
+import urllib.request
+from agentmem import MemoryConfig
+from agentmem.inspector.chat import ChatSettings
+from agentmem.inspector.server import InspectorServer
+
+server = InspectorServer(MemoryConfig.local(":memory:"), ChatSettings(lambda name: None))
+thread = server.run_in_thread()
+opened = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+assert "There is no actor yet." in opened.open(server.url).read().decode()
+for name in ("inspector.css", "inspector.js", "theme.js", "icon.svg", "drawing.css", "receive.js"):
+    assert opened.open(f"{server.base_url}/static/{name}").read()
+server.stop()
+thread.join()
+"""
+
 FIXTURES = """
 def test_an_agent_remembers(agentmem_agent, settled_memories):
     agentmem_agent("I live in Porto.")
@@ -108,6 +124,10 @@ def test_with_the_command_line_alone_the_demo_runs_and_serving_names_its_extra(i
 
 def test_with_its_extra_it_is_served_over_http(installed, tmp_path):
     run(installed("local").python, "-c", f"{OVER_HTTP}.stop()", cwd=tmp_path)
+
+
+def test_with_its_extra_a_memory_can_be_looked_at(installed, tmp_path):
+    run(installed("inspector").python, "-c", LOOKED_AT, cwd=tmp_path)
 
 
 def test_all_holds_the_command_line_and_what_is_served(installed, agentmem, tmp_path):

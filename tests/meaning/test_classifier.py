@@ -144,12 +144,26 @@ def test_the_packaged_weights_are_those_of_the_packaged_prototypes(classifier):
     assert cosines.min() > 0.995
 
 
+ADDED = {"standing_request": ["The zebra goes before the yak.", "Kiwi mode please."], "small_talk": ["Rock on."]}
+
+
+def test_added_prototypes_count_and_leave_other_sentences_as_they_were(classifier):
+    fresh = SentenceClassifier(classifier.encoder, packaged_prototypes().with_added(ADDED))
+    for text in ADDED["standing_request"]:
+        assert fresh.standing(text) > max(0.8, classifier.standing(text))
+    far = [sample.text for sample in packaged_prototypes().samples[::200]]
+    pairs = zip(classifier.judge(far), fresh.judge(far), strict=True)
+    assert max(abs(before.standing - after.standing) for before, after in pairs) < 0.05
+
+
 @pytest.mark.slow
-def test_added_prototypes_count(classifier):
-    text = "The zebra goes before the yak."
-    added = packaged_prototypes().with_added({"standing_request": [text]})
-    fresh = SentenceClassifier(classifier.encoder, added)
-    assert fresh.standing(text) > max(0.5, classifier.standing(text))
+def test_added_prototypes_are_judged_as_if_all_were_fitted_together(classifier):
+    prototypes = packaged_prototypes().with_added(ADDED)
+    fresh, fitted = (SentenceClassifier(classifier.encoder, prototypes) for _ in range(2))
+    fitted._model = module.fit_model(classifier.encoder, prototypes)
+    texts = [*ADDED["standing_request"], "Kiwi mode again.", *(s.text for s in packaged_prototypes().samples[::50])]
+    pairs = zip(fresh.judge(texts), fitted.judge(texts), strict=True)
+    assert max(abs(one.standing - other.standing) for one, other in pairs) < 0.1
 
 
 def test_another_encoder_is_fitted_from_the_beginning():

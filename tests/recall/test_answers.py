@@ -15,6 +15,7 @@ from agentmem.config import MemoryConfig
 from agentmem.events.codec import decode_event
 from agentmem.events.reader import EventReader
 from agentmem.events.serializer import agentmem_item, encode_message
+from agentmem.messages.cutting import RECALL_TOOL
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import TruncationSettings
 from agentmem.operations.forgetting import Forgetting
@@ -241,6 +242,22 @@ def test_a_first_question_makes_few_calls_and_the_next_one(session, events, most
     before = session.calls.copy()
     recall.by_words("Which code has locker 3?", max_tokens=100)
     assert (session.calls - before).total() == 1
+
+
+def test_of_an_original_read_for_its_index_entry_what_was_recalled_is_left_out(session):
+    uses = [{"toolUse": {"toolUseId": name, "name": name, "input": {}}} for name in (RECALL_TOOL, "weather")]
+    texts = {RECALL_TOOL: "It rained in Oslo, as was said before.", "weather": "It rains in Bergen."}
+    results = [
+        {"toolResult": {"toolUseId": name, "status": "success", "content": [{"text": text}]}}
+        for name, text in texts.items()
+    ]
+    messages = [{"role": "assistant", "content": uses}, {"role": "user", "content": results}]
+    payload = [encode_message({**message, "tracking_id": f"r-{at}"}) for at, message in enumerate(messages)]
+    session.data.create_event(**session.address.parameters(), eventTimestamp=START, payload=payload)
+    write(session, *map(filler, range(1, 260)), start=1)
+    folded(session)
+    found = recall_of(session).by_words("does it rain?", max_tokens=30)
+    assert [one.text for one in found if one.role == "user"] == ["It rains in Bergen."]
 
 
 def test_new_events_of_another_process_are_found_with_the_next_question(session):

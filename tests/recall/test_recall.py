@@ -262,9 +262,11 @@ def test_beside_another_tool_a_recall_is_not_recalled(session):
     agent("My locker's number, and the weather in Bergen?")
     for _ in range(8):
         agent("word " * 500)
-    found = manager.recall.by_words("weather Bergen rains", max_tokens=4_000)
-    assert any(one.text == "It rains in Bergen." for one in found)
-    assert not [one for one in found if "UTC, handle" in one.text]
+    restarted, _ = _opened(session, [], tools=[weather])
+    for recall in (manager.recall, restarted.recall):
+        found = recall.by_words("weather Bergen rains", max_tokens=4_000)
+        assert any(one.text == "It rains in Bergen." for one in found)
+        assert not [one for one in found if "UTC, handle" in one.text]
 
 
 # --- forty codes, planted elsewhere and otherwise ---------------------------------------------------------------

@@ -78,7 +78,10 @@ def test_whole_conversations_and_messages_a_line_mean_the_same():
 
 def test_a_mixed_file_is_named_as_such():
     conversation = lines({"role": "user", "content": "One."}, {"role": "assistant", "content": [{"text": "Two."}]})
-    assert conversation.format == "Strands/Converse and OpenAI chat messages, mixed, one message a line"
+    assert (
+        conversation.format
+        == "OpenAI chat or Anthropic messages and Strands/Converse messages, mixed, one message a line"
+    )
     assert texts(conversation) == [("user", ["One."]), ("assistant", ["Two."])]
 
 
@@ -349,3 +352,89 @@ def test_whatever_is_readable_becomes_valid_for_converse(turns):
     # A lone user message and its reply leave a request; a lone reply has the placeholder before it.
     assert request
     assert validate_request(request, conversation.system) is None
+
+
+ANTHROPIC = [
+    {"role": "user", "content": "Weather in Oslo?"},
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "look it up", "signature": "s"},
+            {"type": "text", "text": "Let me look."},
+            {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}},
+        ],
+    },
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "rain, 3 degrees"}]},
+    {"role": "assistant", "content": "It rains."},
+]
+
+
+def test_messages_of_anthropic_keep_their_tools_and_their_thinking():
+    conversation = lines({"system": "Be brief.", "messages": ANTHROPIC})
+    assert conversation.format == "Anthropic messages, one conversation a line"
+    assert conversation.repairs == {}
+    assert conversation.system == "Be brief."
+    use = {"toolUseId": "toolu_1", "name": "weather", "input": {"city": "Oslo"}}
+    result = {"toolUseId": "toolu_1", "status": "success", "content": [{"text": "rain, 3 degrees"}]}
+    assert [message["content"] for message in conversation.messages] == [
+        [{"text": "Weather in Oslo?"}],
+        [
+            {"reasoningContent": {"reasoningText": {"text": "look it up", "signature": "s"}}},
+            {"text": "Let me look."},
+            {"toolUse": use},
+        ],
+        [{"toolResult": result}],
+        [{"text": "It rains."}],
+    ]
+
+
+def test_a_failed_tool_a_picture_and_a_document_of_anthropic_are_what_they_were():
+    data = base64.b64encode(b"bytes").decode()
+    source = {"type": "base64", "media_type": "image/png", "data": data}
+    failed = {
+        "type": "tool_result",
+        "tool_use_id": "toolu_1",
+        "is_error": True,
+        "content": [{"type": "text", "text": "no"}],
+    }
+    pdf = {"type": "document", "title": "Rules", "source": {**source, "media_type": "application/pdf"}}
+    linked = {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}
+    said = [failed, {"type": "image", "source": source}, pdf, linked, {"type": "text", "text": "See."}]
+    conversation = lines(*ANTHROPIC[:2], {"role": "user", "content": said}, ANTHROPIC[3])
+    blocks = [block for message in conversation.messages for block in message["content"]]
+    assert {"toolUseId": "toolu_1", "status": "error", "content": [{"text": "no"}]} in [
+        block.get("toolResult") for block in blocks
+    ]
+    assert {"image": {"format": "png", "source": {"bytes": b"bytes"}}} in blocks
+    assert {"document": {"format": "pdf", "name": "Rules", "source": {"bytes": b"bytes"}}} in blocks
+    assert {"text": "[image: https://example.org/a.png]"} in blocks
+    assert conversation.repairs == {"images and documents that are not in the file": 1}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "tool_use", "id": "t", "name": "n", "input": "text"},
+        {"type": "tool_use", "name": "n", "input": {}},
+        {"type": "tool_result", "content": "no id"},
+        {"type": "tool_result", "tool_use_id": "t", "content": 3},
+        {"type": "thinking"},
+        {"type": "redacted_thinking", "data": "%"},
+        {"type": "image", "source": 3},
+    ],
+)
+def test_a_block_of_anthropic_without_what_it_must_hold_is_refused_with_its_line(block):
+    with pytest.raises(ReplayFormatError, match="line 2"):
+        lines(ANTHROPIC[0], {"role": "assistant", "content": [block]})
+
+
+def test_records_of_strands_session_files_are_read_and_redacted_ones_in_their_last_form():
+    def record(number, role, text, redacted=None):
+        redact = None if redacted is None else {"role": role, "content": [{"text": redacted}]}
+        said = {"role": role, "content": [{"text": text}]}
+        times = {"created_at": "2026-11-01T10:00:00+00:00", "updated_at": "2026-11-01T10:00:00+00:00"}
+        return {"message": said, "message_id": number, "redact_message": redact, **times}
+
+    conversation = lines(record(0, "user", "My card is 4711.", "[redacted]"), record(1, "assistant", "Noted."))
+    assert conversation.format == "Strands/Converse messages, one message a line"
+    assert texts(conversation) == [("user", ["[redacted]"]), ("assistant", ["Noted."])]

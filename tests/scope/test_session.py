@@ -86,7 +86,7 @@ def test_without_variables_events_need_nothing_more(memory):
 
 def test_a_session_shows_who_it_is_and_survives_a_pickle(tmp_path):
     memory = MemoryConfig.local(tmp_path).bind(ACTOR, "s-1")
-    assert repr(memory).startswith("MemorySession(actor_id='user123', session_id='s-1'")
+    assert repr(memory) == f"MemorySession(memory_id={memory.memory_id!r}, actor_id='user123', session_id='s-1')"
     again = pickle.loads(pickle.dumps(memory))
     assert again == memory
     assert again.client.list_actors(memoryId=again.memory_id)["actorSummaries"] == []

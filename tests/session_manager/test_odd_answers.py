@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import socket
 import sqlite3
 import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -305,6 +307,15 @@ def test_managers_and_hooks_are_left_with_async_with():
     assert asyncio.run(_turns(memory)).pending == 0
 
 
+async def test_an_embedded_memory_and_its_server_are_left_with_async_with():
+    async with LocalMemory() as memory, memory.serve(port=0) as served:
+        pass
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", urlsplit(served.url).port), timeout=1)
+    with pytest.raises(RuntimeError, match="is closed"), memory._service.store.read():
+        pass
+
+
 # ---- resources
 
 
@@ -396,3 +407,45 @@ def test_a_malformed_checkpoint_names_the_session_and_can_be_deleted(session, sp
         list(store.history(key))
     assert store.delete(key) == 1
     assert texts(session.agent(session.manager(checkpoints=store)).messages) == ["I live in Porto.", "Noted."]
+
+
+class Broken:
+    """A user's own store, with a mistake in it."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def load(self, key):
+        return self.answer() if self.answer else None
+
+    def save(self, key, checkpoint):
+        raise KeyError("a mistake")
+
+    def history(self, key, *, before=None):
+        raise KeyError("a mistake")
+
+    def find(self, key, handle):
+        raise KeyError("a mistake")
+
+    def delete(self, key):
+        raise KeyError("a mistake")
+
+
+def test_a_store_of_one_s_own_that_fails_ends_no_turn_and_is_named(session, caplog):
+    settings = {"token_threshold": 1_500, "protected_turns": 1, "checkpoints": Broken(None)}
+    manager = session.manager(**settings)
+    agent = session.agent(manager, ScriptedModel(default="Noted. " * 150))
+    for number in range(6):
+        agent(f"Question {number}?")
+    assert manager.last_compaction is not None
+    assert manager.checkpoint is None
+    assert "Broken.save() failed for the checkpoint of agent 'default' of session 's-1'" in caplog.text
+    with pytest.raises(CheckpointStoreError, match="Broken"):
+        manager.recall.by_handle("0" * 12)
+
+
+@pytest.mark.parametrize("answer", [lambda: {"version": 1}, lambda: 1 / 0], ids=["a dictionary", "an error"])
+def test_a_store_of_one_s_own_that_does_not_know_is_not_an_empty_one(session, answer):
+    session.agent(script=["Noted."])("I live in Porto.")
+    with pytest.raises(CheckpointStoreError, match="Broken"):
+        session.agent(session.manager(checkpoints=Broken(answer)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from writer_schedules import CALLS, LENGTHS, SERVICES, SHAPES, SIZES, run_schedu
 from agentmem.checkpoints.dynamodb.store import DynamoDBCheckpointStore
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.sqlite import SqliteCheckpointStore
+from agentmem.messages.truncation import handle_of
+from agentmem.settings.sections import EventLogCheckpoints
 from agentmem.testing import ScriptedModel
 from gears import thorough
 from sessions import Session
@@ -62,6 +65,67 @@ def test_every_acknowledged_turn_of_two_writers_is_shown_or_accounted_for(make_s
         run_schedule(schedule, make_store, skew)
 
     run()
+
+
+@pytest.fixture
+def opened(make_store):
+    """Opens the session again with small compactions; gives the manager and the agent."""
+    session = Session()
+
+    def opened():
+        manager = session.manager(
+            token_threshold=1_500,
+            protected_turns=1,
+            summarizer=Ledger(),
+            checkpoints=make_store() if make_store else EventLogCheckpoints(),
+        )
+        return manager, session.agent(manager, ScriptedModel(default=f"Noted. {filler(100)}"))
+
+    opened.session = session
+    return opened
+
+
+def _talk(agent, turns=6):
+    for number in range(turns):
+        agent(f"Question {number}? {filler(100)}")
+
+
+def _check_shown_then_folded(opened, names):
+    """Messages behind a boundary are shown to whoever opens the session, and part of what he compacts."""
+    manager, agent = opened()
+    assert names <= {message["tracking_id"] for message in agent.messages}
+    _talk(agent)
+    manager.close()
+    manager, agent = opened()
+    assert not names & {message["tracking_id"] for message in agent.messages}
+    assert names <= set(manager.checkpoint.summary.extra["folded"])
+    assert all(manager.recall.by_handle(handle_of(name)) is not None for name in names)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_turn_of_a_clock_that_is_behind_lands_before_a_boundary_and_is_shown(opened):
+    first, one = opened()
+    one("Hello.")
+    second, other = opened()
+    second._writer._now = lambda: time.time() - 3
+    _talk(one)
+    other("My booking reference is QX7PLM.")
+    said = [message["tracking_id"] for message in other.messages[-2:]]
+    assert max(second._log.positions[name] for name in said) < first.checkpoint.boundary
+    _check_shown_then_folded(opened, set(said))
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_turn_between_those_of_another_writer_is_folded_by_that_one_s_next_checkpoint(opened):
+    first, one = opened()
+    one("Hello.")
+    _, other = opened()
+    other("My booking reference is QX7PLM.")
+    said = {message["tracking_id"] for message in other.messages[-2:]}
+    _talk(one)
+    assert said <= set(first.checkpoint.summary.extra["folded"])
+    third, _ = opened()
+    assert all(third.recall.by_handle(handle_of(name)) is not None for name in said)
 
 
 def test_two_agents_of_one_process_that_share_a_writer_after_an_outage_hide_nothing_of_each_other():

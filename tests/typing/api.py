@@ -282,6 +282,8 @@ with service.serve(host="127.0.0.1", port=0, allowed_hosts=["memory.internal"]) 
 
 async def twins() -> None:
     """Call what awaits."""
+    async with LocalMemory() as entered, entered.serve(port=0) as served:
+        assert served.url
     made: MemoryConfig = await ensure_memory_async(config, "support_bot")
     bound = made.bind("ann", "s-1")
     since: Mark = await bound.mark_async(["facts"])

@@ -275,14 +275,22 @@ class Checkpoint:
         def optional(position: Position | None) -> Position | None:
             return None if position is None else change(position)
 
+        seen = self.seen
+        if seen is not None:
+            seen = replace(seen, event_ids=frozenset(change(Position(one)).event_id for one in seen.event_ids))
         return replace(
             self,
+            seen=seen,
             boundary=change(self.boundary),
             head=tuple(change(position) for position in self.head),
             shortened_before=optional(self.shortened_before),
             cycles_shortened_before=optional(self.cycles_shortened_before),
             index=tuple(replace(entry, position=change(entry.position)) for entry in self.index),
         )
+
+    def carried_by(self, event_id: str) -> Checkpoint:
+        """Return the same checkpoint with every position that had no event yet in the event that carries it."""
+        return self.map_positions(lambda position: position if position.event_id else Position(event_id, position.item))
 
     def without_index(self) -> Checkpoint:
         """Return the same checkpoint with an empty index, which is all a restore needs."""

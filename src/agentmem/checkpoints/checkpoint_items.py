@@ -174,7 +174,7 @@ def checkpoint_of(
     with interpreting(key, f"event {event_id}"):
         stored = value["checkpoint"]
         read = _with_entries(stored) if with_index else {**stored, "index": []}
-        return Checkpoint.from_dict(read).map_positions(lambda position: _placed(position, event_id))
+        return Checkpoint.from_dict(read).carried_by(event_id)
 
 
 def own_index(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> list[IndexEntry]:

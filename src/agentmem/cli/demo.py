@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from agentmem.cli.demo_script import DETAIL, FACTS, QUESTIONS, REQUESTS, travel_tools
+from agentmem.cli.demo_script import DETAIL, FACTS, PINNED, QUESTIONS, REQUESTS, travel_tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -69,7 +69,9 @@ def filled_demo(service: LocalMemory) -> MemoryConfig:
 
     from rich.console import Console
 
-    config = Demo(Console(file=io.StringIO()), extraction_delay=0.0).tell_on(service)
+    demo = Demo(Console(file=io.StringIO()), extraction_delay=0.0)
+    config = demo.tell_on(service)
+    config.bind("ana", demo.long_session_id).pin(PINNED)
     config.data_plane().list_memory_extraction_jobs(memoryId=config.memory_id)  # which extracts what is due
     return config
 
@@ -100,7 +102,12 @@ class Demo:
         extraction_delay: Seconds until the embedded service has extracted long-term memories.
         max_wait: Seconds to wait for them at most.
         facts: Statements of the user in the first session.
+
+    Attributes:
+        long_session_id: The session that is compacted; empty before it has begun.
     """
+
+    long_session_id: str = ""
 
     def __init__(
         self,
@@ -211,7 +218,7 @@ class Demo:
         from agentmem.scope.identity import new_session_id
 
         self._heading(f"4. A long session with long tool results, with a budget of {THRESHOLD:,} tokens a request")
-        session_id = new_session_id("ana")
+        self.long_session_id = session_id = new_session_id("ana")
         planner = self._planner(session_id)
         folded = sum(self._request(planner, request) for request in REQUESTS)
         peak = max(planner.model.request_tokens)

@@ -35,6 +35,9 @@ REQUESTS = (
 )
 """What the user asks for in the long session; each takes a tool call with a long result."""
 
+PINNED = "Propose no hotel of more than 150 euros a night."
+"""A statement that is pinned in the long session for the inspector."""
+
 DETAIL = ("Where is the key of Casa Azul?", "with the baker at Rua de Cedofeita 40")
 """A detail from deep inside the first of these results: the question about it and what the answer must hold."""
 

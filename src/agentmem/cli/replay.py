@@ -34,7 +34,7 @@ class Checkpoints(StrEnum):
 
 
 def replay(  # noqa: PLR0917 - typer makes an option of each
-    file: Annotated[Path, typer.Argument(help="The conversation: JSONL of Strands or OpenAI messages.")],
+    file: Annotated[Path, typer.Argument(help="The conversation: JSONL of messages of Strands, OpenAI or Anthropic.")],
     token_threshold: Annotated[int, typer.Option(help="Compact at this many tokens.", min=1_000)] = 100_000,
     protected_turns: Annotated[int, typer.Option(help="The last turns stay as they are, if they fit.", min=1)] = 2,
     restart_every: Annotated[
@@ -187,8 +187,13 @@ def _progress(stack: ExitStack, total: int) -> Callable[[int], None]:
 def _show(report: ReplayReport, picture: Path | None, requests: Path | None) -> None:
     from agentmem.replay.picture import facts
 
+    recall = report.recall
+    found = (
+        () if recall is None else ((f"recalled with {recall.tokens:,} tokens", f"{recall.found} of {recall.asked}"),)
+    )
     rows = [
         *facts(report),
+        *found,
         *((f"API calls: {operation}", f"{count:,}") for operation, count in sorted(report.api_calls.items())),
         *((f"repaired: {repair}", f"{count:,}") for repair, count in report.details["repairs"].items()),
         ("time", f"{report.seconds:.1f} s"),

@@ -216,7 +216,7 @@ def _dashboard() -> dict[str, Any]:
 
 def _alarms() -> dict[str, Any]:
     """Return the alarms of docs/how-to/operate.md, and two on the service's own metrics of writing events."""
-    package: list[dict[str, Any]] = [{"Name": "OTelLib", "Value": "agentmem"}]
+    package = [{"Name": "OTelLib", "Value": "agentmem"}]
     writing: list[dict[str, Any]] = [
         {"Name": "Resource", "Value": {"Fn::GetAtt": ["Memory", "MemoryArn"]}},
         {"Name": "Operation", "Value": "CreateEvent"},

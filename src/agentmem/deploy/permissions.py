@@ -22,7 +22,7 @@ EVENT_ACTIONS = ("CreateEvent", "DeleteEvent", "GetEvent", "ListEvents")
 
 RECORD_ACTIONS = ("ListMemoryRecords", "RetrieveMemoryRecords")
 EXTRACTION_ACTIONS = ("ListMemoryExtractionJobs",)
-CHECKPOINT_ACTIONS = ("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+CHECKPOINT_ACTIONS = ("BatchGetItem", "BatchWriteItem", "PutItem", "Query", "UpdateItem")
 """What the checkpoint store calls; a transaction of puts is authorized as PutItem."""
 
 OPERATOR_ACTIONS = (

@@ -24,7 +24,7 @@ class BarPart:
     Attributes:
         name: Its name in the legend.
         tokens: Its length.
-        kind: The style class that gives its colour: ``fixed``, ``summary``, ``pins``, ``head``, ``shortened``,
+        kind: The style class that gives its colour: ``fixed``, ``summary``, ``pinned``, ``head``, ``shortened``,
             ``whole``, ``protected``, ``before``, ``after`` or ``free``.
         note: A further remark for the legend, or empty.
     """

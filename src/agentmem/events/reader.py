@@ -56,6 +56,7 @@ class EventReader:
         """Read through a boto3 ``bedrock-agentcore`` client."""
         self._client = client
         self._address = address
+        self._session = address.parameters()
         self._told_unknown = False
         self._replaced: dict[str, str] = {}
         self._searched_to: int | None = None
@@ -172,7 +173,7 @@ class EventReader:
 
     def _call(self, operation: str, member: str, **parameters: Any) -> dict[str, Any]:
         try:
-            answer = ask(self._client, operation, member, **self._address.parameters(), **parameters)
+            answer = ask(self._client, operation, member, **self._session, **parameters)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise HistoryUnavailableError(
                 f"the history of {self._address} could not be read ({type(error).__name__}: {error}). It is not "

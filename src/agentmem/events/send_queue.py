@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentmem.events.batch import OutgoingItem, places_of, positions_of
+from agentmem.events.codec import decode_event
 from agentmem.events.position import Position
 from agentmem.events.redaction import Replacement, put_in_place
 from agentmem.support import telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from strands.types.content import Message
 
     from agentmem.events.breaker import BreakerState
     from agentmem.events.outbox import StoredEntry
@@ -251,6 +254,11 @@ class SendQueue:
         """Return the events that wait, in order."""
         with self.lock:
             return [event for job in self._jobs if isinstance(job, QueuedTurn) for event in job.events]
+
+    def waiting(self) -> list[Message]:
+        """Return the messages that wait, in order, as they will be stored; plain text is not among them."""
+        decoded = [decode_event({"eventId": "", "payload": event.payload}) for event in self.events()]
+        return [one.message for event in decoded for one in event.messages if one.origin != "text"]
 
     def event_of(self, tracking_id: str) -> QueuedEvent | None:
         """Return the event that a waiting message is in."""

@@ -26,6 +26,7 @@ class TurnBuffer:
     nothing can redact it any more, or when the turn is closed.
 
     Attributes:
+        messages: The messages by tracking id, in order; only this class changes them.
         patience: Seconds the turn may still wait for the service. A turn waits in vain once; see ``EventWriter.sent``.
     """
 
@@ -36,39 +37,34 @@ class TurnBuffer:
             serialize: Makes what is stored of a message; None for one with nothing to store.
         """
         self._serialize = serialize
-        self._messages: dict[str, Message] = {}
+        self.messages: dict[str, Message] = {}
         self._accepted: dict[str, OutgoingItem | None] = {}
         self._began = 0.0
         self.patience = PATIENCE
 
     def __len__(self) -> int:
         """Return how many messages wait."""
-        return len(self._messages)
+        return len(self.messages)
 
     def __contains__(self, tracking_id: str) -> bool:
         """Whether a message waits."""
-        return tracking_id in self._messages
-
-    @property
-    def messages(self) -> list[Message]:
-        """The messages, in order."""
-        return list(self._messages.values())
+        return tracking_id in self.messages
 
     @property
     def seconds(self) -> float:
         """For how long the oldest message has been waiting."""
-        return monotonic() - self._began if self._messages else 0.0
+        return monotonic() - self._began if self.messages else 0.0
 
     @property
     def ends_with_user(self) -> bool:
         """Whether the newest message is a user's or a tool's, which the model call under way may redact."""
-        return bool(self._messages) and self._messages[next(reversed(self._messages))]["role"] == "user"
+        return bool(self.messages) and self.messages[next(reversed(self.messages))]["role"] == "user"
 
     def add(self, message: Message) -> None:
         """Take a message in; one with the same tracking id replaces the earlier in its place."""
-        if not self._messages:
+        if not self.messages:
             self._began = monotonic()
-        self._messages[message["tracking_id"]] = message
+        self.messages[message["tracking_id"]] = message
 
     def insert(self, history: Sequence[Message], new: Collection[str]) -> None:
         """Take in messages of a history, each before what follows it there.
@@ -77,9 +73,9 @@ class TurnBuffer:
             history: The history, of which messages that wait are part.
             new: The tracking ids of the messages to take in.
         """
-        if not self._messages:
+        if not self.messages:
             self._began = monotonic()
-        following = dict(self._messages)
+        following = dict(self.messages)
         ordered: dict[str, Message] = {}
         for message in history:
             name = message["tracking_id"]
@@ -87,17 +83,17 @@ class TurnBuffer:
                 ordered[name] = following.pop(name)
             elif name in new:
                 ordered[name] = message
-        self._messages = following | ordered
+        self.messages = following | ordered
 
     def replace(self, message: Message) -> bool:
         """Replace a message that waits; return whether the earlier one was accepted already."""
         name = message["tracking_id"]
-        self._messages[name] = message
+        self.messages[name] = message
         return self._accepted.pop(name, None) is not None
 
     def accept(self) -> list[OutgoingItem]:
         """Serialize the messages that came since the last call: the model has answered, they are final."""
-        new = [message for message in self.messages if message["tracking_id"] not in self._accepted]
+        new = [message for name, message in list(self.messages.items()) if name not in self._accepted]
         items = {message["tracking_id"]: self._serialize(message) for message in new}
         self._accepted |= items
         return [item for item in items.values() if item is not None]
@@ -109,10 +105,10 @@ class TurnBuffer:
             keep_last: How many of the newest messages stay.
         """
         taken = []
-        for message in list(self._messages.values())[: len(self._messages) - keep_last]:
+        for message in list(self.messages.values())[: len(self.messages) - keep_last]:
             name = message["tracking_id"]
             item = self._accepted.pop(name) if name in self._accepted else self._serialize(message)
             if item is not None:
                 taken.append(item)
-            self._messages.pop(name, None)
+            self.messages.pop(name, None)
         return taken

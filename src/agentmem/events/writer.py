@@ -23,7 +23,6 @@ from botocore.parsers import ResponseParserError
 from agentmem.errors import ConfigurationError, HistoryUnavailableError, UnsentMessagesError
 from agentmem.events.batch import as_call, body_of, parts_of
 from agentmem.events.breaker import breaker_of
-from agentmem.events.codec import decode_event
 from agentmem.events.outbox import item_of
 from agentmem.events.reader import EventReader, ask, event_id_of
 from agentmem.events.reconcile import Reconciler, find_message, without_state
@@ -35,8 +34,6 @@ from agentmem.support import clock, telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from strands.types.content import Message
 
     from agentmem.events.batch import OutgoingItem
     from agentmem.events.breaker import CircuitBreaker
@@ -70,6 +67,7 @@ class EventWriter:
     """Writes one session's events. Safe to share between threads.
 
     Attributes:
+        queue: Turns and redactions that wait to be sent, in order.
         retry_seconds: Seconds after a failure until another attempt may help.
     """
 
@@ -107,13 +105,13 @@ class EventWriter:
         self._options = dict(options or {})
         self._breaker = breaker or breaker_of(client, settings)
         self._now = now
-        self._queue = SendQueue(settings.queue_limit, tally or Tally())
+        self.queue = SendQueue(settings.queue_limit, tally or Tally())
         self._outbox = SessionOutbox.open(settings.outbox, address)
         self._reader = EventReader(client, address)
-        self._log_end = Reconciler(self._reader, self._queue)
+        self._log_end = Reconciler(self._reader, self.queue)
         self._sending = threading.Lock()
         self._last_error: str | None = None
-        self._told_dropped = self._queue.tally.dropped
+        self._told_dropped = self.queue.tally.dropped
         self.has_outbox = self._outbox is not None
         if self._outbox is not None:
             weakref.finalize(self, self._outbox.let_go).atexit = False
@@ -129,7 +127,7 @@ class EventWriter:
 
     def serve_anew(self) -> None:
         """Serve another owner from now on; what is queued brings no checkpoint of the last one's."""
-        self._queue.without_checkpoints()
+        self.queue.without_checkpoints()
         registry.keep(self, self)
 
     # ---- what is known
@@ -137,15 +135,15 @@ class EventWriter:
     @property
     def status(self) -> WriterStatus:
         """Counts of messages, the last error, and the breaker's state."""
-        tally = self._queue.tally
+        tally = self.queue.tally
         parked = len(self._outbox.parked) if self._outbox is not None else 0
-        pending = self._queue.messages + parked
+        pending = self.queue.messages + parked
         return WriterStatus(tally.saved, pending, tally.dropped, tally.loss or self._last_error, self._breaker.state)
 
     def read_status(self) -> WriterStatus:
         """Return the status to a user, who is then told of the last loss."""
         status = self.status
-        self._queue.tally.loss = None
+        self.queue.tally.loss = None
         return status
 
     def check_nothing_lost(self) -> None:
@@ -154,7 +152,7 @@ class EventWriter:
         Raises:
             UnsentMessagesError: Messages were dropped since the last time.
         """
-        dropped = self._queue.tally.dropped
+        dropped = self.queue.tally.dropped
         count, self._told_dropped = dropped - self._told_dropped, dropped
         reason = self.status.last_error or "the log says why"
         if count > 0:
@@ -167,7 +165,7 @@ class EventWriter:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits to be sent."""
-        return self._queue.first is None and not (self._outbox is not None and self._outbox.parked)
+        return self.queue.first is None and not (self._outbox is not None and self._outbox.parked)
 
     def positions(self, tracking_ids: Iterable[str] | None = None) -> dict[str, Position]:
         """Return where this writer has stored messages, by tracking id.
@@ -175,17 +173,12 @@ class EventWriter:
         Args:
             tracking_ids: Of which messages; None for the last 10,000.
         """
-        return self._queue.positions(tracking_ids)
+        return self.queue.positions(tracking_ids)
 
     def has_taken(self, tracking_id: str) -> bool:
         """Whether a message was submitted: it is queued, it was stored, or it was given up."""
         parked = self._outbox is not None and tracking_id in self._outbox.parked
-        return parked or self._queue.has_seen(tracking_id)
-
-    def waiting(self) -> list[Message]:
-        """Return the messages that are queued, in order, as they will be stored; plain text is not among them."""
-        decoded = [decode_event({"eventId": "", "payload": event.payload}) for event in self._queue.events()]
-        return [one.message for event in decoded for one in event.messages if one.origin != "text"]
+        return parked or self.queue.has_seen(tracking_id)
 
     def serves(self, client: Any, address: SessionAddress, settings: WriteConfig) -> bool:
         """Whether this writer is what a new one with these arguments would be."""
@@ -238,13 +231,13 @@ class EventWriter:
         if outbox is not None:
             # Without the checkpoint: sent from the file, an older one stands, which is right.
             outbox.keep_events(events, [self._body(turn, event) for event in events])
-        with self._queue.lock:
-            is_parked = outbox is not None and (self._queue.is_full or outbox.parked) and outbox.park(turn.events)
+        with self.queue.lock:
+            is_parked = outbox is not None and (self.queue.is_full or outbox.parked) and outbox.park(turn.events)
             if not is_parked:
-                lost = self._queue.add(turn)
+                lost = self.queue.add(turn)
         registry.keep(self, owner)
         if lost:
-            self._queue.tally.loss = f"too many turns waited (queue_limit={self._settings.queue_limit}), oldest dropped"
+            self.queue.tally.loss = f"too many turns waited (queue_limit={self._settings.queue_limit}), oldest dropped"
             _log.error(
                 "session=<%s>, turns=<%d>, queue_limit=<%d> | queue of unsent turns is full, oldest turns dropped",
                 self._address,
@@ -267,21 +260,21 @@ class EventWriter:
             The redaction, in which can be seen what becomes of it; None when the message was not sent yet and never is
             in its first form.
         """
-        with self._queue.lock:
-            event = self._queue.event_of(new.tracking_id)
+        with self.queue.lock:
+            event = self.queue.event_of(new.tracking_id)
             if event is not None and event.at is None:
                 event.replace(new)
                 if self._outbox is not None:
                     self._outbox.change(event.seq, event.body or self._body(QueuedTurn(deque([event])), event))
                 return None
-            job = QueuedRedaction(new, at or self._queue.positions([new.tracking_id]).get(new.tracking_id))
+            job = QueuedRedaction(new, at or self.queue.positions([new.tracking_id]).get(new.tracking_id))
         if self._outbox is not None:
             if new.tracking_id in self._outbox.parked:
                 self._outbox.redact_parked(new.tracking_id, new.payload)
                 return None
             place = None if job.at is None else [job.at.event_id, job.at.item]
             job.seq = self._outbox.keep_redaction(new.tracking_id, {**new.to_dict(), "at": place})
-        self._queue.add(job)
+        self.queue.add(job)
         registry.keep(self, owner)
         return job
 
@@ -363,11 +356,11 @@ class EventWriter:
 
     def abandon(self) -> None:
         """Give up what is queued; with an outbox it stays there."""
-        self._queue.give_up()
+        self.queue.give_up()
         if self._outbox is not None:
             self._outbox.let_go()
         else:
-            self._queue.tally.loss = "too many sessions had unsent turns, those of this one were dropped"
+            self.queue.tally.loss = "too many sessions had unsent turns, those of this one were dropped"
         _log.error("session=<%s> | too many sessions with unsent turns, those of this one are dropped", self._address)
 
     # ---- one job
@@ -387,7 +380,7 @@ class EventWriter:
         if self._breaker.failures:
             self._breaker.succeeded()
         if self._last_error is not None:
-            self._queue.tally.forget(self._last_error)
+            self.queue.tally.forget(self._last_error)
             self._last_error = None
         return True
 
@@ -399,7 +392,7 @@ class EventWriter:
             items = turn.checkpoint.items(turn.positions, event.places) if rides and turn.checkpoint is not None else ()
             body, milliseconds = self._frozen(turn, event, items)
             event_id = event_id_of(ask(self._client, "create_event", **as_call(self._ids, body, milliseconds)))
-        self._queue.stored(turn, event, event_id)
+        self.queue.stored(turn, event, event_id)
         if self._outbox is not None:
             self._outbox.remove(event.seq)
 
@@ -407,7 +400,7 @@ class EventWriter:
         self, turn: QueuedTurn, event: QueuedEvent, checkpoint: Sequence[dict[str, Any]]
     ) -> tuple[dict[str, Any], int]:
         """Return what the event carries and its time, the same at every attempt."""
-        with self._queue.lock:
+        with self.queue.lock:
             if event.body is not None and event.at is not None:
                 return event.body, event.at
             if event.body is None:
@@ -429,7 +422,7 @@ class EventWriter:
     def _replace(self, job: QueuedRedaction) -> None:
         at = job.at or find_message(self._reader, job.new.tracking_id)
         made = None if at is None else replace_event(self._client, self._address, at, job.new, self._options)
-        self._queue.redacted(job, None if at is None or made is None else (at.event_id, made))
+        self.queue.redacted(job, None if at is None or made is None else (at.event_id, made))
         if self._outbox is not None:
             self._outbox.remove(job.seq)
         if made is None:
@@ -439,7 +432,7 @@ class EventWriter:
         """Note a failure; return whether it is the event that is wrong, which is given up, and not the service."""
         error = failure.__cause__ if isinstance(failure, HistoryUnavailableError) else failure
         code = str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
-        self._last_error = self._queue.tally.last_error = f"{type(error).__name__}: {error}"
+        self._last_error = self.queue.tally.last_error = f"{type(error).__name__}: {error}"
         if code not in _REFUSED:
             self._log_end.has_failed = True
             self._breaker.failed()
@@ -449,8 +442,8 @@ class EventWriter:
         self._breaker.succeeded()  # the service answered
         if self._is_reduced(job, event):
             return True
-        self._queue.refused(job, event)
-        self._queue.tally.loss = self._last_error
+        self.queue.refused(job, event)
+        self.queue.tally.loss = self._last_error
         if self._outbox is not None:
             self._outbox.remove(job.seq if isinstance(job, QueuedRedaction) else event.seq if event else None)
         _log.error(
@@ -476,17 +469,17 @@ class EventWriter:
 
     def note_loss(self, error: str) -> None:
         """Note that something is not stored for good; it is the status's last error until that was read."""
-        self._queue.tally.loss = error
+        self.queue.tally.loss = error
         _log.error("session=<%s>, error=<%s> | something is not stored", self._address, error)
 
     # ---- the outbox
 
     def _first(self) -> tuple[Job, QueuedEvent | None] | None:
         """Return what to do next; what waits in the outbox only is taken into the queue once that is empty."""
-        first = self._queue.first
+        first = self.queue.first
         if first is None and self._outbox is not None and self._outbox.parked:
             self._take_over(self._outbox)
-            first = self._queue.first
+            first = self.queue.first
         return first
 
     def _take_over(self, outbox: SessionOutbox) -> bool:
@@ -494,7 +487,7 @@ class EventWriter:
         entries, foreign = outbox.take_over()
         if not entries:
             return False
-        self._queue.put_first(job_of(entry) for entry in entries if entry.kind != "message")
+        self.queue.put_first(job_of(entry) for entry in entries if entry.kind != "message")
         self._log_end.must_look = self._log_end.must_look or foreign
         # The messages of a turn that was never closed become a turn of their own.
         items = [item_of(entry) for entry in entries if entry.kind == "message"]

@@ -151,7 +151,7 @@ class Saver:
             keep_last: How many of the newest messages stay.
         """
         if self._settings.flush == "message":
-            sent = agent.turn.messages[: len(agent.turn) - keep_last]
+            sent = list(agent.turn.messages.values())[: len(agent.turn) - keep_last]
             agent.sent |= {message["tracking_id"]: (message, self._text_of(message)) for message in sent}
         taken = agent.turn.take(keep_last)
         items = [item for item in taken if item.payload is not None]

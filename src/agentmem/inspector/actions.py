@@ -1,4 +1,4 @@
-"""Carries out the changes that the inspector offers with `--write`: deletes records and forgets actors."""
+"""Carries out the changes that the inspector offers with `--write`: pins, unpins, deletes and forgets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from agentmem.operations.forgetting import Forgetting
+from agentmem.session_manager.session_view import DEFAULT_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +23,8 @@ class Actions:
         """Change nothing yet."""
         self._config = config
         self._known: dict[str, Callable[[Mapping[str, str]], str]] = {
+            "pin": self._pin,
+            "unpin": self._unpin,
             "delete-record": self._delete_record,
             "forget/count": self._count_traces,
             "forget": self._forget,
@@ -43,6 +46,16 @@ class Actions:
             ClientError: The service refused a call.
         """
         return await asyncio.to_thread(self._known[name], given)
+
+    def _pin(self, given: Mapping[str, str]) -> str:
+        memory = self._config.bind(given["actor"], given["session"])
+        memory.pin(given["text"], agent_id=given.get("agent") or DEFAULT_AGENT)
+        return "The statement is pinned."
+
+    def _unpin(self, given: Mapping[str, str]) -> str:
+        memory = self._config.bind(given["actor"], given["session"])
+        memory.unpin(given["pin"], agent_id=given.get("agent") or DEFAULT_AGENT)
+        return "The statement is not pinned any more."
 
     def _delete_record(self, given: Mapping[str, str]) -> str:
         self._config.data_plane().delete_memory_record(memoryId=self._config.memory_id, memoryRecordId=given["record"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentmem.meaning.terms import language_of
+
 from .search_text import coverage, query_terms
 
 if TYPE_CHECKING:
@@ -25,12 +27,13 @@ def strengths(connection: sqlite3.Connection, place: str, query: str) -> dict[in
         ``seq`` to a strength in [0, 1]: the BM25 rank relative to the best record's, damped by how many of the query's
         words the record lacks. One shared word out of four says little, however rare it is.
     """
-    terms = query_terms(query)
+    language = language_of(query)
+    terms = query_terms(query, language)
     found = _matches(connection, place, terms)
     best = max((rank for _, rank in found.values()), default=0.0)
     if best <= 0:
         return {}
-    return {seq: rank / best * coverage(terms, text) ** 1.5 for seq, (text, rank) in found.items()}
+    return {seq: rank / best * coverage(terms, text, language) ** 1.5 for seq, (text, rank) in found.items()}
 
 
 def _matches(connection: sqlite3.Connection, place: str, terms: list[str]) -> dict[int, tuple[str, float]]:

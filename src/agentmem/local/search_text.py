@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 
 from agentmem.local.word_list import words
+from agentmem.meaning.terms import DEFAULT_LANGUAGE, stem, stop_words
 
 PART_CHARACTERS = 320  # an embedding of more than a few sentences blurs; long records are embedded in parts
 _TAG = re.compile(r"<topic name=\"([^\"]*)\">|</?\w+[^>]*>")
@@ -62,33 +63,23 @@ def question(query: str) -> str:
     return " ".join(_SPEAKER_ANYWHERE.sub(" ", query).split()) or query
 
 
-def query_terms(query: str) -> list[str]:
+def query_terms(query: str, language: str) -> list[str]:
     """The words of a question that may be looked up, lower case, at most 32, without stop words."""
+    stops = STOP_WORDS if language == DEFAULT_LANGUAGE else stop_words(language)
     words = dict.fromkeys(word.lower() for word in _WORD.findall(query))
     # One letter is what a contraction leaves ("what's").
-    return [
-        word for word in words if word not in STOP_WORDS and (len(word) > 1 or not word.isascii() or word.isdigit())
-    ][:32]
+    return [word for word in words if word not in stops and (len(word) > 1 or not word.isascii() or word.isdigit())][
+        :32
+    ]
 
 
 @lru_cache(maxsize=4096)
-def stems(text: str) -> frozenset[str]:
-    """The words of a text, crudely stemmed: lives, living and live are one."""
-    return frozenset(stem(word) for word in _WORD.findall(text.lower()))
+def stems(text: str, language: str) -> frozenset[str]:
+    """The stems of a text's words: lives, living and live are one."""
+    return frozenset(stem(word, language) for word in _WORD.findall(text.lower()))
 
 
-def stem(word: str) -> str:
-    """A word without its commonest endings."""
-    for ending, left in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", "")):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            word = word.removesuffix(ending) + left
-            if len(word) > 3 and word[-1] == word[-2]:
-                word = word[:-1]
-            break
-    return word.removesuffix("e") if len(word) > 3 else word
-
-
-def coverage(terms: list[str], text: str) -> float:
+def coverage(terms: list[str], text: str, language: str) -> float:
     """The part of a question's terms that a text holds, 0 to 1."""
-    found = stems(text)
-    return sum(stem(term) in found for term in terms) / len(terms) if terms else 0.0
+    found = stems(text, language)
+    return sum(stem(term, language) in found for term in terms) / len(terms) if terms else 0.0

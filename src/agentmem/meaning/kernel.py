@@ -9,10 +9,12 @@ fifteen, and the result is the same each time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from .blas import one_blas_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +29,10 @@ _FOLDS = 5
 # Samples nearer than this are translations or variants of each other, and are left out together.
 _SAME = 0.72
 _NEWTON_STEPS = 30
+# To add samples: of the old ones so many of the nearest to each, of so many new ones, and every such one of all.
+_NEAREST = 100
+_MOST_ADDED = 20
+_EVERY = 5
 _TEMPERATURES = np.geomspace(0.01, 1.0, 80)
 
 
@@ -71,7 +77,8 @@ class KernelModel:
         Returns:
             Shape (m, k), rows that add up to 1, and shape (m,), from 0 to 1.
         """
-        scores = _kernel(vectors, self.samples, self.gamma) @ self.weights
+        with one_blas_thread():
+            scores = _kernel(vectors, self.samples, self.gamma) @ self.weights
         return confidences(scores, self.group, self.calibration)
 
 
@@ -95,6 +102,33 @@ def fit(
         calibration = calibrate(scores, kinds, group)
     gamma = _gamma(samples)
     return KernelModel(samples, _weights(samples, kinds, count, group, gamma), gamma, group, calibration)
+
+
+def extended(model: KernelModel, samples: Floats, kinds: Integers, count: int) -> KernelModel:
+    """Add a few samples to a fitted classifier, for far less than fitting it anew.
+
+    The new samples are fitted to what the model leaves to be desired of them, by the kernel that is left once the old
+    samples are accounted for, so that what is far from the new ones keeps its scores. Of the old samples it takes those
+    that are near to new ones, and some of all the others: so it is nearly, and not exactly, the fit of all.
+
+    Args:
+        model: The classifier.
+        samples: Shape (m, d), unit rows.
+        kinds: Shape (m,), the number of each sample's kind.
+        count: The number of kinds.
+    """
+    missing = _wanted(kinds, count, model.group) - _kernel(samples, model.samples, model.gamma) @ model.weights
+    nearest = np.argsort(-(samples @ model.samples.T), axis=1)[:, :_NEAREST]
+    known = np.union1d(nearest[:_MOST_ADDED], np.arange(0, len(model.samples), _EVERY))
+    old = model.samples[known]
+    shared = _kernel(old, samples, model.gamma)
+    gram = _kernel(old, old, model.gamma) + np.float32(_RIDGE) * np.eye(len(old), dtype=np.float32)
+    explained = np.linalg.solve(gram, shared).astype(np.float32)
+    left = _kernel(samples, samples, model.gamma) - shared.T @ explained
+    added = np.linalg.solve(left + np.float32(_RIDGE) * np.eye(len(left), dtype=np.float32), missing).astype(np.float32)
+    weights = model.weights.copy()
+    weights[known] -= explained @ added
+    return replace(model, samples=np.vstack([model.samples, samples]), weights=np.vstack([weights, added]))
 
 
 def held_out_scores(samples: Floats, kinds: Integers, count: int, group: tuple[int, ...], together: Integers) -> Floats:
@@ -186,15 +220,21 @@ def _weights(samples: Floats, kinds: Integers, count: int, group: tuple[int, ...
     sizes = np.bincount(kinds, minlength=count)
     # A kind with many samples is held back in proportion, or far-away sentences would be taken for it.
     ridge = _RIDGE * sizes[kinds] / sizes[sizes > 0].mean()
-    wanted = np.eye(count, dtype=np.float32)[kinds] - np.float32(1 / count)
-    in_group = np.isin(kinds, group).astype(np.float32) - np.float32(len(group) / count)
+    wanted = _wanted(kinds, count, group)
     diagonal = np.einsum("ii->i", gram)  # a view: matrices for the ridges would take as much memory again
     kernel_diagonal = diagonal.copy()
     diagonal += ridge.astype(np.float32)
-    for_kinds = np.linalg.solve(gram, wanted)
+    for_kinds = np.linalg.solve(gram, wanted[:, :-1])
     diagonal[:] = kernel_diagonal + np.float32(_RIDGE)
-    for_group = np.linalg.solve(gram, in_group)
+    for_group = np.linalg.solve(gram, wanted[:, -1])
     return np.column_stack([for_kinds, for_group]).astype(np.float32)
+
+
+def _wanted(kinds: Integers, count: int, group: tuple[int, ...]) -> Floats:
+    """Return the scores that samples should have, shape (n, count + 1)."""
+    of_kind = np.eye(count, dtype=np.float32)[kinds] - np.float32(1 / count)
+    in_group = np.isin(kinds, group).astype(np.float32) - np.float32(len(group) / count)
+    return np.column_stack([of_kind, in_group]).astype(np.float32)
 
 
 def _kernel(left: Floats, right: Floats, gamma: float) -> Floats:

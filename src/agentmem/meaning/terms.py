@@ -1,9 +1,9 @@
 """Turns text into the terms by which it is found again.
 
 A term is a word stem, a number, an identifier as it is written, a number with the word before it ("turn 12"), or, of
-scripts without spaces, a pair of characters. Stems are Snowball's for the detected language, stop words those of
-stopwords-iso. Two texts share a term only if both were stemmed in the same language, so a question is stemmed in every
-language of the session.
+scripts without spaces, a pair of characters. Stems are Snowball's for the detected language, stop words the short
+ones of stopwords-iso. Two texts share a term only if both were stemmed in the same language, so a question is stemmed
+in every language of the session.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ _OF_NOUN = re.compile(r"[ \"'`:=#(-]{1,4}")
 _WIDE = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_LONGEST = 64
+_LONGEST, _LONGEST_STOP_WORD = 64, 5
 _DETECTED = 1_000
 
 
@@ -103,15 +103,16 @@ def terms_of(text: str, language: str) -> list[str]:
     Returns:
         Its terms without stop words; of a text that has only stop words, those.
     """
-    return list(dict.fromkeys(said for said, _ in _forms(text, language) if said)) or _words(text)
+    return list(dict.fromkeys(said for said, _ in _forms(text, language, stop_words(language)) if said)) or _words(text)
 
 
-def wanted_terms(question: str, languages: Iterable[str]) -> list[tuple[str, ...]]:
+def wanted_terms(question: str, languages: Iterable[str], *, common: bool = True) -> list[tuple[str, ...]]:
     """Return what a question asks for: for each of its terms, the forms that it takes in the session's languages.
 
     Args:
         question: A question or some words.
         languages: The languages of the session; the question's own and English are added.
+        common: Whether common words are among them that are no stop words, such as question words.
 
     Returns:
         Tuples of equivalent terms, in the question's order; each tuple counts once.
@@ -119,7 +120,7 @@ def wanted_terms(question: str, languages: Iterable[str]) -> list[tuple[str, ...
     wanted: dict[tuple[int, int, int], set[str]] = {}
     own = language_of(question)
     for language in dict.fromkeys((own, *languages, DEFAULT_LANGUAGE)):
-        for term, where in _forms(question, language, stop_language=own):
+        for term, where in _forms(question, language, stop_words(own) if common else _common_words(own)):
             if term:
                 wanted.setdefault(where, set()).add(term)
     if not wanted:
@@ -139,9 +140,8 @@ def parts_of_compound(word: str) -> list[str]:
     return [word[:at] for at in range(least, len(word) - 1)] + [word[at:] for at in range(2, len(word) - least + 1)]
 
 
-def _forms(text: str, language: str, stop_language: str = "") -> Iterator[tuple[str, tuple[int, int, int]]]:
+def _forms(text: str, language: str, stops: frozenset[str]) -> Iterator[tuple[str, tuple[int, int, int]]]:
     """Yield each term with its place: start, end and number of the form, the same in every language."""
-    stops = _stop_words(stop_language or language)
     noun, noun_end = "", 0
     for match in _TOKEN.finditer(text):
         token = match[0].casefold()[:_LONGEST].replace("’", "'")
@@ -209,7 +209,14 @@ def _stemmer(algorithm: str) -> Any:
 
 
 @functools.cache
-def _stop_words(language: str) -> frozenset[str]:
+def stop_words(language: str) -> frozenset[str]:
+    """Return a language's stop words in lower case; of one without a list none."""
+    # The lists are unions of many: of the longer words in them, some are "website" or "interests".
+    return frozenset(word for word in _common_words(language) if len(word) <= _LONGEST_STOP_WORD or "'" in word)
+
+
+@functools.cache
+def _common_words(language: str) -> frozenset[str]:
     import stopwordsiso
 
     if not stopwordsiso.has_lang(language):

@@ -51,6 +51,7 @@ class Question:
         text: As it was put.
         words: Its words in lower case.
         wanted: Its terms, each in the forms of the session's languages.
+        needed: Those of them without common words, or all.
         roles: `user`, `assistant`, or both, when it speaks of them.
         since: Beginning of the time it names, UTC, or None.
         until: End of that time.
@@ -59,6 +60,7 @@ class Question:
     text: str
     words: frozenset[str]
     wanted: tuple[tuple[str, ...], ...]
+    needed: tuple[tuple[str, ...], ...]
     roles: frozenset[str] = frozenset()
     since: datetime | None = None
     until: datetime | None = None
@@ -86,7 +88,9 @@ def read_question(text: str, languages: Iterable[str], now: datetime) -> Questio
     persons = (("user", _I), ("assistant", _YOU))
     roles = {role for role, pronouns in persons if any(one in said for one in pronouns.get(own, "").split())}
     since, until = _time(text, [own, *languages], now) or (None, None)
-    return Question(text, words, tuple(wanted_terms(text, languages)), frozenset(roles), since, until)
+    wanted = tuple(wanted_terms(text, languages))
+    needed = tuple(forms for forms in wanted_terms(text, languages, common=False) if forms in wanted)
+    return Question(text, words, wanted, needed or wanted, frozenset(roles), since, until)
 
 
 def _time(text: str, languages: list[str], now: datetime) -> tuple[datetime, datetime] | None:

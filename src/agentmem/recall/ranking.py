@@ -259,13 +259,14 @@ class PassageIndex:
                 yield Hit(owner, call - owner.first, 0.0, (), ("is the call of the result",))
 
     def covers(self, question: Question, hits: Sequence[Hit]) -> bool:
-        """Tell whether one message has every term of a question, and is not the question itself."""
-        needed = len(self._without_speakers(question)[0])
+        """Tell whether one message has every term that a question needs, and is not the question itself."""
+        wanted = set(self._without_speakers(question)[0])
+        needed = {_name(forms) for forms in question.needed if forms in wanted}
         found: defaultdict[str, set[str]] = defaultdict(set)
         for hit in hits:
             if not hit.is_echo:
                 found[hit.message.handle].update(hit.matched)
-        return max(map(len, found.values()), default=0) >= needed
+        return any(needed <= matched for matched in found.values())
 
     def _without_speakers(self, question: Question) -> tuple[Sequence[tuple[str, ...]], set[str]]:
         """Return the terms of a question that name no speaker of the session, or all, and the labels of those named."""
@@ -416,4 +417,8 @@ def _union(masks: Mapping[int, int], numbers: Iterable[int]) -> int:
 
 def _names(mask: int, wanted: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Return the shortest form of each term of a mask."""
-    return tuple(min(forms, key=len) for at, forms in enumerate(wanted) if mask >> at & 1)
+    return tuple(_name(forms) for at, forms in enumerate(wanted) if mask >> at & 1)
+
+
+def _name(forms: Sequence[str]) -> str:
+    return min(forms, key=len)

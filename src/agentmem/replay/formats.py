@@ -1,7 +1,8 @@
 """Reads a recorded conversation from a JSONL file.
 
-Four forms are recognized, and a file may even mix them: Strands/Converse messages or OpenAI chat messages, either one
-message a line or one whole conversation a line (an object with `messages`, or a list of messages).
+Messages of Strands (and Converse), of OpenAI's chat API and of Anthropic's Messages API are recognized, each by its own
+structure, so that a file may even mix them: one message a line, also in the record that Strands' session files wrap it
+in, or one whole conversation a line (an object with `messages`, or a list of messages).
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentmem.errors import ConfigurationError
+from agentmem.replay.anthropic import from_anthropic, looks_like_anthropic
 from agentmem.replay.conversation import Conversation, RecordedMessage, ReplayFormatError, assemble
 from agentmem.replay.openai import from_openai, looks_like_openai
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+_OPENAI, _ANTHROPIC, _EITHER = "OpenAI chat messages", "Anthropic messages", "OpenAI chat or Anthropic messages"
 
 _MEDIA = ("image", "document", "video", "audio")
 _KNOWN_BLOCKS = frozenset(
@@ -79,10 +83,13 @@ class _Reading:
 
     def describe(self) -> str:
         """Name the format."""
-        if len(self.kinds) > 1:
-            kind = "Strands/Converse and OpenAI chat messages, mixed"
+        kinds = set(self.kinds)
+        if kinds & {_OPENAI, _ANTHROPIC}:
+            kinds.discard(_EITHER)
+        if len(kinds) > 1:
+            kind = f"{' and '.join(sorted(kinds))}, mixed"
         else:
-            kind = next(iter(self.kinds), "Strands/Converse messages")
+            kind = next(iter(kinds), "Strands/Converse messages")
         if self.wholes and self.singles:
             return kind
         return f"{kind}, one {'conversation' if self.wholes else 'message'} a line"
@@ -102,10 +109,10 @@ class _Reading:
             self.wholes += 1
         else:
             self.singles += 1
-            yield self._message(value, number, "")
+            yield self._message(_unwrapped(value), number, "")
             return
         for index, message in enumerate(value):
-            yield self._message(message, number, f"message {index}: ")
+            yield self._message(_unwrapped(message), number, f"message {index}: ")
 
     def _system(self, system: Any, number: int) -> Iterator[RecordedMessage]:
         if isinstance(system, str):
@@ -121,12 +128,15 @@ class _Reading:
         if "role" not in message:
             raise ReplayFormatError(
                 f"{where}there is neither role nor messages, only {', '.join(sorted(map(str, message))) or 'nothing'}; "
-                "expected a Strands or OpenAI message, or an object with messages",
+                "expected a message of Strands, OpenAI or Anthropic, or an object with messages",
                 number,
             )
         try:
+            if looks_like_anthropic(message):
+                self.kinds[_ANTHROPIC] += 1
+                return from_anthropic(message, number, self.repairs)
             if looks_like_openai(message):
-                self.kinds["OpenAI chat messages"] += 1
+                self.kinds[_EITHER if _is_plain(message) else _OPENAI] += 1
                 return from_openai(message, number, self.repairs)
             self.kinds["Strands/Converse messages"] += 1
             return _from_converse(message, number)
@@ -134,6 +144,23 @@ class _Reading:
             if not where:
                 raise
             raise ReplayFormatError(where + str(error).split(": ", 1)[1], number) from error
+
+
+def _unwrapped(value: Any) -> Any:
+    """Take a message out of the record in which Strands' session managers write it (``SessionMessage``)."""
+    if not isinstance(value, dict) or "role" in value or "message_id" not in value:
+        return value
+    redacted = value.get("redact_message")
+    return redacted if isinstance(redacted, dict) else value.get("message", value)
+
+
+def _is_plain(message: Mapping[str, Any]) -> bool:
+    """Whether a message has the form that OpenAI's and Anthropic's share."""
+    content = message.get("content")
+    texts = isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content)
+    return (
+        message["role"] in ("user", "assistant") and "tool_calls" not in message and (isinstance(content, str) or texts)
+    )
 
 
 def _parse(line: bytes | str, number: int) -> Any:

@@ -20,19 +20,17 @@ from strands.hooks import (
 from strands.hooks.events import MultiAgentInitializedEvent
 from strands.middleware import InvokeModelStage
 from strands.types.exceptions import ContextWindowOverflowException
-from strands.types.session import SessionAgent, SessionMessage
+from strands.types.session import SessionAgent
 
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, CheckpointStore
 from agentmem.checkpoints.open import open_store
+from agentmem.checkpoints.own_store import guarded
 from agentmem.checkpoints.restore import more_than, read_session
 from agentmem.clients.boto import data_plane, default_session
 from agentmem.clients.strands_compat import keeps_results_apart
 from agentmem.compaction.budget import Budget, Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
-from agentmem.drawing.figures import before_after, facts
-from agentmem.drawing.markup import element
-from agentmem.drawing.notebook import card
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.exit_handlers import exit_handlers
 from agentmem.events.pin_board import PinBoard
@@ -50,8 +48,10 @@ from agentmem.recall.tool import register_recall_tool
 from agentmem.scope.identity import validate_agent_id
 from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.conversation_manager import take_over
+from agentmem.session_manager.manager_card import manager_card
 from agentmem.session_manager.pin_tool import register_pin_tool
-from agentmem.session_manager.sdk_base import SdkSessionManager, conversation_state
+from agentmem.session_manager.sdk_base import conversation_state
+from agentmem.session_manager.sdk_messages import SdkMessages
 from agentmem.session_manager.sdk_settings import (
     compaction_settings,
     truncation_settings,
@@ -77,7 +77,6 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.restore import RestoredSession
     from agentmem.compaction.policy import Plan
     from agentmem.compaction.summary.summarizer import Summarizer
-    from agentmem.drawing.markup import Child
     from agentmem.events.pins import Pin
     from agentmem.events.send_queue import WriterStatus
     from agentmem.scope.scope import SessionScope
@@ -88,7 +87,7 @@ __all__ = ["CompactingSessionManager"]
 _log = logging.getLogger(__name__)
 
 
-class CompactingSessionManager(SdkSessionManager):
+class CompactingSessionManager(SdkMessages):
     """A Strands session manager over AgentCore Memory that keeps the model's context inside a token budget.
 
     Every turn is one event. Before each model call the size of the coming request is estimated; at the threshold tool
@@ -150,12 +149,13 @@ class CompactingSessionManager(SdkSessionManager):
         boto_session = boto_session if boto_session is not None else default_session()
         client = data_plane(boto_session, region_name, boto_client_config)
         super().__init__(agentcore_memory_config, client, boto_session, region_name)
-        self._store = open_store(
+        store = open_store(
             checkpoints if checkpoints is not None else EventLogCheckpoints(),
             boto_session=boto_session,
             region=region_name,
             data_client=client,
         )
+        self._store = guarded(store)
         options = {"extractionConfig": {"namespaceVariables": dict(namespace_variables)}} if namespace_variables else {}
         # What an agent of this session before us could not send goes first.
         self._writer = EventWriter.inherited(client, self._address, self._writes) or EventWriter(
@@ -360,12 +360,6 @@ class CompactingSessionManager(SdkSessionManager):
         self._restore(agent, key)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
 
-    def append_message(self, message: Message, agent: Any, **_: Any) -> None:
-        """Take a message into the turn in progress; it is written when the turn is closed."""
-        del agent
-        identify([message])
-        self._log.turn.add(message)
-
     def sync_agent(self, agent: Any, **_: Any) -> None:
         """Write the agent's state, if it has changed since it was written last.
 
@@ -373,70 +367,6 @@ class CompactingSessionManager(SdkSessionManager):
         """
         if self._agent_id is not None and not self._invoking:
             self.flush(agent)
-
-    def create_message(  # type: ignore[override]  # as the SDK's manager; Strands' own returns nothing
-        self, session_id: str, agent_id: str, session_message: SessionMessage, **_: Any
-    ) -> dict[str, Any] | None:
-        """Write one message at once, outside of ``agent.messages``.
-
-        Returns:
-            ``{"eventId": ...}`` of its event; None when it is not acknowledged yet, or has nothing to store.
-
-        Raises:
-            ConfigurationError: No agent has this manager, or another session or agent is meant.
-        """
-        self._check_mine(session_id, agent_id)
-        message = session_message.to_message()
-        identify([message])
-        self._log.write(message)
-        self._log.drain()
-        position = self._log.positions.get(message["tracking_id"])
-        return None if position is None else {"eventId": position.event_id}
-
-    def update_message(self, session_id: str, agent_id: str, session_message: SessionMessage, **_: Any) -> None:
-        """Replace a message: in the turn in progress, or in the log, where the original is deleted.
-
-        Args:
-            session_id: The session.
-            agent_id: The agent.
-            session_message: The new content. It names the message by its ``tracking_id``, or else by its number in
-                ``list_messages``.
-
-        Raises:
-            ConfigurationError: No agent has this manager, or another session or agent is meant, or there is no such
-                message.
-            HistoryUnavailableError: The history could not be read.
-        """
-        self._check_mine(session_id, agent_id)
-        message = session_message.to_message()
-        if not message.get("tracking_id"):
-            known = self.read_message(session_id, agent_id, session_message.message_id)
-            if known is None:
-                raise ConfigurationError(
-                    f"{self._address} has no message {session_message.message_id}; give the new content the "
-                    "tracking_id of the message that it replaces"
-                )
-            message = cast("Message", {**message, "tracking_id": known.message["tracking_id"]})
-        self._log.redact(message)
-        if not self._invoking:
-            self._log.drain()
-
-    def pending_message_count(self) -> int:
-        """Return how many messages are not acknowledged yet, those of the turn in progress included."""
-        return self._writer.status.pending + (len(self._log.turn) if self._agent_id is not None else 0)
-
-    def pending_agent_state_count(self) -> int:
-        """Return 0: an agent's state is written with its turn and waits in no buffer of its own."""
-        return 0
-
-    def _check_mine(self, session_id: str, agent_id: str) -> None:
-        if self._agent_id is None:
-            raise ConfigurationError(f"no agent has this session manager of {self._address} yet; construct one with it")
-        if (session_id, agent_id) != (self.session_id, self._agent_id):
-            raise ConfigurationError(
-                f"this session manager serves agent_id {self._agent_id!r} in {self._address}, not agent_id "
-                f"{agent_id!r} in session {session_id!r}"
-            )
 
     def redact_latest_message(self, redact_message: Message, agent: Any, **_: Any) -> None:
         """Replace the content of a message, as a guardrail does with the newest one.
@@ -508,21 +438,10 @@ class CompactingSessionManager(SdkSessionManager):
 
     def _repr_html_(self) -> str:
         """Draw the manager's state in a notebook; no call."""
-        config, status = self.config, self.status
-        told: dict[str, Child] = {
-            "memory": config.memory_id,
-            "actor": config.actor_id,
-            "session": self.session_id,
-            "messages saved": status.saved,
-            "pending": status.pending,
-            "dropped": status.dropped,
-        }
-        if self._agent_id is None:
-            return card("Session manager", facts(told), element("p", "It has no agent yet."))
-        last, checkpoint = self.last_compaction, self.checkpoint
-        told["folded messages"] = 0 if checkpoint is None else checkpoint.folded_messages
-        drawn = None if last is None else before_after(last.tokens_before, last.tokens_after)
-        return card("Session manager", facts(told), element("p", "The last compaction:") if drawn else None, drawn)
+        last, checkpoint = (None, None) if self._agent_id is None else (self.last_compaction, self.checkpoint)
+        return manager_card(
+            self.config, self.status, has_agent=self._agent_id is not None, checkpoint=checkpoint, last=last
+        )
 
     async def __aenter__(self) -> Self:
         """Return itself; leaving closes, in another thread."""
@@ -606,7 +525,7 @@ class CompactingSessionManager(SdkSessionManager):
             if restored.checkpoint is not None:
                 sizes = restored.checkpoint.tokens_before, restored.checkpoint.tokens_after
                 telemetry.describe(span, tokens_before=sizes[0], tokens_after=sizes[1])
-        waiting = self._writer.waiting()
+        waiting = self._writer.queue.waiting()
         self._board.replace(restored.pins)
         if restored.newest_event_id is not None:
             self._writer.start_after(restored.newest_event_id)
@@ -658,7 +577,7 @@ class CompactingSessionManager(SdkSessionManager):
 
     def _unsent(self) -> list[Message]:
         """Return what was said and is not in the log yet: turns that could not be sent, and the one in progress."""
-        return [*self._writer.waiting(), *self._log.turn.messages]
+        return [*self._writer.queue.waiting(), *self._log.turn.messages.values()]
 
     def _close_turn(self, agent: Agent) -> None:
         self._log.adopt(agent.messages)

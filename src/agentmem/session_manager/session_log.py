@@ -345,7 +345,7 @@ class SessionLog:
                 elif isinstance(job.checkpoint, RidingCheckpoint) and job.checkpoint.is_carried and job.event_ids:
                     self._store.carried_by(self._key, job.event_ids[-1], job.checkpoint.checkpoint)
                     if job.checkpoint.checkpoint is not None and job.checkpoint.draft is not None:
-                        self._saver.saved(job.checkpoint.checkpoint, job.checkpoint.draft)
+                        self._saver.saved(job.checkpoint.checkpoint.carried_by(job.event_ids[-1]), job.checkpoint.draft)
         finally:
             self._settling.release()
 

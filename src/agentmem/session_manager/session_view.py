@@ -181,7 +181,7 @@ class SessionView:
 
     def fates(self) -> list[Fate]:
         """Return what `compact` would do with each message, in the order of ``messages``."""
-        planned, plain = self._compactor.plan(self.messages, self.limits, fixed_tokens=self.fixed_tokens, force=True)
+        planned, plain = self._compactor.plan(self.messages, self.limits, fixed_tokens=self._fixed, force=True)
         shown = dict(zip(planned.kept, planned.messages, strict=True))
         found: dict[str, Fate] = {}
         for index, message in enumerate(plain):

@@ -225,6 +225,10 @@ class _Collection:
         else:
             text = clip(exchange.asked[-1].text, MAX_PASSAGE // 2)
             kind, sure, source, worth = "", 0.0, exchange.asked[-1].source, _UNJUDGED
+            # They were taken for something told; as the request they stand once.
+            self.statements = [
+                one for one in self.statements if one.section != TOLD or one.source != source or one.text not in text
+            ]
         self._settle()
         request = Statement(text, OPEN, 0, "user", kind, round(sure, 4), worth, source, exchange.asked[-1].at)
         self._put(request)
@@ -256,7 +260,8 @@ def _goes_on(exchange: Exchange, requests: Sequence[_Passage], last: Statement) 
     if requests:
         named = any(values_of(one.text) for one in requests)
         return last.section == OPEN and not named and letters < 2 * SHORT
-    return last.section == OPEN or (bool(exchange.asked) and letters < SHORT)
+    # A few words after an outcome are thanks or assent, unless there was work to do for them.
+    return last.section == OPEN or (bool(exchange.asked) and letters < SHORT and not exchange.calls)
 
 
 def _order(statement: Statement) -> int:

@@ -75,7 +75,8 @@ def dry_run_result(run: DryRun) -> Markup:
     if run.outcome is None:
         return fragment(element("p", "There is nothing to shorten or to fold."), unread if run.unread else None)
     outcome = run.outcome
-    rows = [(handle, role, tokens, _fate(fate)) for handle, role, tokens, fate in run.messages]
+    rows = [(handle, role, tokens, _fate(fate)) for handle, role, tokens, fate in run.messages[-_LISTED:]]
+    older = len(run.messages) - len(rows)
     return fragment(
         before_after(outcome.tokens_before, outcome.tokens_after),
         element("p", "Room for a full summary is counted in.", class_="dim"),
@@ -94,6 +95,7 @@ def dry_run_result(run: DryRun) -> Markup:
             empty="there is no message",
             caption="Messages in view and their fate",
         ),
+        element("p", f"{older:,} older messages are not listed.", class_="dim") if older else None,
     )
 
 

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from agentmem.drawing.figures import BarPart, chip, facts, legend, token_bar
 from agentmem.drawing.markup import Markup, element, fragment
-from agentmem.inspector.pages.layout import when
+from agentmem.inspector.pages.layout import copyable, when
 from agentmem.inspector.pages.messages import message
 from agentmem.inspector.views.context import PART_NAMES
 
@@ -18,22 +18,33 @@ if TYPE_CHECKING:
     from agentmem.inspector.views.context import ContextItem, ContextView, SummaryLine
     from agentmem.inspector.views.place import Place
 
-__all__ = ["context", "reasons"]
+__all__ = ["DRAWN", "context", "reasons"]
+
+DRAWN = 100
+"""Messages that are drawn at first: a context may hold thousands of short ones."""
 
 
-def context(place: Place, view: ContextView) -> Markup:
-    """Draw the page of what the model sees."""
+def context(place: Place, view: ContextView, *, drawn: int | None = None, writable: bool = False) -> Markup:
+    """Draw the page of what the model sees.
+
+    Args:
+        place: The session.
+        view: Its context.
+        drawn: How many of the newest messages are drawn; None for `DRAWN`.
+        writable: Whether statements can be pinned here.
+    """
     if view.is_empty:
         return element("p", "The session has no events.", class_="am-empty")
     return fragment(
         _bars(view),
         _facts(view),
         _fixed_form(place, view),
+        _pins(place, view, writable=writable),
         element("section", element("h2", "Summary"), reasons(place, view.summary), aria_label="Summary")
         if view.summary
         else None,
         element("h2", "Messages in view, oldest first"),
-        element("div", [_item(place, item) for item in view.items], class_="messages"),
+        _messages(place, view.items, DRAWN if drawn is None else drawn),
     )
 
 
@@ -46,6 +57,15 @@ def reasons(place: Place, lines: Iterable[SummaryLine]) -> Markup:
             element("ul", [_line(place, line) for line in group], class_="summary-lines"),
         ]
     return fragment(drawn)
+
+
+def _messages(place: Place, items: tuple[ContextItem, ...], drawn: int) -> Markup:
+    older = len(items) - drawn
+    more = None
+    if older > 0:
+        href = place.link("/context", drawn=2 * drawn)
+        more = element("p", f"{older:,} older messages are in view too. ", element("a", "Draw more", href=href))
+    return fragment(more, element("div", [_item(place, item) for item in items[max(older, 0) :]], class_="messages"))
 
 
 def _bars(view: ContextView) -> Markup:
@@ -90,10 +110,7 @@ def _fixed_form(place: Place, view: ContextView) -> Markup:
     note = "estimated from the model's last report" if view.fixed_is_estimated else "as given"
     return element(
         "form",
-        [
-            element("input", type="hidden", name=name, value=value)
-            for name, value in (("actor", place.actor_id), ("session", place.session_id), ("agent", place.agent_id))
-        ],
+        _hidden(place),
         element(
             "label",
             "Tokens of system prompt and tools ",
@@ -112,6 +129,68 @@ def _fixed_form(place: Place, view: ContextView) -> Markup:
         method="get",
         class_="inline",
     )
+
+
+def _pins(place: Place, view: ContextView, *, writable: bool) -> Markup | None:
+    if not view.pins and not writable:
+        return None
+    rows = [
+        element(
+            "li",
+            element("p", pin.text, class_="said"),
+            element(
+                "div",
+                when(pin.at),
+                element("span", f"by the {pin.by}", class_="dim"),
+                copyable(pin.pin_id, "the pin's id"),
+                _unpin(place, pin.pin_id) if writable else None,
+                class_="why",
+            ),
+        )
+        for pin in view.pins
+    ]
+    return element(
+        "section",
+        element("h2", "Pinned"),
+        element("ul", rows, class_="summary-lines") if rows else element("p", "Nothing is pinned.", class_="am-empty"),
+        _pin_form(place) if writable else None,
+        aria_label="Pinned",
+    )
+
+
+def _unpin(place: Place, pin_id: str) -> Markup:
+    return element(
+        "form",
+        _hidden(place),
+        element("input", type="hidden", name="pin", value=pin_id),
+        element("button", "Unpin…", type="submit", class_="danger quiet"),
+        data_do="/do/unpin",
+        data_ask="Unpin this statement? The model is not shown it any more.",
+        data_then="",
+    )
+
+
+def _pin_form(place: Place) -> Markup:
+    return element(
+        "form",
+        _hidden(place),
+        element(
+            "label",
+            "Statement",
+            element("textarea", name="text", rows=2, required=True, data_lines=True),
+            class_="wide",
+        ),
+        element("button", "Pin…", type="submit"),
+        data_do="/do/pin",
+        data_ask="Pin this statement? It stands in every request of the session from now on.",
+        data_then="",
+        class_="inline",
+    )
+
+
+def _hidden(place: Place) -> list[Markup]:
+    given = {"actor": place.actor_id, "session": place.session_id, "agent": place.agent_id}
+    return [element("input", type="hidden", name=name, value=value) for name, value in given.items()]
 
 
 def _line(place: Place, line: SummaryLine) -> Markup:

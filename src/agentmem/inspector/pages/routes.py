@@ -98,7 +98,9 @@ def _session(asked: PageRequest) -> tuple[str, Markup]:
 
 def _context(asked: PageRequest) -> tuple[str, Markup]:
     view = read_context(asked.config, asked.place, fixed_tokens=asked.number("fixed_tokens"))
-    return "What the model sees", context_pages.context(asked.place, view)
+    return "What the model sees", context_pages.context(
+        asked.place, view, drawn=asked.number("drawn"), writable=asked.writable
+    )
 
 
 def _compactions(asked: PageRequest) -> tuple[str, Markup]:

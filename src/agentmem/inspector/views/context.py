@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.summary import Summary
     from agentmem.config import MemoryConfig
+    from agentmem.events.pins import Pin
     from agentmem.inspector.views.place import Place
 
 __all__ = ["ContextItem", "ContextView", "SummaryLine", "read_context", "summary_lines"]
 
 PART_NAMES = {
     "fixed": "system prompt and tools",
-    "pins": "pinned",
+    "pinned": "pinned",
     "summary": "summary",
     "head": "kept from a folded turn",
     "shortened": "shortened",
@@ -83,6 +84,7 @@ class ContextView:
         parts: Tokens by part, keys of `PART_NAMES`.
         items: The messages, oldest first.
         summary: The lines of the summary.
+        pins: The statements that are pinned, oldest first.
         threshold: Tokens at which a compaction is due.
         tokens: Tokens of the whole request, calibrated by what the model last reported.
         folded_messages: Messages that the summary stands for.
@@ -96,6 +98,7 @@ class ContextView:
     parts: dict[str, int]
     items: tuple[ContextItem, ...]
     summary: tuple[SummaryLine, ...]
+    pins: tuple[Pin, ...]
     threshold: int
     tokens: int
     folded_messages: int
@@ -113,7 +116,7 @@ class ContextView:
     @property
     def stored(self) -> list[BarPart]:
         """The messages in view, as they are stored, by part."""
-        sums = dict.fromkeys(("head", "shortened", "whole", "protected"), 0)
+        sums = dict.fromkeys(("pinned", "head", "shortened", "whole", "protected"), 0)
         for item in self.items:
             sums[item.part] += item.stored_tokens
         return [BarPart(PART_NAMES[part], tokens, part) for part, tokens in sums.items()]
@@ -138,13 +141,18 @@ def read_context(config: MemoryConfig, place: Place, *, fixed_tokens: int | None
     view.fixed_tokens = _reported_fixed_tokens(view) if fixed_tokens is None else fixed_tokens
     checkpoint = view.checkpoint
     shown = view.shown()
-    parts = dict.fromkeys(PART_NAMES, 0) | {"fixed": view.fixed_tokens, "summary": view.summary_tokens}
+    parts = dict.fromkeys(PART_NAMES, 0) | {
+        "fixed": view.fixed_tokens,
+        "pinned": view.pinned_tokens,
+        "summary": view.summary_tokens,
+    }
     for one in shown:
         parts[one.part] += one.tokens
     return ContextView(
         parts=parts,
         items=tuple(_item(one, logged) for one, logged in zip(shown, view.stored, strict=True)),
         summary=() if checkpoint is None else tuple(summary_lines(checkpoint.summary)),
+        pins=view.pins,
         threshold=view.limits.threshold,
         tokens=view.tokens,
         folded_messages=0 if checkpoint is None else checkpoint.folded_messages,
@@ -209,5 +217,6 @@ def _reported_fixed_tokens(view: SessionView) -> int:
             continue
         if since is not None and logged.at < since:
             return 0  # of a request before the compaction: it says nothing of what is shown now
-        return max(prompt_tokens(usage) - sum(count_message(message) for message, _ in pairs[:index]), 0)
+        sent = view.pinned_tokens + sum(count_message(message) for message, _ in pairs[:index])
+        return max(prompt_tokens(usage) - sent, 0)
     return 0

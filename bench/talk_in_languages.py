@@ -1,0 +1,272 @@
+"""Holds standing statements and talk in ten languages, to measure with: no sample sentence was written from them.
+
+The statements say the same five things in each language, as a speaker would: a thing never to do, a thing always to do,
+a bound, a form of answers, and a wish in few words. The talk is about everyday things; names and numbers in it vary, so
+that no two turns are the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Language:
+    """What is said in one language.
+
+    Attributes:
+        statements: Requests that hold.
+        talk: What the user says besides; ``{name}``, ``{place}`` and ``{number}`` vary.
+        answers: What the assistant says.
+    """
+
+    statements: tuple[str, ...]
+    talk: tuple[str, ...]
+    answers: tuple[str, ...]
+
+
+NAMES = ("Iris", "Matteo", "Olga", "Bruno", "Selma", "Tadeo", "Wanda", "Yuki", "Noor", "Pavel", "Greta")
+PLACES = ("Lund", "Graz", "Vigo", "Siena", "Gdynia", "Nara", "Breda")
+
+LANGUAGES = {
+    "English": Language(
+        (
+            "Whatever you do, leave my brother out of the invitations.",
+            "Each time you quote a train, add the platform.",
+            "Hotels over 140 euros a night are out of the question for me.",
+            "I'd like your answers in two sentences, every time.",
+            "Only vegetarian suggestions, please.",
+        ),
+        (
+            "{name} called yesterday and told me about the storm in {place}.",
+            "We picked {number} kilos of plums on Saturday.",
+            "I watched a film about lighthouses and fell asleep.",
+            "{name} has a new bicycle, a green one.",
+            "The bakery in {place} was closed again.",
+            "My knee is better than last week.",
+            "There were {number} people in the choir tonight.",
+            "How far is it from here to {place}?",
+            "The cat slept on the keyboard for {number} minutes.",
+            "I think {name} would love the museum in {place}.",
+        ),
+        ("That sounds like a good day.", "I see.", "It is about an hour by car.", "Plums are early this year."),
+    ),
+    "German": Language(
+        (
+            "Meinen Bruder lädst du bitte unter keinen Umständen ein.",
+            "Wenn du mir einen Zug nennst, gehört immer das Gleis dazu.",
+            "Hotels über 140 Euro die Nacht kommen für mich nicht infrage.",
+            "Ich möchte deine Antworten stets in höchstens zwei Sätzen.",
+            "Bitte nur noch vegetarische Vorschläge.",
+        ),
+        (
+            "{name} hat gestern angerufen und vom Sturm in {place} erzählt.",
+            "Am Samstag haben wir {number} Kilo Pflaumen gepflückt.",
+            "Ich habe einen Film über Leuchttürme gesehen und bin eingeschlafen.",
+            "{name} hat ein neues Fahrrad, ein grünes.",
+            "Die Bäckerei in {place} war schon wieder zu.",
+            "Meinem Knie geht es besser als letzte Woche.",
+            "Heute Abend waren {number} Leute im Chor.",
+            "Wie weit ist es von hier nach {place}?",
+            "Die Katze hat {number} Minuten auf der Tastatur geschlafen.",
+            "Ich glaube, {name} würde das Museum in {place} gefallen.",
+        ),
+        (
+            "Das klingt nach einem schönen Tag.",
+            "Ach so.",
+            "Etwa eine Stunde mit dem Auto.",
+            "Dieses Jahr sind sie früh.",
+        ),
+    ),
+    "Spanish": Language(
+        (
+            "A mi hermano no lo invites en ningún caso.",
+            "Siempre que me des un tren, dime también el andén.",
+            "Los hoteles de más de 140 euros la noche quedan descartados.",
+            "Quiero que tus respuestas tengan como mucho dos frases.",
+            "Solo propuestas vegetarianas, por favor.",
+        ),
+        (
+            "{name} llamó ayer y me contó lo de la tormenta en {place}.",
+            "El sábado recogimos {number} kilos de ciruelas.",
+            "Vi una película sobre faros y me quedé dormido.",
+            "{name} tiene una bicicleta nueva, una verde.",
+            "La panadería de {place} estaba cerrada otra vez.",
+            "La rodilla me duele menos que la semana pasada.",
+            "Esta noche éramos {number} personas en el coro.",
+            "¿Qué distancia hay de aquí a {place}?",
+            "El gato durmió {number} minutos encima del teclado.",
+            "Creo que a {name} le encantaría el museo de {place}.",
+        ),
+        ("Parece un buen día.", "Ya veo.", "Más o menos una hora en coche.", "Este año vienen pronto."),
+    ),
+    "French": Language(
+        (
+            "Mon frère, tu ne l'invites sous aucun prétexte.",
+            "Chaque fois que tu me donnes un train, ajoute le quai.",
+            "Les hôtels à plus de 140 euros la nuit sont exclus.",
+            "Je veux que tes réponses tiennent toujours en deux phrases.",
+            "Uniquement des idées végétariennes, s'il te plaît.",
+        ),
+        (
+            "{name} a appelé hier et m'a raconté la tempête à {place}.",
+            "Samedi, nous avons cueilli {number} kilos de prunes.",
+            "J'ai regardé un film sur les phares et je me suis endormi.",
+            "{name} a un nouveau vélo, un vert.",
+            "La boulangerie de {place} était encore fermée.",
+            "Mon genou va mieux que la semaine dernière.",
+            "Nous étions {number} à la chorale ce soir.",
+            "Quelle distance y a-t-il d'ici à {place} ?",
+            "Le chat a dormi {number} minutes sur le clavier.",
+            "Je crois que {name} aimerait beaucoup le musée de {place}.",
+        ),
+        ("Une belle journée, on dirait.", "Je vois.", "À peu près une heure en voiture.", "Elles sont en avance."),
+    ),
+    "Italian": Language(
+        (
+            "Mio fratello non va invitato per nessun motivo.",
+            "Ogni volta che mi dai un treno, aggiungi il binario.",
+            "Gli alberghi sopra i 140 euro a notte sono fuori discussione.",
+            "Voglio risposte di due frasi al massimo, sempre.",
+            "Solo proposte vegetariane, per favore.",
+        ),
+        (
+            "{name} ha chiamato ieri e mi ha raccontato della tempesta a {place}.",
+            "Sabato abbiamo raccolto {number} chili di prugne.",
+            "Ho guardato un film sui fari e mi sono addormentato.",
+            "{name} ha una bicicletta nuova, verde.",
+            "Il panificio di {place} era di nuovo chiuso.",
+            "Il ginocchio va meglio della settimana scorsa.",
+            "Stasera eravamo in {number} al coro.",
+            "Quanto dista {place} da qui?",
+            "Il gatto ha dormito {number} minuti sulla tastiera.",
+            "Credo che a {name} piacerebbe il museo di {place}.",
+        ),
+        ("Sembra una bella giornata.", "Capisco.", "Circa un'ora in macchina.", "Quest'anno sono in anticipo."),
+    ),
+    "Portuguese": Language(
+        (
+            "O meu irmão não é para convidar em caso algum.",
+            "Sempre que me indicares um comboio, junta a plataforma.",
+            "Hotéis acima de 140 euros por noite estão fora de questão.",
+            "Quero as tuas respostas sempre em duas frases, no máximo.",
+            "Só sugestões vegetarianas, por favor.",
+        ),
+        (
+            "{name} ligou ontem e contou-me da tempestade em {place}.",
+            "No sábado apanhámos {number} quilos de ameixas.",
+            "Vi um filme sobre faróis e adormeci.",
+            "{name} tem uma bicicleta nova, uma verde.",
+            "A padaria de {place} estava outra vez fechada.",
+            "O meu joelho está melhor do que na semana passada.",
+            "Hoje à noite éramos {number} no coro.",
+            "A que distância fica {place} daqui?",
+            "O gato dormiu {number} minutos em cima do teclado.",
+            "Acho que {name} ia adorar o museu de {place}.",
+        ),
+        ("Parece um bom dia.", "Estou a ver.", "Mais ou menos uma hora de carro.", "Este ano vêm cedo."),
+    ),
+    "Dutch": Language(
+        (
+            "Mijn broer nodig je in geen geval uit.",
+            "Elke keer dat je een trein noemt, zet je het spoor erbij.",
+            "Hotels boven de 140 euro per nacht zijn voor mij uitgesloten.",
+            "Ik wil je antwoorden altijd in hoogstens twee zinnen.",
+            "Alleen vegetarische voorstellen, graag.",
+        ),
+        (
+            "{name} belde gisteren en vertelde over de storm in {place}.",
+            "Zaterdag hebben we {number} kilo pruimen geplukt.",
+            "Ik keek een film over vuurtorens en viel in slaap.",
+            "{name} heeft een nieuwe fiets, een groene.",
+            "De bakker in {place} was weer dicht.",
+            "Met mijn knie gaat het beter dan vorige week.",
+            "We waren vanavond met {number} mensen in het koor.",
+            "Hoe ver is het van hier naar {place}?",
+            "De kat sliep {number} minuten op het toetsenbord.",
+            "Ik denk dat {name} het museum in {place} leuk zou vinden.",
+        ),
+        ("Dat klinkt als een mooie dag.", "Ik snap het.", "Ongeveer een uur met de auto.", "Ze zijn vroeg dit jaar."),
+    ),
+    "Polish": Language(
+        (
+            "Mojego brata pod żadnym pozorem nie zapraszaj.",
+            "Ilekroć podajesz mi pociąg, dopisz też peron.",
+            "Hotele droższe niż 140 euro za noc nie wchodzą w grę.",
+            "Chcę, żeby twoje odpowiedzi miały najwyżej dwa zdania.",
+            "Tylko wegetariańskie propozycje, proszę.",
+        ),
+        (
+            "{name} dzwoniła wczoraj i opowiadała o burzy w {place}.",
+            "W sobotę zebraliśmy {number} kilo śliwek.",
+            "Oglądałem film o latarniach morskich i zasnąłem.",
+            "{name} ma nowy rower, zielony.",
+            "Piekarnia w {place} znów była zamknięta.",
+            "Kolano boli mniej niż w zeszłym tygodniu.",
+            "Na chórze było dziś {number} osób.",
+            "Jak daleko jest stąd do {place}?",
+            "Kot spał {number} minut na klawiaturze.",
+            "Myślę, że {name} polubiłaby muzeum w {place}.",
+        ),
+        ("Brzmi jak dobry dzień.", "Rozumiem.", "Mniej więcej godzina samochodem.", "W tym roku są wcześnie."),
+    ),
+    "Japanese": Language(
+        (
+            "兄だけは、何があっても招待しないでください。",
+            "電車を案内するときは、毎回ホームの番号も教えてください。",
+            "一泊140ユーロを超えるホテルは論外です。",
+            "返事はいつも二文以内にしてほしいです。",
+            "提案はベジタリアン向けだけでお願いします。",
+        ),
+        (
+            "昨日{name}から電話があって、{place}の嵐の話を聞きました。",
+            "土曜日にプラムを{number}キロ収穫しました。",
+            "灯台の映画を見ていたら眠ってしまいました。",
+            "{name}が緑色の新しい自転車を買いました。",
+            "{place}のパン屋はまた閉まっていました。",
+            "膝は先週よりだいぶ良くなりました。",
+            "今夜の合唱には{number}人集まりました。",
+            "ここから{place}までどのくらいありますか。",
+            "猫がキーボードの上で{number}分も寝ていました。",
+            "{name}は{place}の美術館が好きだと思います。",
+        ),
+        ("いい一日だったようですね。", "なるほど。", "車で一時間ほどです。", "今年は早いですね。"),
+    ),
+    "Chinese": Language(
+        (
+            "无论如何都不要邀请我哥哥。",
+            "每次给我推荐火车时，都要写上站台号。",
+            "每晚超过140欧元的酒店我一律不考虑。",
+            "希望你的回答每次都不超过两句话。",
+            "请只推荐素食。",
+        ),
+        (
+            "{name}昨天打电话来，跟我说了{place}的暴风雨。",
+            "星期六我们摘了{number}公斤李子。",
+            "我看了一部关于灯塔的电影，结果睡着了。",
+            "{name}买了一辆绿色的新自行车。",
+            "{place}的面包店又关门了。",
+            "我的膝盖比上周好多了。",
+            "今晚合唱团来了{number}个人。",
+            "从这里到{place}有多远？",
+            "猫在键盘上睡了{number}分钟。",
+            "我觉得{name}会喜欢{place}的博物馆。",
+        ),
+        ("听起来是不错的一天。", "明白了。", "开车大约一个小时。", "今年熟得早。"),
+    ),
+}
+"""Ten languages."""
+
+
+def turns(language: Language, number: int) -> list[tuple[str, str]]:
+    """Return turns of talk, no two of them the same."""
+    made = []
+    for at in range(number):
+        # Each round of the sentences has other names, places and numbers.
+        text = language.talk[at % len(language.talk)]
+        fields = {"name": NAMES[at % len(NAMES)], "place": PLACES[at % len(PLACES)], "number": 3 + at * 7 % 90}
+        told = text.format(**fields)
+        if told == text:
+            told = f"{text} ({at})"
+        made.append((told, language.answers[at % len(language.answers)]))
+    return made
