@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import socket
 import sqlite3
 import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -303,6 +305,15 @@ async def _turns(memory):
 def test_managers_and_hooks_are_left_with_async_with():
     memory = MemoryConfig.local(path=":memory:", namespaces=()).bind("ann", "s-1")
     assert asyncio.run(_turns(memory)).pending == 0
+
+
+async def test_an_embedded_memory_and_its_server_are_left_with_async_with():
+    async with LocalMemory() as memory, memory.serve(port=0) as served:
+        pass
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", urlsplit(served.url).port), timeout=1)
+    with pytest.raises(RuntimeError, match="is closed"), memory._service.store.read():
+        pass
 
 
 # ---- resources

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -165,6 +166,12 @@ class LocalMemory:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await asyncio.to_thread(self.close)
 
 
 def _wall_clock() -> float:

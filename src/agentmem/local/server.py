@@ -135,6 +135,14 @@ class LocalServer:
     ) -> None:
         self.stop()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.stop)
+
 
 class _Config(uvicorn.Config):
     """Holds the limits that uvicorn has no setting for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import uuid
 from functools import cached_property
@@ -108,6 +109,12 @@ class LocalDynamoDB:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await asyncio.to_thread(self.close)
 
     def _reset(self) -> None:
         from moto.dynamodb.models import dynamodb_backends
