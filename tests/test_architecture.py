@@ -8,6 +8,7 @@ import grimp
 import pytest
 
 import agentmem
+from syntax_trees import tree_of
 
 SOURCE = Path(agentmem.__file__).parent
 PURE = [
@@ -27,7 +28,7 @@ def test_no_module_is_part_of_a_circle():
 
 @pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_a_pure_module_knows_strands_messages_and_nothing_else_of_strands(path):
-    nodes = list(ast.walk(ast.parse(path.read_text())))
+    nodes = list(ast.walk(tree_of(path.read_text())))
     imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     imported |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     strands = {name for name in imported if name.partition(".")[0] == "strands"}
@@ -37,7 +38,7 @@ def test_a_pure_module_knows_strands_messages_and_nothing_else_of_strands(path):
 def test_a_pure_module_reads_no_clock():
     read = {"now", "utcnow", "today"}
     for path in PURE:
-        attributes = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        attributes = {node.attr for node in ast.walk(tree_of(path.read_text())) if isinstance(node, ast.Attribute)}
         assert not attributes & read, path
 
 
@@ -46,7 +47,7 @@ def test_only_strands_compat_touches_what_strands_and_the_sdk_keep_private():
     for path in SOURCE.rglob("*.py"):
         if path.name == "strands_compat.py":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("strands", "bedrock_agentcore")):
                 names = [*node.module.split("."), *(alias.name for alias in node.names)]
                 assert not any(name.startswith("_") for name in names), f"{path}:{node.lineno}"

@@ -11,6 +11,7 @@ import pytest
 
 from agentmem.errors import MissingExtraError
 from agentmem.support.installation import other_distribution
+from syntax_trees import tree_of
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("bench", "docs", "examples", "notebooks", "src", "tests", ".ci")
@@ -81,7 +82,7 @@ def test_the_extras_that_errors_name_are_there():
     named = set()
     for place, text in texts().items():
         if place.parts[0] == "src" and place.suffix == ".py":
-            named |= {extra for call in ast.walk(ast.parse(text)) if (extra := extra_of(call)) is not None}
+            named |= {extra for call in ast.walk(tree_of(text)) if (extra := extra_of(call)) is not None}
     assert {"cli", "local", "testing-dynamodb"} <= named
     assert named <= project["optional-dependencies"].keys()
 

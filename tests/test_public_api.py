@@ -9,6 +9,7 @@ import pytest
 import agentmem
 import agentmem.testing
 from agentmem.errors import AgentMemError
+from syntax_trees import tree_of
 
 HEAVY = {"boto3", "botocore", "strands", "bedrock_agentcore", "pydantic", "tiktoken", "numpy", "typer", "rich"}
 
@@ -31,7 +32,7 @@ def test_the_package_lists_its_names():
 
 @pytest.mark.parametrize("package", [agentmem, agentmem.testing], ids=lambda package: package.__name__)
 def test_type_checkers_and_the_interpreter_find_each_name_in_the_same_module(package):
-    stub = ast.parse(Path(package.__file__).with_suffix(".pyi").read_text())
+    stub = tree_of(Path(package.__file__).with_suffix(".pyi").read_text())
     imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
     assert len(imports) == len(stub.body)
     typed = {(node.module, alias.name, alias.asname) for node in imports for alias in node.names}
