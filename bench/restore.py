@@ -134,9 +134,9 @@ def write(rows: list[str], said: list[str]) -> None:
         "| --- | --- | --- | --- | --- |",
     )
     FIGURES.write_text(
-        "# Opening a long session\n\nWritten by `python bench/restore.py --write`.\n\nCPU time of one process, embedded "
-        f"service included; the median of {OPENINGS} openings. `token_threshold` is {THRESHOLD:,}. The longer session "
-        f"may take {MOST} times as long.\n\n"
+        "# Opening a long session\n\nWritten by `python bench/restore.py --write`.\n\nCPU time of one process, the "
+        f"embedded service included; the median of {OPENINGS} openings. `token_threshold` is {THRESHOLD:,}. "
+        f"The longer session may take {MOST} times as long.\n\n"
         + "\n".join((*head, *rows))
         + "\n\n"
         + "\n".join(f"- {line}" for line in said)
