@@ -35,6 +35,12 @@ SEEDS = tuple(range(1, 13))
 BUDGETS = (0.30, 0.20, 0.10)
 FIGURES = Path(__file__).parent.parent / "docs" / "reference" / "figures" / "conformance.md"
 _UNLIMITED = 1_000_000_000
+ABOUT_ROUNDS = (
+    "Each round is given nothing but the text of the round before. A session manager hands on more: each statement",
+    "with its kind, its speaker and its place; [another page](held.md) has figures of whole sessions. Nothing is",
+    "deleted because it seems to be replaced, so superseded values stand beside the new ones, and the kit counts them",
+    "as stale.",
+)
 
 Session = tuple[Any, list[Any]]
 
@@ -124,6 +130,8 @@ def tables() -> tuple[str, list[str]]:
     )
     lines = [
         about,
+        "",
+        *ABOUT_ROUNDS,
         "",
         f"| corpus | budget | survival | {' | '.join(kinds)} | verdict | cliffs | stale values | over budget |",
         f"| --- | ---: | ---: | {' | '.join('---:' for _ in kinds)} | --- | ---: | ---: | ---: |",

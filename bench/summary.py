@@ -13,13 +13,13 @@ import argparse
 import json
 import re
 import runpy
-import statistics
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from agentmem.checkpoints.summary import HELD, OPEN, Summary
+from agentmem.compaction.summary.entities import values_of
 from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.meaning.loading import wait_until_ready
 from agentmem.messages.tokens import count_text
@@ -97,6 +97,19 @@ TALK = (
 """Talk around them, written for this file."""
 
 
+READ_LOCOMO = (
+    "COMPINT's 15 constraints in two conversations of LoCoMo. The other lines were read by hand in November 2026: "
+    "nobody asked the assistant for any of them. So 4 of 34 lines are false, 12 %."
+)
+READ_AIRLINE = (
+    "Read by hand in November 2026: of the 14 lines under *Asked to hold* 4 are requests or bounds that hold (two of "
+    'them say the same: a number in numeric form), and 10 are not, such as "Yes, please proceed with upgrading Noah to '
+    'business class." The open request is the last turn of the recording, which ends with a transfer to a person and '
+    "without an answer; a session manager keeps that turn in view. COMPINT's constraints through a real agent are on "
+    "[a page of their own](held.md)."
+)
+
+
 def said(role: str, text: str) -> dict[str, Any]:
     """Return a message."""
     return {"role": role, "content": [{"text": text}]}
@@ -154,31 +167,24 @@ def nothing_planted(talks: list[list[dict[str, Any]]]) -> list[str]:
     return [*lines, f"| **all** | | **{total}** |"]
 
 
-def compint(talks: list[list[dict[str, Any]]]) -> list[str]:
-    """Plant COMPINT's constraints in long conversations, at three places, and look for them in the last summary."""
+def planted(talks: list[list[dict[str, Any]]]) -> list[str]:
+    """Plant COMPINT's constraints in two conversations and list the other lines under "Asked to hold", to be read."""
     found = find_spec("conpact")
     if found is None or not found.submodule_search_locations:
         return ["Left out: the package `conpact` is not installed."]
     # Read as a file: importing the package wants clients of models.
     module = runpy.run_path(str(Path(found.submodule_search_locations[0]) / "constraints.py"))
-    constraints, render = module["SCS"], module["render_sc"]
-    lines = ["| wording | early | middle | late | all |", "|---|---:|---:|---:|---:|"]
-    for name, strict, direct in (("plain", False, False), ("important", True, False), ("session", False, True)):
-        shares = []
-        for place in (0.1, 0.5, 0.9):
-            kept = total = 0
-            for talk in talks:
-                users = [at for at, one in enumerate(talk) if one["role"] == "user"]
-                messages = list(talk)
-                for n, constraint in enumerate(constraints):
-                    at = users[min(int(place * len(users)) + n, len(users) - 1)]
-                    messages[at] = said("user", render(constraint["sc"], strict, direct))
-                text = folded(messages).render().casefold()
-                for constraint in constraints:
-                    total += 1
-                    kept += constraint["sc"].casefold().rstrip(".")[:60] in text
-            shares.append(kept / total)
-        lines.append(f"| {name} | {' | '.join(f'{share:.0%}' for share in shares)} | {statistics.mean(shares):.0%} |")
+    texts = [module["render_sc"](one["sc"], strict=False, direct=True) for one in module["SCS"]]
+    lines = ["| conversation | lines under *Asked to hold* | planted, of 15 | others |", "|---|---:|---:|---|"]
+    for number in (4, 5):
+        messages = list(talks[number - 1])
+        users = [at for at, one in enumerate(messages) if one["role"] == "user"]
+        for place, text in enumerate(texts, 1):
+            at = users[place * len(users) // (len(texts) + 1)]
+            messages[at] = said("user", f"{text}\n{messages[at]['content'][0]['text']}")
+        held = [one.text for one in folded(messages).of_section(HELD)]
+        others = [one for one in held if one not in texts]
+        lines.append(f"| {number} | {len(held)} | {len(held) - len(others)} | {' / '.join(others)} |")
     return lines
 
 
@@ -207,6 +213,9 @@ def airline(file: Path) -> list[str]:
                 messages.append({"role": "user", "content": [{"toolResult": result}]})
     summary = folded(messages)
     counted = {tool.name: tool.calls for tool in summary.tools}
+    values = Counter(
+        found for line in summary.render().splitlines() if line.startswith("- ") and (found := values_of(line))
+    )
     wrong = sum(counted.get(name) != number for name, number in calls.items())
     return [
         "| measured | figure |",
@@ -214,6 +223,7 @@ def airline(file: Path) -> list[str]:
         f"| messages folded | {len(messages):,} |",
         f"| tools with a wrong counter, of {len(calls)} | {wrong} |",
         f"| open requests at the end | {len(summary.of_section(OPEN))} |",
+        f"| lines with the same values as another line | {sum(count - 1 for count in values.values())} |",
         f"| lines under *Asked to hold* | {len(summary.of_section(HELD))} |",
         f"| tokens of the summary | {count_text(summary.render()):,} |",
     ]
@@ -246,20 +256,14 @@ def main() -> None:
             "",
         ]
         lines += nothing_planted(talks)
-        lines += [
-            "",
-            "## COMPINT's constraints",
-            "",
-            f"15 constraints in the same five, {BUDGET:,} tokens of summary.",
-            "",
-        ]
-        lines += compint(talks)
+        lines += ["", "## False requests among real ones", "", READ_LOCOMO, "", *planted(talks)]
     else:
         lines += ["", f"Left out: {options.locomo.name} is not there."]
     lines += ["", "## A long service session", ""]
     lines += (
         airline(options.airline) if options.airline.exists() else [f"Left out: {options.airline.name} is not there."]
     )
+    lines += ["", READ_AIRLINE]
     text = "\n".join(lines) + "\n"
     print(text)
     if options.write:

@@ -14,12 +14,10 @@ from typing import Any
 
 from backend import open_memory, open_model
 from bedrock_agentcore import BedrockAgentCoreApp, RequestContext
-from bedrock_agentcore.tools.code_interpreter_client import CodeInterpreter
 from starlette.exceptions import HTTPException
-from strands import Agent, tool
-from strands.types.tools import AgentTool
+from strands import Agent
 
-from agentmem import CompactionConfig, IdentityError, SessionAgents, actor_id_for
+from agentmem import CompactionConfig, IdentityError, ResilientTools, SessionAgents, actor_id_for, code_interpreter
 from agentmem.streaming import StreamEvent
 
 # Runtime passes headers of this prefix on when they are on its allowlist. Whoever calls Runtime has to set it to the
@@ -27,28 +25,6 @@ from agentmem.streaming import StreamEvent
 ACTOR_HEADER = "x-amzn-bedrock-agentcore-runtime-custom-actor"
 
 config = open_memory("./.agentmem", compaction=CompactionConfig(token_threshold=50_000))
-
-
-@contextmanager
-def code_interpreter(region: str) -> Iterator[AgentTool]:
-    """Give a tool that runs Python in AgentCore's sandbox, and stop the sandbox in the end, whatever happens."""
-    sandbox = CodeInterpreter(region)
-
-    @tool
-    def run_python(code: str) -> str:
-        """Run Python code in a sandbox; variables and files stay from call to call.
-
-        Args:
-            code: The code; what it prints is returned.
-        """
-        results = [event["result"] for event in sandbox.execute_code(code)["stream"] if "result" in event]
-        # Long output needs no care here: the session manager shortens it, and it can be recalled.
-        return "\n".join(item["text"] for result in results for item in result["content"] if "text" in item)
-
-    try:
-        yield run_python
-    finally:
-        sandbox.stop()  # a sandbox that was never used is none
 
 
 @contextmanager
@@ -62,7 +38,8 @@ def make_agent(actor_id: str, session_id: str) -> Iterator[Agent]:
             system_prompt="You are helpful.",
             tools=[stack.enter_context(code_interpreter(os.environ["AWS_REGION"]))] if on_aws else [],
             session_manager=memory.session_manager(),  # this session, durable and inside a token budget
-            hooks=[memory.hook()],  # what other sessions of this user have taught
+            # what other sessions of this user have taught, and tools that fail without failing the turn
+            hooks=[memory.hook(), ResilientTools()],
             callback_handler=None,
         )
 

@@ -9,7 +9,8 @@
 | ``title="on AWS"`` | the same, with the endpoints of AWS set to services on this machine |
 | ``title="before"`` | other people's code, which is not installed: compiled only |
 
-``pip``, ``uv``, ``make`` and ``aws`` are not run: they are checked against pyproject.toml, the Makefile and botocore.
+``pip``, ``uv``, ``make``, ``aws``, ``npm`` and ``agentcore`` are not run: they are checked against pyproject.toml, the
+Makefile, botocore and the options of the AgentCore CLI.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _PRELUDE = """set -aeuo pipefail
-for name in pip uv make aws; do eval "$name() { printf '%s\\n' \\"$name \\${*@Q}\\" >> '{calls}'; }"; done
+for name in pip uv make aws npm agentcore; do eval "$name() { printf '%s\\n' \\"$name \\${*@Q}\\" >> '{calls}'; }"; done
 [ ! -f '{state}' ] || . '{state}'
 """
 _EPILOGUE = """
@@ -174,6 +175,8 @@ def _make(arguments):
 
 def _aws(arguments):
     service, operation, *options = arguments
+    if (service, operation) in _AWS_OWN:
+        return _unknown(f"aws {service} {operation}", options, _AWS_OWN[service, operation] | _GLOBAL)
     model = botocore.session.get_session().get_service_model(service)
     shapes = {xform_name(name, "-"): model.operation_model(name).input_shape for name in model.operation_names}
     if operation not in shapes:
@@ -187,5 +190,36 @@ def _aws(arguments):
     ]
 
 
+def _npm(arguments):
+    return [] if arguments == ["install", "-g", "@aws/agentcore"] else [f"npm: {arguments} is not checked here"]
+
+
+def _agentcore(arguments):
+    command = next((name for name in _AGENTCORE if arguments[: len(name.split())] == name.split()), None)
+    if command is None:
+        return [f"agentcore: there is no command {arguments}"]
+    return _unknown(f"agentcore {command}", arguments, _AGENTCORE[command])
+
+
+def _unknown(command, arguments, known):
+    given = {argument.lstrip("-") for argument in arguments if argument.startswith("-")}
+    return [f"{command}: there is no option {name!r}" for name in sorted(given - known)]
+
+
 _GLOBAL = {"region", "profile", "output", "query"}
-_CHECKS = {"pip": _pip, "uv": _uv, "make": _make, "aws": _aws}
+_AWS_OWN = {
+    ("cloudformation", "deploy"): {"stack-name", "template-file", "parameter-overrides", "capabilities"},
+}
+"""Commands of the AWS CLI that are no operation of an API."""
+
+_AGENTCORE = {
+    "create": {"name", "no-agent"},
+    "add agent": {
+        "name", "type", "code-location", "entrypoint", "language", "request-header-allowlist",
+    },
+    "deploy": {"yes"},
+    "invoke": {"runtime", "session-id", "stream", "H"},
+}  # fmt: skip
+"""Commands of the AgentCore CLI and options that the documentation may use, as `@aws/agentcore` 0.30 declares them."""
+
+_CHECKS = {"pip": _pip, "uv": _uv, "make": _make, "aws": _aws, "npm": _npm, "agentcore": _agentcore}

@@ -10,6 +10,7 @@ _NAMES = {
     "agentmem.config": ("MemoryConfig",),
     "agentmem.deploy.permissions": ("iam_policy",),
     "agentmem.deploy.provisioning": ("ensure_memory", "ensure_memory_async"),
+    "agentmem.deploy.template": ("cloudformation",),
     "agentmem.errors": (
         "AgentMemError",
         "CheckpointConflictError",
@@ -32,7 +33,10 @@ _NAMES = {
     "agentmem.records.retrieval": ("MemoryRecord",),
     "agentmem.records.waiting.marks": ("Mark",),
     "agentmem.records.waiting.wait": ("wait_for_memories", "wait_for_memories_async"),
+    "agentmem.runtime.code_interpreter": ("code_interpreter",),
+    "agentmem.runtime.resilient_tools": ("ResilientTools",),
     "agentmem.runtime.sessions": ("SessionAgents",),
+    "agentmem.runtime.tool_policy": ("ToolPolicy",),
     "agentmem.scope.identity": ("actor_id_for", "new_session_id"),
     "agentmem.scope.namespaces": ("Namespace",),
     "agentmem.session": ("MemorySession",),

@@ -2,6 +2,7 @@ from agentmem.config import MemoryConfig as MemoryConfig
 from agentmem.deploy.permissions import iam_policy as iam_policy
 from agentmem.deploy.provisioning import ensure_memory as ensure_memory
 from agentmem.deploy.provisioning import ensure_memory_async as ensure_memory_async
+from agentmem.deploy.template import cloudformation as cloudformation
 from agentmem.errors import AgentMemError as AgentMemError
 from agentmem.errors import CheckpointConflictError as CheckpointConflictError
 from agentmem.errors import CheckpointStoreError as CheckpointStoreError
@@ -24,7 +25,10 @@ from agentmem.records.retrieval import MemoryRecord as MemoryRecord
 from agentmem.records.waiting.marks import Mark as Mark
 from agentmem.records.waiting.wait import wait_for_memories as wait_for_memories
 from agentmem.records.waiting.wait import wait_for_memories_async as wait_for_memories_async
+from agentmem.runtime.code_interpreter import code_interpreter as code_interpreter
+from agentmem.runtime.resilient_tools import ResilientTools as ResilientTools
 from agentmem.runtime.sessions import SessionAgents as SessionAgents
+from agentmem.runtime.tool_policy import ToolPolicy as ToolPolicy
 from agentmem.scope.identity import actor_id_for as actor_id_for
 from agentmem.scope.identity import new_session_id as new_session_id
 from agentmem.scope.namespaces import Namespace as Namespace

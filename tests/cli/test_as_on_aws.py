@@ -21,7 +21,7 @@ from recording import Recorded
 ANN = ("--actor", "ann", "--session", "ann-1")
 WALKED = ("--actor", "me", "--session", "s-1")
 STORY = "A long report about the harbour of Bergen, number {}: " + "ships come and ships go. " * 40
-NOT_WALKED = {"demo", "replay", "serve", "iam-policy", "inspect"}
+NOT_WALKED = {"demo", "replay", "serve", "iam-policy", "inspect", "template"}
 """They call no service, or run until they are stopped; what the inspector calls is in tests/inspector."""
 
 

@@ -44,7 +44,7 @@ def told(monkeypatch, capsys, command, *where):
 
 
 def test_every_command_that_is_about_a_memory_is_here():
-    others = {"demo", "replay", "serve", "init", "iam-policy", "checkpoints create-table"}
+    others = {"demo", "replay", "serve", "init", "iam-policy", "template", "checkpoints create-table"}
     assert set(NEED_A_MEMORY) == {" ".join(command) for command in commands()} - others
 
 

@@ -157,6 +157,27 @@ def test_a_tool_may_end_its_stream_with_a_finished_result():
         assert agent.model.requests[-1].tool_results() == {"one": "as recorded"}
 
 
+async def test_a_decorated_tool_attaches_its_exception_and_says_what_it_runs():
+    @tool
+    def blocking():
+        """Block."""
+        raise LookupError("nothing there")
+
+    @tool
+    async def asynchronous():
+        """Wait."""
+
+    with contract(
+        "A decorated tool no longer ends with a ToolResultEvent that carries its exception, or no longer keeps its "
+        "function in _tool_func; see strands/tools/decorator.py"
+    ):
+        use = {"toolUseId": "one", "name": "blocking", "input": {}}
+        [event] = [event async for event in blocking.stream(use, {})]
+        assert isinstance(strands_compat.failure_of(event), LookupError)
+        assert strands_compat.blocks_its_thread(blocking)
+        assert not strands_compat.blocks_its_thread(asynchronous)
+
+
 def test_the_sdk_names_the_actor_of_older_agent_states():
     with contract(
         "The SDK's session manager no longer looks for an older agent's state under the actor 'agent_<id>'; "

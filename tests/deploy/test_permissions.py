@@ -16,6 +16,7 @@ from agentmem import (
     DynamoDBCheckpoints,
     MemoryConfig,
     Namespace,
+    cloudformation,
     ensure_memory,
     iam_policy,
     new_session_id,
@@ -89,6 +90,8 @@ def test_the_policy_is_exactly_what_agents_really_call(checkpoint_table, dynamod
     memory.wait_for_memories("facts", since=memory.mark(), max_wait=0)
     spill(config)
     assert recorded.actions == actions(iam_policy(config))
+    made = cloudformation(config)["Resources"]["AgentPolicy"]["Properties"]["PolicyDocument"]
+    assert recorded.actions == actions(made)
 
 
 SESSION = new_session_id("ann")

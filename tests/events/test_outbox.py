@@ -66,7 +66,7 @@ def rows(path):
 
 def orphan(path, one):
     """Let a writer's entries in the file look like those of a process that has ended, and nobody send them."""
-    one._queue._jobs.clear()
+    one.queue._jobs.clear()
     registry.release(one)
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE entries SET owner = 'gone'")
@@ -247,7 +247,7 @@ def test_a_full_queue_waits_in_the_outbox_and_drops_nothing(session, path):
     one = writer(session, path, queue_limit=2)
     for number in range(7):
         one.submit([item(str(number))])
-    assert len(one._queue) == 2
+    assert len(one.queue) == 2
     assert (one.status.pending, one.status.dropped) == (7, 0)
     assert one.drain()
     assert texts(session) == [str(number) for number in range(7)]

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from code_interpreter import serve
 from strands import Agent
 
 from agentmem import CompactionConfig, LocalMemory, MemoryConfig, SessionAgents, actor_id_for
 from agentmem.testing import ScriptedModel, ToolCall
+from code_interpreter_service import serve
 from providers import Provider
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

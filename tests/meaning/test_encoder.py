@@ -1,12 +1,14 @@
 """Texts are embedded by the packaged model, once each, from any thread and process."""
 
 import os
+import signal
 import sys
 import threading
 
 import numpy as np
 import pytest
 
+from agentmem.meaning.blas import one_blas_thread
 from agentmem.meaning.encoder import CachedEncoder
 from agentmem.meaning.loading import ready_encoder, wait_until_ready
 
@@ -95,12 +97,24 @@ def test_threads_share_it(packaged):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_can_embed_while_its_parent_holds_the_locks(packaged):
-    with packaged._lock, packaged._encoder._lock:
-        child = os.fork()
-        if child == 0:
-            shape = packaged.encode(["a child asks"]).shape
-            os._exit(0 if shape == (1, 512) else 1)
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with packaged._lock, one_blas_thread():
+            held.set()
+            done.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(30)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        shape = packaged.encode(["a child asks"]).shape
+        os._exit(0 if shape == (1, 512) else 1)
     _, status = os.waitpid(child, 0)
+    done.set()
+    holder.join()
     assert os.waitstatus_to_exitcode(status) == 0
 
 

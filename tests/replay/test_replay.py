@@ -196,6 +196,15 @@ def test_every_user_message_is_recalled_word_for_word_at_the_end(workshop):
         assert done.recalled(message).text == own_text(message)
 
 
+def test_the_report_says_what_recall_finds_of_what_is_out_of_view(workshop):
+    done = Replayed(workshop, token_threshold=5_000, restart_every=3)
+    found = done.report.as_json()["recall"]
+    assert found["asked"] >= 10
+    assert found["found"] >= found["asked"] - 1
+    assert 1 <= found["most_calls"] <= 6
+    assert Replayed(workshop, token_threshold=1_000_000).report.recall is None
+
+
 def test_calls_are_counted_by_operation(workshop):
     done = Replayed(workshop, token_threshold=5_000, restart_every=10)
     counted = done.report.as_json()["api_calls"]

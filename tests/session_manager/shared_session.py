@@ -227,7 +227,8 @@ class SharedSession:
             name = re.search(r"name\d+x", " ".join(texts(message)))
             if name:
                 originals = " ".join(one.text for one in process.manager.recall.by_words(name[0], max_tokens=20_000))
-                assert not [text for text in texts(message) if text not in originals], f"{name[0]} is not found"
+                # A passage begins and ends without blank space.
+                assert not [text for text in texts(message) if text.strip() not in originals], f"{name[0]} is not found"
 
 
 def plain(message: Any) -> list[Any]:

@@ -48,6 +48,7 @@ def test_the_defaults_are_the_documented_ones():
         "exclude_tools": (),
         "keep_media": False,
         "recall_tool": True,
+        "pin_tool": False,
     }
     assert HookConfig().model_dump() == {
         "restore": "system_prompt",
@@ -115,6 +116,7 @@ BAD = [
     (WriteConfig, "metadata", {"key": "v" * 257}),
     (CompactionConfig, "encoder", 5),
     (CompactionConfig, "keep", 5),
+    (CompactionConfig, "pin_tool", "perhaps"),
     (CompactionConfig, "prototypes", 5),
     (WriteConfig, "metadata", {f"k{i}": "v" for i in range(11)}),
     (DynamoDBCheckpoints, "table", "no"),

@@ -41,12 +41,16 @@ from agentmem import (
     Pin,
     PinError,
     RecalledMessage,
+    ResilientTools,
     SessionAgents,
     SqliteCheckpoints,
     ThinkingFilter,
+    ToolPolicy,
     UnsentMessagesError,
     WriteConfig,
     actor_id_for,
+    cloudformation,
+    code_interpreter,
     ensure_memory,
     ensure_memory_async,
     iam_policy,
@@ -162,6 +166,12 @@ client: MemoryClient = config.memory_client()
 session: boto3.Session = config.boto_session()
 config = ensure_memory(config, name="support_bot", description="Support.", event_expiry_days=30)
 policy: dict[str, Any] = iam_policy(config, account_id="123456789012", setup=True, operate=True)
+with code_interpreter("us-west-2", max_characters=20_000) as run_python:
+    Agent(
+        tools=[run_python],
+        hooks=[ResilientTools(ToolPolicy(timeout=5, retry_on=(OSError,)), tools={"pay": ToolPolicy(attempts=1)})],
+    )
+stack: dict[str, Any] = cloudformation(config, name="support_bot", event_expiry_days=30, monitoring=False)
 
 # Sessions ------------------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from agentmem.cli.records import records
 from agentmem.cli.replay import replay
 from agentmem.cli.serve import serve
 from agentmem.cli.sessions import sessions
+from agentmem.cli.template import template
 from agentmem.cli.transfer import export, import_
 from agentmem.cli.wait import wait
 
@@ -50,6 +51,7 @@ app.add_typer(pins, name="pins")
 app.command("context")(context)
 app.command("compact")(compact)
 app.command("iam-policy")(policy)
+app.command("template")(template)
 app.command("wait")(wait)
 app.command("forget")(forget)
 app.command("export")(export)

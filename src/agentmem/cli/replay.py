@@ -187,8 +187,13 @@ def _progress(stack: ExitStack, total: int) -> Callable[[int], None]:
 def _show(report: ReplayReport, picture: Path | None, requests: Path | None) -> None:
     from agentmem.replay.picture import facts
 
+    recall = report.recall
+    found = (
+        () if recall is None else ((f"recalled with {recall.tokens:,} tokens", f"{recall.found} of {recall.asked}"),)
+    )
     rows = [
         *facts(report),
+        *found,
         *((f"API calls: {operation}", f"{count:,}") for operation, count in sorted(report.api_calls.items())),
         *((f"repaired: {repair}", f"{count:,}") for repair, count in report.details["repairs"].items()),
         ("time", f"{report.seconds:.1f} s"),

@@ -94,6 +94,27 @@ async def tool_result_stream(result: ToolResult) -> ToolGenerator:
     yield ToolResultEvent(result)
 
 
+def failure_of(event: object) -> Exception | None:
+    """Return the exception that a tool's last event carries, if any.
+
+    Uses ``strands.types._events.ToolResultEvent``: decorated tools raise nothing, they attach the exception to it.
+    """
+    from strands.types._events import ToolResultEvent
+
+    return event.exception if isinstance(event, ToolResultEvent) else None
+
+
+def blocks_its_thread(tool: object) -> bool:
+    """Return whether a tool is a plain function, which Strands runs in a thread that it waits for.
+
+    Uses ``_tool_func`` of ``DecoratedFunctionTool`` and ``PythonAgentTool``: an agent tool does not say what it runs.
+    """
+    import inspect
+
+    function = getattr(tool, "_tool_func", None)
+    return function is not None and not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function))
+
+
 def legacy_agent_actor(agent_id: str) -> str:
     """Return the actor under which older versions of the SDK kept an agent's state.
 

@@ -22,7 +22,7 @@ EVENT_ACTIONS = ("CreateEvent", "DeleteEvent", "GetEvent", "ListEvents")
 
 RECORD_ACTIONS = ("ListMemoryRecords", "RetrieveMemoryRecords")
 EXTRACTION_ACTIONS = ("ListMemoryExtractionJobs",)
-CHECKPOINT_ACTIONS = ("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+CHECKPOINT_ACTIONS = ("BatchGetItem", "BatchWriteItem", "PutItem", "Query", "UpdateItem")
 """What the checkpoint store calls; a transaction of puts is authorized as PutItem."""
 
 OPERATOR_ACTIONS = (
@@ -99,16 +99,7 @@ def iam_policy(
     if not config.region:
         raise ConfigurationError("region is missing. Give MemoryConfig(region=...) or set AWS_REGION.")
     memory = _memory_arn(config, account_id)
-    statements = [_allow("Events", "bedrock-agentcore", EVENT_ACTIONS, memory)]
-    if config.namespaces:
-        templates = sorted({namespace.template for namespace in config.namespaces})
-        exact = [PLACEHOLDER.sub("*", template) for template in templates]
-        below = sorted({_above_sessions(template) for template in templates})
-        statements += [
-            _allow("Namespaces", "bedrock-agentcore", RECORD_ACTIONS, memory, {"namespace": exact}),
-            _allow("NamespacePaths", "bedrock-agentcore", RECORD_ACTIONS, memory, {"namespacePath": below}),
-            _allow("Extraction", "bedrock-agentcore", EXTRACTION_ACTIONS, memory),
-        ]
+    statements = memory_statements(config, memory)
     if operate:
         statements.append(_allow("Operate", "bedrock-agentcore", OPERATOR_ACTIONS, memory))
     if setup:
@@ -122,14 +113,48 @@ def iam_policy(
             *(OPERATOR_TABLE_ACTIONS if operate else ()),
             *(SETUP_TABLE_ACTIONS if setup else ()),
         }
-        statements.append(
-            _allow("Checkpoints", "dynamodb", actions, _table_arn(config, config.checkpoints, account_id))
-        )
+        statements.append(table_statement(_table_arn(config, config.checkpoints, account_id), actions))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def memory_statements(config: Configuration, memory: object) -> list[dict[str, Any]]:
+    """Return what an agent of a configuration must be allowed to do with its memory.
+
+    Args:
+        config: The configuration, of which the namespaces count.
+        memory: The memory's ARN, or an expression of a template that yields it.
+
+    Returns:
+        The statements of a policy.
+    """
+    statements = [_allow("Events", "bedrock-agentcore", EVENT_ACTIONS, memory)]
+    if config.namespaces:
+        templates = sorted({namespace.template for namespace in config.namespaces})
+        exact = [PLACEHOLDER.sub("*", template) for template in templates]
+        below = sorted({_above_sessions(template) for template in templates})
+        statements += [
+            _allow("Namespaces", "bedrock-agentcore", RECORD_ACTIONS, memory, {"namespace": exact}),
+            _allow("NamespacePaths", "bedrock-agentcore", RECORD_ACTIONS, memory, {"namespacePath": below}),
+            _allow("Extraction", "bedrock-agentcore", EXTRACTION_ACTIONS, memory),
+        ]
+    return statements
+
+
+def table_statement(table: object, actions: Iterable[str] = CHECKPOINT_ACTIONS) -> dict[str, Any]:
+    """Return what must be allowed on the checkpoint table.
+
+    Args:
+        table: The table's ARN, or an expression of a template that yields it.
+        actions: The operations, without their service; those of an agent unless others are given.
+
+    Returns:
+        The statement of a policy.
+    """
+    return _allow("Checkpoints", "dynamodb", actions, table)
+
+
 def _allow(
-    sid: str, service: str, actions: Iterable[str], resource: str, like: dict[str, list[str]] | None = None
+    sid: str, service: str, actions: Iterable[str], resource: object, like: dict[str, list[str]] | None = None
 ) -> dict[str, Any]:
     statement: dict[str, Any] = {
         "Sid": f"AgentMem{sid}",

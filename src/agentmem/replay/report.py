@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from agentmem.replay.recall_check import RecallCheck
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class ReplayReport:
         compactions: How often the manager compacted.
         api_calls: API calls by operation.
         seconds: How long the replay took.
+        recall: What recall finds of all that is out of view at the end; None when nothing was compacted.
         details: Further facts for the report, such as file, format, threshold.
     """
 
@@ -66,6 +69,7 @@ class ReplayReport:
     api_calls: Mapping[str, int]
     seconds: float
     details: Mapping[str, Any] = field(default_factory=dict)
+    recall: RecallCheck | None = None
 
     @property
     def peak_request_tokens(self) -> int:
@@ -112,6 +116,7 @@ class ReplayReport:
                 }
                 for restore in self.restores
             ],
+            "recall": None if self.recall is None else asdict(self.recall),
             "api_calls": dict(sorted(self.api_calls.items())),
             "seconds": round(self.seconds, 2),
         }

@@ -15,6 +15,7 @@ from strands.hooks import BeforeToolsEvent, HookOrder, HookRegistry, MessageAdde
 from agentmem.messages.tokens import count_message, count_request
 from agentmem.replay.calls import ApiCalls
 from agentmem.replay.model import Playback, ReplayModel, recorded_tools
+from agentmem.replay.recall_check import check_recall
 from agentmem.replay.report import ReplayReport, RequestSize, Restore
 from agentmem.session_manager.manager import CompactingSessionManager
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from strands.types.tools import ToolSpec
 
     from agentmem.replay.conversation import Conversation, Invocation
+    from agentmem.replay.recall_check import RecallCheck
     from agentmem.testing.model_base import ModelRequest
 
 _FIRST = 2 * HookOrder.SDK_FIRST
@@ -111,15 +113,17 @@ class Replay:
                 agent = self._restore(done)
         if not self._restart_every:
             self._record_unanswered(agent)
+        seconds, api_calls = time.perf_counter() - started, dict(self._calls.by_operation)
         return ReplayReport(
             requests=tuple(self._sizes),
             invocations=len(invocations),
             messages=len(self.conversation.messages),
             restores=tuple(self._restores),
             compactions=self._compactions,
-            api_calls=dict(self._calls.by_operation),
-            seconds=time.perf_counter() - started,
+            api_calls=api_calls,
+            seconds=seconds,
             details=details or {},
+            recall=self._recalled(agent),
         )
 
     def close(self) -> None:
@@ -167,6 +171,11 @@ class Replay:
         self._restored = False
         if self._on_request is not None:
             self._on_request(request)
+
+    def _recalled(self, agent: Agent) -> RecallCheck | None:
+        if not self._compactions or not isinstance(self.manager, CompactingSessionManager):
+            return None
+        return check_recall(self.manager.recall, self.conversation.messages, agent.messages, self._calls)
 
     def _record_unanswered(self, agent: Agent) -> None:
         """Store a last user message that the recording has no reply to; it is not sent to the model."""

@@ -9,6 +9,7 @@ export anything. No span or metric carries message text or an actor's id.
 | ``agentmem.summarize`` | ``agentmem.folded``; ``.tokens_before`` of all that is summarized, ``.tokens_after`` |
 | ``agentmem.restore`` | ``agentmem.messages``, ``.has_checkpoint``; its ``.tokens_before``, ``.tokens_after`` |
 | ``agentmem.recall`` | ``agentmem.by`` (``handle`` or ``words``), ``.found``, ``.tokens`` of what was found |
+| ``agentmem.tool`` | ``agentmem.tool``, ``.step`` (which call of the invocation), ``.attempt``, both from 1 |
 
 | metric | unit | what |
 |---|---|---|
@@ -21,6 +22,7 @@ export anything. No span or metric carries message text or an actor's id.
 | ``agentmem.messages.saved``, ``.dropped`` | ``{message}`` | counters |
 | ``agentmem.events.failed`` | ``{attempt}`` | counter of attempts to write that the service did not take |
 | ``agentmem.degraded`` | ``{operation}`` | counter, by ``agentmem.operation``: what the hook went on without |
+| ``agentmem.tools.failed`` | ``{call}`` | counter of calls `ResilientTools` gave up, by ``agentmem.reason`` |
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ _COUNTERS = {
         ("agentmem.messages.dropped", "{message}", "Messages given up: refused for good, or a full queue"),
         ("agentmem.events.failed", "{attempt}", "Attempts to write an event that the service did not take"),
         ("agentmem.degraded", "{operation}", "Restoring, retrieval or redaction that the hook went on without"),
+        ("agentmem.tools.failed", "{call}", "Calls of tools that were given up, and the model told"),
     )
 }
 _HISTOGRAMS = {

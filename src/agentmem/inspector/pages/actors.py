@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from agentmem.drawing.markup import Markup, element, fragment
 from agentmem.inspector.pages.layout import copyable, when
 from agentmem.inspector.views.place import Place
+from agentmem.scope.identity import new_session_id
 
 if TYPE_CHECKING:
     from agentmem.inspector.views.actors import ActorPage, SessionPage
@@ -44,7 +45,7 @@ def actor_rows(page: ActorPage, search: str) -> Markup:
         element(
             "li",
             element("a", actor, href=f"/sessions?{urlencode({'actor': actor})}"),
-            copyable(actor, "the actor's id"),
+            copyable(actor, "the actor's id", shown="copy id"),
         )
         for actor in page.actors
     ]
@@ -63,6 +64,12 @@ def sessions(actor_id: str, page: SessionPage, search: str, *, writable: bool) -
     return fragment(
         element("p", element("a", "Actors", href="/"), " / ", copyable(actor_id, "the actor's id"), class_="path"),
         _search("/sessions", "Search sessions", search, {"actor": actor_id}),
+        element(
+            "p",
+            element("a", "Begin a session in the chat", href=Place(actor_id, new_session_id(actor_id)).link("/chat")),
+        )
+        if writable
+        else None,
         element("ul", session_rows(actor_id, page, search), class_="rows", aria_label="Sessions, newest first"),
         _forget(actor_id) if writable else None,
     )
@@ -79,7 +86,7 @@ def session_rows(actor_id: str, page: SessionPage, search: str) -> Markup:
                 element("a", one.session_id, href=place.link("/session")),
                 element("span", "began ", when(one.created_at), class_="dim"),
                 element("a", "context", href=place.link("/context"), aria_label=f"Context of {one.session_id}"),
-                copyable(one.session_id, "the session's id"),
+                copyable(one.session_id, "the session's id", shown="copy id"),
             )
         )
     more = _more("/part/sessions", page.next_token, actor=actor_id, search=search)

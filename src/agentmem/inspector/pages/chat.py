@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chat"]
 
-_SHOWN_TURNS = 6
+_SHOWN_TURNS = 2
 
 
 def chat(place: Place, page: TimelinePage, *, writable: bool, model: str) -> Markup:
@@ -25,7 +25,11 @@ def chat(place: Place, page: TimelinePage, *, writable: bool, model: str) -> Mar
         writable: Whether the session may go on here.
         model: Name of the model that answers unless another is given.
     """
-    earlier = [message(place, item) for turn in page.turns[:_SHOWN_TURNS][::-1] for item in turn.messages]
+    older = len(page.turns) > _SHOWN_TURNS or page.next_token is not None
+    earlier = [
+        element("p", element("a", "Earlier turns", href=place.link("/session"))) if older else None,
+        *(message(place, item) for turn in page.turns[:_SHOWN_TURNS][::-1] for item in turn.messages),
+    ]
     if not writable:
         note = element(
             "p",

@@ -82,14 +82,22 @@ def when(at: object) -> Markup:
     return element("time", f"{utc:%Y-%m-%d %H:%M:%S}", datetime=utc.isoformat(timespec="seconds"), title="UTC")
 
 
-def copyable(text: str, name: str) -> Markup:
+def copyable(text: str, name: str, *, shown: str | None = None) -> Markup:
     """Draw an id that is copied on a click.
 
     Args:
         text: The id.
         name: What it is, for who cannot see it.
+        shown: What is drawn instead of the id, where that stands beside it already.
     """
-    return element("button", text, type="button", class_="copy", data_copy=text, aria_label=f"Copy {name} {text}")
+    return element(
+        "button",
+        text if shown is None else shown,
+        type="button",
+        class_="copy",
+        data_copy=text,
+        aria_label=f"Copy {name} {text}",
+    )
 
 
 def _head(title: str) -> Markup:

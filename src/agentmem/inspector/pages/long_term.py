@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agentmem.drawing.markup import Markup, element, fragment
 from agentmem.inspector.pages.layout import copyable, when
+from agentmem.messages.fencing import statement_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,7 +168,7 @@ def _record(record: MemoryRecord, *, scored: bool, writable: bool) -> Markup:
     return element(
         "li",
         score,
-        element("p", record.text, class_="said"),
+        _content(record.text),
         element(
             "p",
             when(record.created_at),
@@ -178,6 +179,15 @@ def _record(record: MemoryRecord, *, scored: bool, writable: bool) -> Markup:
         delete if writable else None,
         data_score=f"{record.score:.4f}" if scored else None,
     )
+
+
+def _content(text: str) -> Markup:
+    """Draw a record's statement, and the whole record where that is more."""
+    statement = statement_of(text)[0]
+    if statement.strip() == text.strip():
+        return element("p", text, class_="said")
+    whole = element("details", element("summary", "The whole record"), element("pre", text, tabindex=0))
+    return element("div", element("p", statement), whole, class_="said")
 
 
 def _waiting(place: Place, chosen: NamespaceItem) -> Markup:

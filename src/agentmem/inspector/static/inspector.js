@@ -376,7 +376,7 @@ async function say(form) {
 /** Tells what memory did in a turn. @param {Record<string, any>} data @param {(text: string, name?: string) => void} tell */
 function report(data, tell) {
   const memory = data.memory ?? {};
-  for (const one of memory.records ?? []) tell(`shown (${Number(one.score).toFixed(2)}): ${one.text}`);
+  for (const one of memory.records ?? []) tell(`shown (${Number(one.score).toFixed(2)}): ${statement(one.text)}`);
   for (const one of memory.compactions ?? []) {
     const sizes = `${one.tokens_before.toLocaleString("en")} to ${one.tokens_after.toLocaleString("en")} tokens`;
     tell(`compacted: ${sizes}, ${one.folded} folded, ${one.shortened} shortened`);
@@ -386,7 +386,16 @@ function report(data, tell) {
   if (saving.error) tell(`not saved yet: ${saving.pending} messages (${saving.error})`, "failed");
   else if (memory.saving) tell("saved");
   const tokens = data.inputTokens === undefined ? "" : `, ${data.inputTokens.toLocaleString("en")} tokens in`;
-  tell(`${data.modelCalls} model calls${tokens}, ${data.durationMs} ms`);
+  tell(`${data.modelCalls} model ${data.modelCalls === 1 ? "call" : "calls"}${tokens}, ${data.durationMs} ms`);
+}
+
+/** Reads a record: of a preference, which is JSON, what it states. @param {string} text */
+function statement(text) {
+  try {
+    return String(JSON.parse(text).preference ?? text);
+  } catch {
+    return text;
+  }
 }
 
 document.addEventListener("keydown", (event) => {
