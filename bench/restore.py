@@ -116,27 +116,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help=f"write {FIGURES.name}")
     options = parser.parse_args()
-    lines = [
-        "| checkpoints made by | messages | first opening | later openings | API calls of one |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    said = []
+    rows: list[str] = []
+    said: list[str] = []
     for way in ("the first opening", "the agent that held it"):
-        rows, ratio = _measured(way)
-        lines += rows
+        measured, ratio = _measured(way)
+        rows += measured
         said.append(f"Checkpoints by {way}: {LENGTHS[1]:,} messages cost {ratio:.2f} times what {LENGTHS[0]:,} do.")
         print(said[-1], flush=True)
-    if options.write:
-        FIGURES.write_text(
-            "# Opening a long session\n\nWritten by `python bench/restore.py --write`.\n\nCPU time of one process, "
-            f"embedded service included; the median of {OPENINGS} openings. `token_threshold` is {THRESHOLD:,}. "
-            f"The longer session may take {MOST} times as long.\n\n"
-            + "\n".join(lines)
-            + "\n\n"
-            + "\n".join(f"- {line}" for line in said)
-            + "\n",
-            encoding="utf-8",
-        )
+        if options.write:
+            write(rows, said)
+
+
+def write(rows: list[str], said: list[str]) -> None:
+    """Write the page, as far as it is measured."""
+    head = (
+        "| checkpoints made by | messages | first opening | later openings | API calls of one |",
+        "| --- | --- | --- | --- | --- |",
+    )
+    FIGURES.write_text(
+        "# Opening a long session\n\nWritten by `python bench/restore.py --write`.\n\nCPU time of one process, the "
+        f"embedded service included; the median of {OPENINGS} openings. `token_threshold` is {THRESHOLD:,}. "
+        f"The longer session may take {MOST} times as long.\n\n"
+        + "\n".join((*head, *rows))
+        + "\n\n"
+        + "\n".join(f"- {line}" for line in said)
+        + "\n",
+        encoding="utf-8",
+    )
 
 
 if __name__ == "__main__":

@@ -72,17 +72,17 @@ def measure(store: str, skew: float, schedules: int, seed: int) -> str:
     """Run schedules for one store and skew and return the row of the table."""
     turns = acknowledged = hidden = lost = 0
     began = time.monotonic()
-    with opened(store) as make_store:
-        for number in range(schedules):
-            # Each schedule by a seed of its own, so that one can be run again alone.
-            schedule = random_schedule(random.Random(f"{seed} {number}"))  # noqa: S311
-            try:
+    for number in range(schedules):
+        # Each schedule by a seed of its own, so that one can be run again alone.
+        schedule = random_schedule(random.Random(f"{seed} {number}"))  # noqa: S311
+        try:
+            with opened(store) as make_store:  # a table of its own: moto looks through a whole one at every query
                 taken, stored, unseen = run_schedule(schedule, make_store, skew, looks=HANDLES)
-            except Exception as error:  # noqa: BLE001 - counted, and printed with what it takes to repeat it
-                lost += 1
-                print(f"{store}, skew {skew:g}, seed '{seed} {number}': {type(error).__name__}: {error}: {schedule}")
-                continue
-            turns, acknowledged, hidden = turns + taken, acknowledged + stored, hidden + unseen
+        except Exception as error:  # noqa: BLE001 - counted, and printed with what it takes to repeat it
+            lost += 1
+            print(f"{store}, skew {skew:g}, seed '{seed} {number}': {type(error).__name__}: {error}: {schedule}")
+            continue
+        turns, acknowledged, hidden = turns + taken, acknowledged + stored, hidden + unseen
     row = f"| {store} | {skew:g} s | {schedules} | {turns:,} | {acknowledged:,} | {hidden:,} | {lost} |"
     print(row, f"({time.monotonic() - began:.0f} s)", flush=True)
     return row

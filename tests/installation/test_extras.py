@@ -24,7 +24,7 @@ def agent():
     return Agent(model=model, hooks=[memory.hook()], callback_handler=None)
 agent()("I live in Porto.")
 agent()("Where do I live?")
-assert any("lives in Porto" in text for text in model.requests[-1].texts("user")), model.requests[-1]
+assert any("live in Porto" in text for text in model.requests[-1].texts("user")), model.requests[-1]
 """
 
 STRICT = (
