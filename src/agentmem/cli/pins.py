@@ -8,6 +8,7 @@ import typer
 
 from agentmem.cli.configuration import Actor, Agent, AsJson, Session, configured
 from agentmem.cli.output import print_json, print_table, progress, when
+from agentmem.cli.prefixes import completed
 
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
@@ -82,8 +83,9 @@ def remove_pin(  # noqa: PLR0917 - typer makes an option of each
     """
     memory = config.bind(actor_id=actor, session_id=session)
     with progress("unpinning"):
-        ids = (pin.pin_id for pin in memory.pins(agent_id=agent))
-        pin_id = completed(pin_id, ids, kind="pin", where="pins list")
+        ids = [pin.pin_id for pin in memory.pins(agent_id=agent)]
+        if any(one.startswith(pin_id) for one in ids):  # otherwise `unpin` says that there is no such pin
+            pin_id = completed(pin_id, ids, kind="pin", where="pins list")
         memory.unpin(pin_id, agent_id=agent)
     if as_json:
         print_json({"removed": pin_id})

@@ -37,7 +37,7 @@ def completed(prefix: str, ids: Iterable[str], *, kind: str, where: str) -> str:
     hint = f"{kind.upper()}_ID"
     if not found:
         raise typer.BadParameter(
-            f"no {kind} has an id that begins with {prefix!r}; `agentmem {where}` shows the ids", param_hint=hint
+            f"no {kind} has an id that begins with {prefix!r}; `agentmem {where}` shows them", param_hint=hint
         )
     if len(found) > 1:
         named = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
