@@ -26,6 +26,7 @@ PAGES = sorted(
 A_CLONE = {
     ".venv": Path(sys.executable).parent.parent,
     "bench": ROOT / "bench",
+    "examples": ROOT / "examples",
 }
 """What readers have in their folder from the clone."""
 
