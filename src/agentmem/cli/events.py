@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from agentmem.cli.configuration import Actor, AsJson, Session, configured
 from agentmem.cli.output import print_facts, print_json, print_table, progress, shortened, when
+from agentmem.cli.prefixes import completed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
 
 events = typer.Typer(help="Look at the events of a session.", no_args_is_help=True)
+
+_EVENT_ID = re.compile(r"\d{19}#[0-9a-f]{8}")
+"""A whole id as the service makes them (Event in botocore's model); one may also be shorter than another's prefix."""
 
 
 @events.command("list")
@@ -54,7 +59,9 @@ def list_events(  # noqa: PLR0917 - typer makes an option of each
 @configured
 def show_event(
     config: MemoryConfig,
-    event_id: Annotated[str, typer.Argument(help="The event's id, such as 0000001790000000003#0a1b2c3d.")],
+    event_id: Annotated[
+        str, typer.Argument(help="The event's id, such as 0000001790000000003#0a1b2c3d, or its beginning.")
+    ],
     actor: Actor,
     session: Session,
     as_json: AsJson = False,
@@ -66,6 +73,12 @@ def show_event(
     from agentmem.events.codec import decode_event
     from agentmem.messages.text import message_text
 
+    if not _EVENT_ID.fullmatch(event_id):
+        from agentmem.operations.inventory import Inventory
+
+        with progress("looking for the event"):
+            ids = (event["eventId"] for event in Inventory(config).events(actor, session))
+            event_id = completed(event_id, ids, kind="event", where="events list")
     with progress("reading the event"):
         answer = config.data_plane().get_event(
             memoryId=config.memory_id, actorId=actor, sessionId=session, eventId=event_id

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _PIPED_WIDTH = 10_000
 
+_WHOLE = frozenset({"actor", "agent", "event", "handle", "id", "record", "session"})
+"""Columns of ids and names that other commands take: they are neither wrapped nor shortened."""
+
 
 def console() -> Console:
     """Return the console to print to; output for another program is never cut to a width."""
@@ -42,10 +45,18 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_shown(value)) for value in row))
+    shown = [[_shown(value) for value in row] for row in rows]
+    for number, column in enumerate(columns):
+        is_whole = column in _WHOLE  # however narrow the terminal, so that it can be copied
+        table.add_column(
+            column.lstrip("#"),
+            justify="right" if column.startswith("#") else "left",
+            overflow="fold",
+            no_wrap=is_whole,
+            min_width=max((len(row[number]) for row in shown), default=None) if is_whole else None,
+        )
+    for row in shown:
+        table.add_row(*map(Text, row))
     console().print(table if table.row_count else empty)
 
 

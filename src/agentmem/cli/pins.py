@@ -8,6 +8,7 @@ import typer
 
 from agentmem.cli.configuration import Actor, Agent, AsJson, Session, configured
 from agentmem.cli.output import print_json, print_table, progress, when
+from agentmem.cli.prefixes import completed
 
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
@@ -70,7 +71,7 @@ def add_pin(  # noqa: PLR0917 - typer makes an option of each
 @configured
 def remove_pin(  # noqa: PLR0917 - typer makes an option of each
     config: MemoryConfig,
-    pin_id: Annotated[str, typer.Argument(help="The pin's id, as `agentmem pins list` shows it.")],
+    pin_id: Annotated[str, typer.Argument(help="The pin's id, as `agentmem pins list` shows it, or its beginning.")],
     actor: Actor,
     session: Session,
     agent: Agent = "default",
@@ -80,8 +81,12 @@ def remove_pin(  # noqa: PLR0917 - typer makes an option of each
 
     Example: agentmem pins remove 0a1b2c3d4e5f --actor user123 --session chat-0001
     """
+    memory = config.bind(actor_id=actor, session_id=session)
     with progress("unpinning"):
-        config.bind(actor_id=actor, session_id=session).unpin(pin_id, agent_id=agent)
+        ids = [pin.pin_id for pin in memory.pins(agent_id=agent)]
+        if any(one.startswith(pin_id) for one in ids):  # otherwise `unpin` says that there is no such pin
+            pin_id = completed(pin_id, ids, kind="pin", where="pins list")
+        memory.unpin(pin_id, agent_id=agent)
     if as_json:
         print_json({"removed": pin_id})
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentmem.cli.configuration import ConfigFile, MemoryId, Region, read_values
+from agentmem.cli.configuration import ConfigFile, Local, MemoryId, Region, read_values
 
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
@@ -23,6 +23,7 @@ def policy(  # noqa: PLR0917 - typer makes an option of each
         typer.Option("--operator", help="Also allow what the other commands do: doctor, forget, export, import, ..."),
     ] = False,
     config: ConfigFile = None,
+    local: Local = None,
     memory_id: MemoryId = None,
     region: Region = None,
 ) -> None:
@@ -36,7 +37,7 @@ def policy(  # noqa: PLR0917 - typer makes an option of each
     from agentmem.deploy.permissions import iam_policy
     from agentmem.errors import ConfigurationError
 
-    values = read_values(config, memory_id=memory_id, region=region)
+    values = read_values(config, local=local, memory_id=memory_id, region=region)
     if not values.get("memory_id") and not setup:
         raise ConfigurationError("no memory is configured. Give --memory-id, or --setup for the policy of making one.")
     # An embedded memory has no permissions; what is asked for is the policy of the same agent on AWS.

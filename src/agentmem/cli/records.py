@@ -9,6 +9,7 @@ import typer
 
 from agentmem.cli.configuration import AsJson, Variables, configured, parsed_variables
 from agentmem.cli.output import confirmed, note, print_facts, print_json, print_table, progress, shortened, when
+from agentmem.cli.prefixes import completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -96,7 +97,7 @@ def search_records(  # noqa: PLR0917 - typer makes an option of each
 @configured
 def show_record(
     config: MemoryConfig,
-    record_id: Annotated[str, typer.Argument(help="The record's id, as the list shows it.")],
+    record_id: Annotated[str, typer.Argument(help="The record's id, as the list shows it, or its beginning.")],
     as_json: AsJson = False,
 ) -> None:
     """Show one record whole.
@@ -119,7 +120,9 @@ def show_record(
 @configured
 def delete_records(
     config: MemoryConfig,
-    record_ids: Annotated[list[str], typer.Argument(help="The ids of the records, as the list shows them.")],
+    record_ids: Annotated[
+        list[str], typer.Argument(help="The ids of the records, as the list shows them, or their beginnings.")
+    ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete records for good, after showing them and asking.
@@ -147,9 +150,10 @@ def _counted(count: int) -> str:
 
 def _record(config: MemoryConfig, record_id: str) -> dict[str, Any]:
     if len(record_id) < SHORTEST_ID:
-        raise typer.BadParameter(
-            f"{record_id!r} is no whole id; `agentmem records list` shows them", param_hint="RECORD_ID"
-        )
+        from agentmem.operations.inventory import Inventory
+
+        ids = (record["memoryRecordId"] for record in Inventory(config).records())
+        record_id = completed(record_id, ids, kind="record", where="records list")
     answer = config.data_plane().get_memory_record(memoryId=config.memory_id, memoryRecordId=record_id)
     record: dict[str, Any] = answer["memoryRecord"]
     return record

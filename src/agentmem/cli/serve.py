@@ -15,7 +15,10 @@ DEFAULT_PORT = 8765
 
 def serve(
     path: Annotated[
-        str, typer.Option(help="The folder that holds it, or ':memory:' to keep nothing.", show_default=True)
+        str,
+        typer.Option(
+            "--path", "--local", help="The folder that holds it, or ':memory:' to keep nothing.", show_default=True
+        ),
     ] = DEFAULT_FOLDER,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65_535)] = DEFAULT_PORT,
