@@ -156,3 +156,9 @@ def test_a_terminal_is_told_what_is_deleted_and_imported(change, tmp_path, monke
     MemoryConfig.local(tmp_path / "empty")
     assert "importing" in CommandLine("--local", tmp_path / "empty")("import", "all.jsonl").stderr
     assert "waiting for the memory" in CommandLine("--local", tmp_path / "new")("init").stderr
+
+
+def test_input_that_is_not_text_is_answered(monkeypatch, capsys, look, tmp_path):
+    file = tmp_path / "latin-1.jsonl"
+    file.write_bytes("Größe\n".encode("latin-1"))
+    assert "is not UTF-8 text (byte 3" in refused(monkeypatch, capsys, "import", file, "--yes", *look.where)

@@ -30,6 +30,8 @@ def explained(error: BaseException) -> str | None:
             )
         if isinstance(cause, AgentMemError | BrokenPipeError):
             said = said or [_sentence(str(cause) or type(cause).__name__)]
+        elif isinstance(cause, UnicodeDecodeError):
+            said = said or [f"the input is not UTF-8 text (byte {cause.start + 1} of what was read). Save it as UTF-8."]
         elif isinstance(cause, OSError) and cause.filename is not None:
             said = said or [f"{cause.filename}: {cause.strerror}. Give a path that this user may use."]
         elif isinstance(cause, sqlite3.Error):
