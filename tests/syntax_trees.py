@@ -8,8 +8,8 @@ import ast
 def tree_of(text):
     """Parse a source text.
 
-    CPython counts the depth of trees in one place (python/cpython#106905). Garbage that is collected meanwhile may log a
-    traceback, which parses source lines too, and then the outer parse fails with a SystemError.
+    CPython counts the depth of trees in one place (python/cpython#106905). Garbage that is collected meanwhile may log
+    a traceback, which parses source lines too, and then the outer parse fails with a SystemError.
     """
     for _ in range(5):
         try:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Integers = NDArray[np.int64]
 
+_ROWS = 256
+"""Vectors compared with all samples at a time; their kernel takes 7 MB."""
+
 # Both by cross-validation over the packaged prototypes; the optimum is flat.
 _WIDTH = 1.8  # of the kernel, over the median squared distance between samples
 _RIDGE = 0.1
@@ -78,7 +81,8 @@ class KernelModel:
             Shape (m, k), rows that add up to 1, and shape (m,), from 0 to 1.
         """
         with one_blas_thread():
-            scores = _kernel(vectors, self.samples, self.gamma) @ self.weights
+            parts = [vectors[at : at + _ROWS] for at in range(0, len(vectors), _ROWS)] or [vectors]
+            scores = np.concatenate([_kernel(part, self.samples, self.gamma) @ self.weights for part in parts])
         return confidences(scores, self.group, self.calibration)
 
 

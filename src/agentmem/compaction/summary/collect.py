@@ -75,7 +75,9 @@ def collect(previous: Summary, folded: Iterable[Message], judge: Judge) -> Summa
     """
     messages = list(folded)
     collection = _Collection(list(previous.statements), {tool.name: tool for tool in previous.tools}, judge)
-    for exchange in exchanges_of(messages):
+    exchanges = list(exchanges_of(messages))
+    judge.judge_all(text.text for one in exchanges for text in (*one.asked, *one.answered))
+    for exchange in exchanges:
         collection.add(exchange)
     return replace(
         previous,

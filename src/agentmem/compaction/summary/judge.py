@@ -20,6 +20,8 @@ MOST_SENTENCES = 40
 """Sentences judged of one text, the first and the last half of these: people ask before or after what they paste."""
 
 _LOADING = 60.0
+_BATCH = 32
+"""Texts judged at a time: the prototypes are read once for all of them, 14 MB of memory."""
 _REMEMBERED = 4_000
 """Texts whose judgements are remembered, about 20 MB: those of the messages that a session shows."""
 
@@ -81,8 +83,21 @@ class Judge:
         if self._encoder is None:
             return
         self.wait(_LOADING)
-        for text in texts:
-            self.sentences(text)
+        self.judge_all(texts)
+
+    def judge_all(self, texts: Iterable[str]) -> None:
+        """Judge the texts that are not judged yet, many at a time, which takes a third of the time of one by one."""
+        classifier = self.classifier
+        if classifier is None:
+            return
+        with self._lock:
+            new = [text for text in dict.fromkeys(texts) if not _is_judged(self._judged.get(text))]
+        for at in range(0, len(new), _BATCH):
+            some = new[at : at + _BATCH]
+            split = [_split(text) for text in some]
+            judgements = iter(classifier.judge([sentence for sentences in split for sentence in sentences]))
+            for text, sentences in zip(some, split, strict=True):
+                self._remember(text, [(sentence, next(judgements)) for sentence in sentences])
 
     def sentences(self, text: str) -> list[tuple[Sentence, Judgement | None]]:
         """Return the sentences of a text, each with its judgement; None where nothing judges.
@@ -93,19 +108,31 @@ class Judge:
         classifier = self.classifier
         with self._lock:
             known = self._judged.get(text)
-            if known is not None and (classifier is None or not known or known[0][1] is not None):
+            if known is not None and (classifier is None or _is_judged(known)):
                 self._judged.move_to_end(text)
                 return known
-        sentences = split_sentences(text)
-        if len(sentences) > MOST_SENTENCES:
-            sentences = [*sentences[: MOST_SENTENCES // 2], *sentences[-MOST_SENTENCES // 2 :]]
+        sentences = _split(text)
         judgements = [None] * len(sentences) if classifier is None else classifier.judge(sentences)
         found: list[tuple[Sentence, Judgement | None]] = list(zip(sentences, judgements, strict=True))
+        self._remember(text, found)
+        return found
+
+    def _remember(self, text: str, found: list[tuple[Sentence, Judgement | None]]) -> None:
         with self._lock:
             self._judged[text] = found
             while len(self._judged) > _REMEMBERED:
                 self._judged.popitem(last=False)
-        return found
+
+
+def _is_judged(known: list[tuple[Sentence, Judgement | None]] | None) -> bool:
+    return known is not None and (not known or known[0][1] is not None)
+
+
+def _split(text: str) -> list[Sentence]:
+    sentences = split_sentences(text)
+    if len(sentences) > MOST_SENTENCES:
+        sentences = [*sentences[: MOST_SENTENCES // 2], *sentences[-MOST_SENTENCES // 2 :]]
+    return sentences
 
 
 def _classifier(encoder: Encoder, prototypes: Mapping[str, Sequence[str]]) -> SentenceClassifier:
