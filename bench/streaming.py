@@ -127,7 +127,7 @@ def waits_over_http() -> list[float]:
         return sse_response(stream_turn(agent, "The sea?"))
 
     app = Starlette(routes=[Route("/chat", chat)])
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
