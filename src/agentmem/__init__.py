@@ -50,7 +50,7 @@ _NAMES = {
         "SqliteCheckpoints",
         "WriteConfig",
     ),
-    "agentmem.version": ("__version__",),
+    "agentmem.support.version": ("__version__",),
 }
 
 __all__, _load, __dir__ = lazy_names(__name__, _NAMES)

@@ -41,4 +41,4 @@ from agentmem.settings.sections import HookConfig as HookConfig
 from agentmem.settings.sections import InMemoryCheckpoints as InMemoryCheckpoints
 from agentmem.settings.sections import SqliteCheckpoints as SqliteCheckpoints
 from agentmem.settings.sections import WriteConfig as WriteConfig
-from agentmem.version import __version__ as __version__
+from agentmem.support.version import __version__ as __version__

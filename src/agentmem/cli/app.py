@@ -72,7 +72,7 @@ _unwrap_help()
 
 def _version(asked: bool) -> None:
     if asked:
-        from agentmem.version import __version__
+        from agentmem.support.version import __version__
 
         print(f"agentmem {__version__}")
         raise typer.Exit

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from agentmem.errors import ConfigurationError
-from agentmem.version import __version__
+from agentmem.support.version import __version__
 
 if TYPE_CHECKING:
     import boto3

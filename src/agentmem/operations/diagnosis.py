@@ -18,7 +18,7 @@ from agentmem.errors import AgentMemError, CheckpointStoreError, MissingExtraErr
 from agentmem.operations.remedies import CREDENTIALS, DENIED, REJECTED, code_of, other_endpoints, remedy_of
 from agentmem.settings.sections import DynamoDBCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
 from agentmem.support.installation import other_distribution
-from agentmem.version import __version__
+from agentmem.support.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
