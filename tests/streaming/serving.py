@@ -11,7 +11,7 @@ import time
 
 import uvicorn
 
-SECONDS = 15.0
+SECONDS = 60.0
 
 
 def until(condition):
