@@ -15,7 +15,7 @@ from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
 from agentmem.events.reader import EventReader, in_order
 from agentmem.events.redaction import Replacement, replace_event
-from agentmem.events.serializer import agentmem_item, encode_message, replacement_mark
+from agentmem.events.serializer import agentmem_item, check_redact, encode_message, replacement_mark
 from agentmem.hook import MemoryHook
 from agentmem.local import LocalMemory
 from agentmem.messages.truncation import handle_of
@@ -428,3 +428,12 @@ def test_a_hook_that_saves_each_message_at_once_replaces_what_was_redacted():
 
 
 assert look  # the tool sessions.py gives every agent
+
+
+def test_a_redact_that_fails_on_the_sample_is_told_without_what_it_says(caplog):
+    def fails(text):
+        raise ValueError(f"cannot read {SECRET}")
+
+    check_redact(fails)
+    assert "ValueError" in caplog.text
+    assert SECRET not in caplog.text
