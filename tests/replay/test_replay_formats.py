@@ -136,6 +136,10 @@ def test_an_id_that_is_made_unique_never_meets_a_recorded_one():
         ('{"a": 1', {"arguments": '{"a": 1'}, 1),
         ("[1, 2]", {"arguments": [1, 2]}, 1),
         ('"text"', {"arguments": "text"}, 1),
+        ("NaN", {"arguments": "NaN"}, 1),
+        ("-Infinity", {"arguments": "-Infinity"}, 1),
+        ("1e999", {"arguments": "Infinity"}, 1),
+        ('{"a": [{"b": NaN}]}', {"a": [{"b": "NaN"}]}, 0),
     ],
 )
 def test_arguments_are_kept_whatever_they_are(arguments, expected, mended):
@@ -339,10 +343,45 @@ def tool_turn(draw):
         {
             "role": "assistant",
             "content": draw(words),
-            "tool_calls": [{"id": call, "function": {"name": name, "arguments": draw(words)}} for call in calls],
+            "tool_calls": [{"id": call, "function": {"name": name, "arguments": draw(arguments)}} for call in calls],
         },
         *({"role": "tool", "tool_call_id": call, "content": draw(words)} for call in answered),
     ]
+
+
+UNSENDABLE = {"deep": [1, {"nan": float("nan"), "high": float("inf")}], "low": float("-inf"), "half": "\ud800"}
+SENDABLE = {"deep": [1, {"nan": "NaN", "high": "Infinity"}], "low": "-Infinity", "half": "\ufffd"}
+
+
+def test_what_a_request_cannot_carry_is_replaced_in_every_format():
+    strands = lines(
+        {"role": "user", "content": [{"text": "x \ud800"}]},
+        {"role": "assistant", "content": [{"toolUse": {"toolUseId": "a", "name": "find", "input": UNSENDABLE}}]},
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "a", "content": [{"json": UNSENDABLE}]}}]},
+    )
+    anthropic = lines(
+        {"role": "user", "content": "x \ud800"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "find", "input": UNSENDABLE}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "\udfff"}]},
+    )
+    openai = lines(
+        {"role": "user", "content": "x \ud800"},
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "a", "function": {"name": "find", "arguments": json.dumps(UNSENDABLE)}}],
+        },
+        {"role": "tool", "tool_call_id": "a", "content": "\udfff"},
+    )
+    for conversation in (strands, anthropic, openai):
+        assert texts(conversation)[0] == ("user", ["x \ufffd"])
+        assert conversation.messages[1]["content"][0]["toolUse"]["input"] == SENDABLE
+        assert conversation.repairs["numbers or characters that a request cannot carry"] == 3
+        assert validate_request(merged(conversation)) is None
+    assert strands.messages[2]["content"][0]["toolResult"]["content"] == [{"json": SENDABLE}]
+    assert openai.messages[2]["content"][0]["toolResult"]["content"] == [{"text": "\ufffd"}]
+
+
+arguments = words | st.sampled_from(["Infinity", "[NaN]", '{"a": -Infinity}', '{"a": [1e999]}', '{"a": "\\ud800"}'])
 
 
 @given(st.lists(tool_turn() | plain.map(lambda message: [message]), min_size=1, max_size=12))

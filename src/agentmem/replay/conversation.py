@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.errors import AgentMemError
+from agentmem.messages.json_values import valid_json, valid_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -130,6 +131,13 @@ class _Assembly:
         """Join the text of a system message."""
         return "\n".join(block["text"] for block in content if isinstance(block.get("text"), str)).strip()
 
+    def sendable(self, block: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what Python's JSON reader takes and a request cannot carry: NaN, infinities, lone surrogates."""
+        changed = _sendable(block)
+        if changed is not block:
+            self.repairs["numbers or characters that a request cannot carry"] += 1
+        return dict(changed)
+
     def user(self, content: list[ContentBlock], line: int) -> None:
         """Add a user message: its tool results answer the calls before it, the rest is the user's own."""
         for result in _tool_results(content):
@@ -248,7 +256,7 @@ def assemble(messages: Iterable[RecordedMessage], *, format: str, parts: int, re
     assembly = _Assembly(repairs=repairs)
     system: str | None = None
     for message in messages:
-        content = [cast("ContentBlock", dict(block)) for block in message.content]
+        content = [cast("ContentBlock", assembly.sendable(block)) for block in message.content]
         if message.role == "system":
             text = assembly.system_text(content)
             if system is None:
@@ -276,6 +284,25 @@ def _tool_results(content: Iterable[ContentBlock]) -> list[ToolResult]:
 
 def _tool_uses(message: Message) -> list[ToolUse]:
     return [block["toolUse"] for block in message["content"] if "toolUse" in block]
+
+
+def _sendable(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the block itself when nothing of it has to change."""
+    changed = {kind: _sendable_value(kind, value) for kind, value in block.items()}
+    return block if all(changed[kind] is value for kind, value in block.items()) else changed
+
+
+def _sendable_value(kind: str, value: Any) -> Any:
+    if kind == "text":
+        return valid_text(value) if isinstance(value, str) else value
+    if kind in ("json", "input"):
+        return valid_json(value)
+    if kind in ("toolUse", "reasoningContent", "reasoningText", "toolResult") and isinstance(value, dict):
+        return _sendable(value)
+    if kind == "content" and isinstance(value, list):
+        items = [_sendable(item) if isinstance(item, dict) else item for item in value]
+        return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+    return value
 
 
 def _is_blank(block: Mapping[str, Any]) -> bool:
