@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from agentmem.clients.answers import NOT_OF_THE_SHAPE
 from agentmem.errors import HistoryUnavailableError
 from agentmem.events.codec import DecodedEvent, LoggedMessage, decode_event
 from agentmem.events.position import Position
@@ -25,8 +26,6 @@ PAGE_SIZE = 100
 
 REPLACEMENT_PAGES = 10
 """Pages searched for what stands in the place of an event that is gone; an event that expired lies further back."""
-
-_NOT_OF_THE_SHAPE = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 
 _MAIN = "main"
 _log = logging.getLogger(__name__)
@@ -185,7 +184,7 @@ class EventReader:
     def _decode(self, event: dict[str, Any]) -> DecodedEvent:
         try:
             decoded = decode_event(event)
-        except _NOT_OF_THE_SHAPE as error:
+        except NOT_OF_THE_SHAPE as error:
             raise HistoryUnavailableError(
                 f"an event of {self._address} is not of the service's shape ({type(error).__name__}: {error}), so the "
                 "history is not known; check what answers in the service's place, such as a proxy"
@@ -218,7 +217,7 @@ def ask(client: Any, operation: str, member: str | None = None, **parameters: An
         answer: dict[str, Any] = getattr(client, operation)(**parameters)
     except (BotoCoreError, ResponseParserError):
         raise
-    except _NOT_OF_THE_SHAPE as error:  # botocore's parser met JSON of another shape
+    except NOT_OF_THE_SHAPE as error:  # botocore's parser met JSON of another shape
         raise ResponseParserError(
             f"the answer of {operation} is not of its shape ({type(error).__name__}: {error})"
         ) from error
