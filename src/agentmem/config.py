@@ -76,7 +76,8 @@ class MemoryConfig(Configuration):
         Args:
             path: The folder that holds it, ``:memory:``, or a `LocalMemory` of your own (for its clock or extractor).
             name: The memory's name inside it.
-            **fields: The remaining fields, as for `MemoryConfig`.
+            **fields: The remaining fields, as for `MemoryConfig`. Without `region`, the memory is the one of its name,
+                wherever it was made; a new one is made in the region that the environment names, or in us-east-1.
 
         Returns:
             The configuration, with the memory's id.
@@ -86,12 +87,11 @@ class MemoryConfig(Configuration):
                 same names.
             MissingExtraError: The packages that search the embedded memory's records are not installed.
         """
-        from agentmem.clients.embedded import REGION, SERVICE, open_session
+        from agentmem.clients.embedded import SERVICE, open_session
         from agentmem.deploy.provisioning import ensure_memory
 
-        region = fields.pop("region", None) or environment_region() or REGION
-        place, session = open_session(path, region)
-        opened = cls(local_path=place, region=region, **fields)
+        place, session = open_session(path, fields.pop("region", None), memory=name, default=environment_region())
+        opened = cls(local_path=place, region=session.region_name, **fields)
         opened._embedded = session
         if opened.namespaces:
             session.__dict__[SERVICE].warm_up()  # a hook's first retrieval has no second to spare

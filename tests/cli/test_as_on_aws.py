@@ -28,13 +28,13 @@ NOT_WALKED = {"demo", "replay", "serve", "iam-policy", "inspect", "template"}
 @pytest.fixture(scope="module")
 def over_http(filled_folder, tmp_path_factory):
     """Commands on the filled memory, by HTTP."""
-    memory_id = MemoryConfig.local(filled_folder).memory_id
+    opened = MemoryConfig.local(filled_folder)
     with pytest.MonkeyPatch.context() as patch, LocalMemory(filled_folder / "memory.db") as memory:
         patch.chdir(tmp_path_factory.mktemp("nowhere"))
         with memory.serve() as server:
-            for name, value in {**server.env(), "AWS_REGION": "us-west-2"}.items():
+            for name, value in {**server.env(), "AWS_REGION": opened.region}.items():
                 patch.setenv(name, value)
-            yield CommandLine("--memory-id", memory_id)
+            yield CommandLine("--memory-id", opened.memory_id)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_every_command_works_and_operators_need_exactly_their_policy(dynamodb_en
         said = ["I live in Porto.", "I work as a nurse.", *(STORY.format(number) for number in range(8))]
         walk("chat", "--session", "s-1", "--token-threshold", 2_000, said="\n".join(said))
         look_through(walk)
-        copy_and_forget(walk, memory.boto_session().client("bedrock-agentcore-control"))
+        copy_and_forget(walk, memory.boto_session("us-west-2").client("bedrock-agentcore-control"))
         config = MemoryConfig.from_toml()
     assert set(walk.called) == {" ".join(command) for command in commands()} - NOT_WALKED
     agent, operator = actions(iam_policy(config)), actions(iam_policy(config, operate=True))

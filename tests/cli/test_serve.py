@@ -55,6 +55,15 @@ def test_any_client_works_on_what_it_prints_and_the_folder_keeps_what_was_writte
     assert [event["text"] for event in events] == ["Over HTTP."]
 
 
+def test_a_new_memory_is_creating_for_as_long_as_it_is_told(monkeypatch):
+    with serving("--path", ":memory:", "--port", 0, "--activation-delay", 3_600) as (_, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        control = boto3.client("bedrock-agentcore-control", region_name="eu-west-1")
+        made = control.create_memory(name="slow", eventExpiryDuration=30)["memory"]
+        assert made["status"] == control.get_memory(memoryId=made["id"])["memory"]["status"] == "CREATING"
+
+
 def test_ctrl_c_ends_it_and_other_than_loopback_addresses_are_warned_about():
     with serving("--path", ":memory:", "--port", 0, "--host", "0.0.0.0") as (process, environment):
         process.send_signal(signal.SIGINT)

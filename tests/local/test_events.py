@@ -40,7 +40,7 @@ def test_an_event_comes_back_as_it_was_written(api):
     assert read["payload"] == payload
     assert read["metadata"] == {"k": {"stringValue": "v"}}
     assert read["eventTimestamp"] == AT
-    assert "branch" not in read
+    assert read["branch"] == {"name": "main"}
 
 
 def test_milliseconds_of_a_timestamp_are_kept(api):
@@ -145,6 +145,23 @@ def test_a_memory_is_also_known_by_its_arn(api):
     api.say("hi")
     arn = f"arn:aws:bedrock-agentcore:us-west-2:000000000000:memory/{api.memory_id}"
     assert len(api.data.list_events(memoryId=arn, actorId="bob", sessionId="s1")["events"]) == 1
+
+
+def test_events_of_the_main_branch_name_it_in_every_answer(api):
+    event = api.say("hi", clientToken="t" * 33)
+    where = {"memoryId": api.memory_id, "actorId": "bob", "sessionId": "s1"}
+    api.say("or so", branch={"name": "other", "rootEventId": event["eventId"]})
+    answers = [
+        event,
+        api.say("hi", clientToken="t" * 33),
+        api.data.get_event(**where, eventId=event["eventId"])["event"],
+        api.events()[-1],
+        api.events(includePayloads=False)[-1],
+        api.events(filter={"branch": {"name": "main"}})[0],
+        api.say("named", branch={"name": "main"}),
+    ]
+    assert [answer["branch"] for answer in answers] == [{"name": "main"}] * 7
+    assert api.events(filter={"branch": {"name": "other"}})[0]["branch"]["name"] == "other"
 
 
 @pytest.mark.parametrize("actor", ["team/alice", "auth0:alice", "a/b:c/d", "Alice-1_x"])

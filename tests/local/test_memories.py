@@ -2,7 +2,7 @@
 
 import pytest
 from botocore.exceptions import ClientError
-from memory_api import ALL_STRATEGIES, SEMANTIC, MemoryApi
+from memory_api import ALL_STRATEGIES, SEMANTIC, SUMMARY, MemoryApi
 
 from agentmem.local import LocalMemory
 
@@ -41,6 +41,74 @@ def test_a_memory_is_creating_until_its_delay_is_over(clock):
         clock.advance(61)
         shown = api.control.get_memory(memoryId=api.memory_id)["memory"]
         assert shown["status"] == shown["strategies"][0]["status"] == "ACTIVE"
+
+
+def test_a_changed_memory_is_updating_until_its_delay_is_over(clock):
+    with LocalMemory(clock=clock, activation_delay=30.0) as memory:
+        api = MemoryApi(memory.boto_session("us-west-2"))
+        api.create(SEMANTIC)
+        clock.advance(30)
+        change = {"addMemoryStrategies": [SUMMARY]}
+        updated = api.control.update_memory(memoryId=api.memory_id, memoryStrategies=change)["memory"]
+        assert updated["status"] == "UPDATING"
+        assert [strategy["status"] for strategy in updated["strategies"]] == ["ACTIVE", "CREATING"]
+        assert [one["status"] for one in api.control.list_memories()["memories"]] == ["UPDATING"]
+        code = refusal(api.control.update_memory, memoryId=api.memory_id, description="too soon")
+        assert code == "ConflictException"
+        clock.advance(30)
+        shown = api.control.get_memory(memoryId=api.memory_id)["memory"]
+        assert [shown["status"], *(strategy["status"] for strategy in shown["strategies"])] == ["ACTIVE"] * 3
+
+
+def test_a_view_without_decryption_leaves_out_what_a_key_of_the_customers_encrypts(api):
+    words = {"description": "Of the north desk", "encryptionKeyArn": "arn:aws:kms:us-west-2:000000000000:key/k"}
+    strategy = {"semanticMemoryStrategy": {"name": "facts", "description": "What they own"}}
+    made = api.create(strategy, **words)
+    full = api.control.get_memory(memoryId=api.memory_id, view="full")["memory"]
+    assert full == made == api.control.get_memory(memoryId=api.memory_id)["memory"]
+    closed = api.control.get_memory(memoryId=api.memory_id, view="without_decryption")["memory"]
+    assert full.keys() - closed.keys() == {"description"}
+    assert full["strategies"][0].keys() - closed["strategies"][0].keys() == {"description"}
+    assert refusal(api.control.get_memory, memoryId=api.memory_id, view="half") == "ValidationException"
+    api.create(name="unlocked", description="Of the south desk")
+    kept = api.control.get_memory(memoryId=api.memory_id, view="without_decryption")["memory"]
+    assert kept["description"] == "Of the south desk"
+
+
+@pytest.mark.parametrize("other", [{"region": "eu-west-1"}, {"region": "us-west-2", "account": "111122223333"}])
+def test_a_memory_belongs_to_its_account_and_region(memory, api, other):
+    made = api.create(SEMANTIC)
+    api.say("I live in Porto.")
+    abroad = MemoryApi(memory.boto_session(**other))
+    assert abroad.control.list_memories()["memories"] == []
+    same_name = abroad.create(SEMANTIC)
+    assert same_name["arn"].split(":")[3:5] == [other["region"], other.get("account", "000000000000")]
+    assert [one["id"] for one in abroad.control.list_memories()["memories"]] == [same_name["id"]]
+    assert [one["id"] for one in api.control.list_memories()["memories"]] == [made["id"]]
+    for identifier in (made["id"], made["arn"]):
+        if identifier == made["id"]:  # the control plane takes ids only
+            for operation in (abroad.control.get_memory, abroad.control.delete_memory, abroad.control.update_memory):
+                assert refusal(operation, memoryId=identifier) == "ResourceNotFoundException"
+        where = {"memoryId": identifier, "actorId": "bob"}
+        assert refusal(abroad.data.list_sessions, **where) == "ResourceNotFoundException"
+        assert refusal(abroad.data.list_events, **where, sessionId="s1") == "ResourceNotFoundException"
+        found = refusal(abroad.data.list_memory_records, memoryId=identifier, namespacePath="/")
+        assert found == "ResourceNotFoundException"
+    assert refusal(abroad.control.list_tags_for_resource, resourceArn=made["arn"]) == "ResourceNotFoundException"
+    # An ARN that names another place than the caller's is foreign, although the id in it is the caller's own.
+    foreign = made["arn"].replace("us-west-2", "ap-south-1")
+    assert refusal(api.data.list_actors, memoryId=foreign) == "ResourceNotFoundException"
+    assert len(api.data.list_events(memoryId=made["arn"], actorId="bob", sessionId="s1")["events"]) == 1
+
+
+def test_a_refusal_names_the_region_that_has_the_memory(memory, api):
+    made = api.create()
+    abroad = MemoryApi(memory.boto_session("eu-west-1"))
+    with pytest.raises(ClientError, match=f"{made['id']} in eu-west-1; it is in us-west-2"):
+        abroad.control.get_memory(memoryId=made["id"])
+    assert memory.regions_of() == memory.regions_of("test") == memory.regions_of(made["id"]) == ["us-west-2"]
+    with pytest.raises(ValueError, match="twelve digits"):
+        memory.boto_session("us-west-2", "me")
 
 
 def test_a_name_in_use_is_refused_in_words_the_sdk_understands(api):

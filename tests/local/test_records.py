@@ -158,6 +158,39 @@ def test_a_strategys_records_expire_by_its_own_setting(api, clock):
     assert len(api.records("/users/bob/facts/")) == 1
 
 
+def expiries(api):
+    ids = [record["memoryRecordId"] for record in api.records("/facts/")]  # a listing shows no expiry
+    found = [api.data.get_memory_record(memoryId=api.memory_id, memoryRecordId=one)["memoryRecord"] for one in ids]
+    return {record["content"]["text"]: record.get("expiresAt") for record in found}
+
+
+def test_a_strategy_says_nothing_of_records_that_a_caller_creates(api):
+    expiring = {"name": "facts", "recordExpirySpecification": {"recordExpiryDurationDays": 40}}
+    strategy = api.create({"semanticMemoryStrategy": expiring}, name="expiring")["strategies"][0]["strategyId"]
+    record = {"requestIdentifier": "r", "namespaces": ["/facts/"], "content": {"text": "x"}, "timestamp": AT}
+    api.data.batch_create_memory_records(memoryId=api.memory_id, records=[{**record, "memoryStrategyId": strategy}])
+    assert expiries(api) == {"x": None}
+
+
+def test_an_update_without_an_expiry_begins_the_last_term_anew(api, clock):
+    [short] = api.write("short", recordExpirySpecification={"recordExpiryDurationDays": 31})
+    [forever] = api.write("forever")
+
+    def update(**more):
+        records = [{"memoryRecordId": one, "timestamp": AT} for one in (short, forever)]
+        api.data.batch_update_memory_records(memoryId=api.memory_id, records=records, **more)
+        return {text: at and at.timestamp() for text, at in expiries(api).items()}
+
+    clock.advance(10 * DAY)
+    assert update() == {"short": clock.now + 31 * DAY, "forever": None}
+    overwritten = update(recordExpirySpecification={"recordExpiryDurationDays": 50})
+    assert overwritten == {"short": clock.now + 50 * DAY, "forever": clock.now + 50 * DAY}
+    clock.advance(DAY)
+    assert update() == {"short": clock.now + 50 * DAY, "forever": clock.now + 50 * DAY}
+    assert update(recordExpirySpecification={"action": "REMOVE"}) == {"short": None, "forever": None}
+    assert update() == {"short": None, "forever": None}
+
+
 def test_a_removed_expiry_is_refused_when_creating(api):
     with pytest.raises(ClientError, match="does not apply"):
         api.write("x", recordExpirySpecification={"action": "REMOVE"})

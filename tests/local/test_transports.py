@@ -101,6 +101,37 @@ def test_both_transports_serve_one_memory(memory, monkeypatch):
         )
 
 
+def test_a_key_of_twelve_digits_names_the_account(memory, monkeypatch):
+    with memory.serve() as server:
+        for name, value in server.env().items():
+            monkeypatch.setenv(name, value)
+        keys = {"aws_access_key_id": "111122223333", "aws_secret_access_key": "y", "region_name": "us-west-2"}
+        theirs = MemoryApi(boto3.Session(**keys))
+        assert theirs.create()["arn"].startswith("arn:aws:bedrock-agentcore:us-west-2:111122223333:memory/")
+        ours = MemoryApi(boto3.Session(region_name="us-west-2"))
+        assert ours.control.list_memories()["memories"] == []
+        inside = MemoryApi(memory.boto_session("us-west-2", "111122223333"))
+        assert [one["id"] for one in inside.control.list_memories()["memories"]] == [theirs.memory_id]
+
+
+def test_creating_and_updating_are_seen_over_http(clock, monkeypatch):
+    with LocalMemory(clock=clock, activation_delay=30.0) as memory, memory.serve() as server:
+        for name, value in server.env().items():
+            monkeypatch.setenv(name, value)
+        api = MemoryApi(boto3.Session(region_name="us-west-2"))
+
+        def status():
+            return api.control.get_memory(memoryId=api.memory_id)["memory"]["status"]
+
+        seen = [api.create()["status"], status()]
+        clock.advance(30)
+        seen.append(status())
+        seen.append(api.control.update_memory(memoryId=api.memory_id, description="x")["memory"]["status"])
+        seen.append(status())
+        clock.advance(30)
+        assert [*seen, status()] == ["CREATING", "CREATING", "ACTIVE", "UPDATING", "UPDATING", "ACTIVE"]
+
+
 def test_the_server_extracts_without_being_asked(clock):
     with LocalMemory(clock=clock, extraction_delay=30) as memory, memory.serve():
         api = MemoryApi(memory.boto_session())

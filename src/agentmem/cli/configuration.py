@@ -106,7 +106,7 @@ def find_configuration(
 
     values = read_values(file, local=local, memory_id=memory_id, region=region)
     if values.get("local_path"):
-        return _embedded(values, making=making)
+        return _embedded(values, region, making=making)
     if not values.get("memory_id"):
         raise ConfigurationError(
             "no memory is configured. Give --memory-id ID, --local PATH or --config FILE, set "
@@ -177,9 +177,12 @@ def read_values(
     return values | {name: value for name, value in given.items() if value is not None}
 
 
-def _embedded(values: dict[str, Any], *, making: bool) -> MemoryConfig:
-    """Open the embedded memory: the one of the id, the one called ``agentmem``, or the only one."""
-    from agentmem.clients.embedded import MEMORY, REGION, database_path
+def _embedded(values: dict[str, Any], region: str | None, *, making: bool) -> MemoryConfig:
+    """Open the embedded memory: the one of the id, the one called ``agentmem``, or the only one.
+
+    A region that no option gave is a wish: it does not hide a memory that is in another one.
+    """
+    from agentmem.clients.embedded import MEMORY, database_path, open_session
     from agentmem.config import MemoryConfig
     from agentmem.errors import ConfigurationError
 
@@ -192,8 +195,10 @@ def _embedded(values: dict[str, Any], *, making: bool) -> MemoryConfig:
             f"local_path = {place!r}: there is no embedded memory. Give the folder of one, or make one with "
             f"`agentmem init --local {DEFAULT_FOLDER}`."
         )
-    config = MemoryConfig(**{**values, "region": values.get("region") or REGION})
     with opening(place):
+        # Kept until the configuration has opened the same service, so that it is not opened twice.
+        session = open_session(place, region, memory=values.get("memory_id"), default=values.get("region"))[1]
+        config = MemoryConfig(**{**values, "region": session.region_name})
         config.boto_session()
     if config.memory_id:
         return config

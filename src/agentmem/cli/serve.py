@@ -13,7 +13,7 @@ from agentmem.cli.output import note
 DEFAULT_PORT = 8765
 
 
-def serve(
+def serve(  # noqa: PLR0917 - typer makes an option of each
     path: Annotated[
         str,
         typer.Option(
@@ -31,6 +31,10 @@ def serve(
     ] = None,
     extraction_delay: Annotated[
         float, typer.Option(help="Seconds until long-term memories are made of an event; 10 to 90 on AWS.", min=0.0)
+    ] = 0.0,
+    activation_delay: Annotated[
+        float,
+        typer.Option(help="Seconds a new memory stays CREATING and a changed one UPDATING; minutes on AWS.", min=0.0),
     ] = 0.0,
 ) -> None:
     """Serve the embedded AgentCore Memory over HTTP to every AWS client, in any language, until it is stopped.
@@ -50,7 +54,7 @@ def serve(
         # Both by name: a shell that starts a process in the background has it ignore SIGINT.
         signal.signal(number, _stop)
     with opening(place):
-        opened = LocalMemory(place, extraction_delay=extraction_delay)
+        opened = LocalMemory(place, extraction_delay=extraction_delay, activation_delay=activation_delay)
     with opened as memory:
         try:
             server = memory.serve(host, port, allowed_hosts=allow_host or ())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from agentmem.local import LocalMemory
 
 REGION = "us-east-1"
-"""What the embedded service says its region is unless it is told; nothing depends on it."""
+"""The region of memories in the embedded service when nothing names another."""
 
 MEMORY = ":memory:"
 SERVICE = "_agentmem_service"
@@ -32,12 +32,17 @@ def database_path(path: str | Path) -> Path:
     return file if file.suffix == ".db" else file / DATABASE
 
 
-def open_session(path: str | Path | LocalMemory, region: str) -> tuple[str, boto3.Session]:
+def open_session(
+    path: str | Path | LocalMemory, region: str | None, *, memory: str | None = None, default: str | None = None
+) -> tuple[str, boto3.Session]:
     """Open the embedded service at a path, or the one this process has open there.
 
     Args:
         path: A folder, a database file in one (``*.db``), ``:memory:`` for a new service in memory, or a `LocalMemory`.
-        region: The region its session names.
+        region: The region of the session; None for that of the memory.
+        memory: Name or id of the memory whose region it is; that of any memory unless given.
+        default: The region to prefer when the memory is in several, and to take when it is in none; us-east-1 unless
+            given.
 
     Returns:
         The database's path as text, absolute unless it is ``:memory:``, and a boto3 session whose AgentCore calls stay
@@ -54,9 +59,15 @@ def open_session(path: str | Path | LocalMemory, region: str) -> tuple[str, boto
         with _lock:
             service = _open.get(place) or LocalMemory(place)
             _open[place] = service
-    session = service.boto_session(region)
+    session = service.boto_session(region or _home(service, memory, default))
     session.__dict__[SERVICE] = service  # keeps the entry in `_open` while the session is in use
     return place, session
+
+
+def _home(service: LocalMemory, memory: str | None, default: str | None) -> str:
+    """Choose a region: one that only the environment names must not hide the history that another one has."""
+    regions = service.regions_of(memory)
+    return regions[0] if len(regions) == 1 and default not in regions else default or REGION
 
 
 def drop_actor(session: boto3.Session, memory_id: str, actor_id: str) -> bool:

@@ -28,7 +28,6 @@ CHECKPOINT_ACTIONS = ("BatchGetItem", "BatchWriteItem", "PutItem", "Query", "Upd
 OPERATOR_ACTIONS = (
     "BatchCreateMemoryRecords",
     "BatchDeleteMemoryRecords",
-    "BatchUpdateMemoryRecords",
     "DeleteMemoryRecord",
     "GetMemory",
     "GetMemoryRecord",

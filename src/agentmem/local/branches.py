@@ -28,7 +28,7 @@ def place_on_branch(
         branch: The request's ``branch``; a new one needs ``rootEventId``, a known one may omit it.
 
     Returns:
-        ``name`` and ``rootEventId`` to store with the event; None for the main branch, which events do not name.
+        ``name`` and ``rootEventId`` to store with the event; None for the main branch.
 
     Raises:
         ServiceError: ``ValidationException`` for a new branch without a root, a root in another session, or a root

@@ -21,13 +21,20 @@ class Call:
         operation: Name in the model, such as ``"ListEvents"``.
         params: The input structure; timestamps are epoch seconds.
         region: AWS region the caller addressed.
+        account: AWS account of the caller, twelve digits.
         now: The service's clock when the request came, epoch seconds.
     """
 
     operation: str
     params: Mapping[str, Any]
     region: str
+    account: str
     now: float
+
+    @property
+    def arn_prefix(self) -> str:
+        """The ARN of a memory of the caller's account and region, without the memory's id."""
+        return f"arn:aws:bedrock-agentcore:{self.region}:{self.account}:memory/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +51,20 @@ class MemoryResource:
     Attributes:
         memory_id: Its id.
         expiry_days: Days after which its events expire.
-        active_at: When its status turns from CREATING to ACTIVE, epoch seconds.
+        active_at: When its status turns to ACTIVE, epoch seconds.
+        changing: Its status until then, ``CREATING`` or ``UPDATING``.
         body: The control plane's ``Memory`` structure without the status.
     """
 
     memory_id: str
     expiry_days: int
     active_at: float
+    changing: str
     body: dict[str, Any]
+
+    def status(self, now: float) -> str:
+        """``ACTIVE``, or what is being done to it."""
+        return "ACTIVE" if now >= self.active_at else self.changing
 
     @property
     def strategies(self) -> list[dict[str, Any]]:
@@ -64,19 +77,44 @@ def memory_id_of(identifier: str) -> str:
     return identifier.rsplit("memory/", 1)[-1]
 
 
-def find_memory(connection: sqlite3.Connection, identifier: str) -> MemoryResource:
-    """Look a memory up by id or ARN.
+def find_memory(connection: sqlite3.Connection, call: Call, identifier: str | None = None) -> MemoryResource:
+    """Look up a memory of the caller's account and region by id or ARN.
+
+    Args:
+        connection: For reading.
+        call: The request.
+        identifier: The id or ARN; the request's ``memoryId`` unless given.
 
     Raises:
-        ServiceError: ``ResourceNotFoundException``.
+        ServiceError: ``ResourceNotFoundException``, also for a memory of another account or region.
     """
+    identifier = identifier or str(call.params["memoryId"])
     memory_id = memory_id_of(identifier)
-    row = connection.execute(
-        "SELECT expiry_days, active_at, body FROM memories WHERE memory_id = ?", (memory_id,)
-    ).fetchone()
+    row = _memory_row(connection, memory_id)
+    is_foreign = identifier.startswith("arn:") and identifier != call.arn_prefix + memory_id
+    if row is None or is_foreign or (row["account"], row["region"]) != (call.account, call.region):
+        elsewhere = f"; it is in {row['region']}" if row and row["account"] == call.account else ""
+        raise not_found(f"Memory not found: {identifier} in {call.region}{elsewhere}")
+    return _memory(memory_id, row)
+
+
+def read_memory(connection: sqlite3.Connection, memory_id: str) -> MemoryResource:
+    """Look up a memory that exists, whoever owns it, for work of the service's own."""
+    row = _memory_row(connection, memory_id)
     if row is None:
         raise not_found(f"Memory not found: {memory_id}")
-    return MemoryResource(memory_id, row["expiry_days"], row["active_at"], json.loads(row["body"]))
+    return _memory(memory_id, row)
+
+
+def _memory_row(connection: sqlite3.Connection, memory_id: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT account, region, expiry_days, active_at, changing, body FROM memories WHERE memory_id = ?", (memory_id,)
+    ).fetchone()
+    return row
+
+
+def _memory(memory_id: str, row: sqlite3.Row) -> MemoryResource:
+    return MemoryResource(memory_id, row["expiry_days"], row["active_at"], row["changing"], json.loads(row["body"]))
 
 
 def find_session(connection: sqlite3.Connection, memory_id: str, actor_id: str, session_id: str) -> int | None:

@@ -22,6 +22,8 @@ from .validation import Check, Problem, compile_shape
 
 DATA_PLANE = "bedrock-agentcore"
 CONTROL_PLANE = "bedrock-agentcore-control"
+ACCOUNT = "000000000000"
+"""The account of callers that name no other."""
 MEMORY_RESOURCES = ("/memories", "/tags/")  # the paths of the operations this service answers
 
 _MAY_HOLD_SURROGATES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
@@ -38,7 +40,8 @@ class Request:
         path: The path as sent: still percent-encoded, without the query.
         query: The query string as sent, without the question mark.
         body: The body as sent.
-        region: AWS region of the call; part of the ARNs of new resources.
+        region: AWS region of the call, in which it makes and finds memories.
+        account: AWS account of the caller, to which its memories belong.
     """
 
     method: str
@@ -46,6 +49,7 @@ class Request:
     query: str = ""
     body: bytes = b""
     region: str = "us-east-1"
+    account: str = ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)

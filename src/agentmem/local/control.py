@@ -8,19 +8,20 @@ import string
 from typing import TYPE_CHECKING, Any
 
 from .calls import Call, find_memory, memory_id_of, remember, remembered
-from .errors import ServiceError, invalid, not_found
+from .errors import ServiceError, invalid
 from .paging import decode, encode
 from .strategies import changed_strategies, new_strategy
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
     from .storage import Store
 
-ACCOUNT = "000000000000"  # AWS's documentation account form: twelve digits
 DEFAULT_MEMORY_PAGE = 10
 MAX_TAGS = 50
 MAX_INDEXED_KEYS = 10
+_ENCRYPTED = frozenset({"description", "configuration"})
 
 
 class MemoryOperations:
@@ -28,7 +29,7 @@ class MemoryOperations:
 
     Args:
         store: The database.
-        activation_delay: Seconds a new memory stays CREATING.
+        activation_delay: Seconds a new memory stays CREATING, and a changed one UPDATING.
     """
 
     def __init__(self, store: Store, activation_delay: float) -> None:
@@ -39,13 +40,16 @@ class MemoryOperations:
         """Make a memory resource."""
         params = call.params
         with self._store.write() as connection:
-            first = remembered(connection, "", call)
+            owner = f"{call.account} {call.region}"
+            first = remembered(connection, owner, call)
             if first is not None:
                 return {"memory": self._shown(connection, first, call)}
-            if connection.execute("SELECT 1 FROM memories WHERE name = ?", (params["name"],)).fetchone():
+            if connection.execute(
+                "SELECT 1 FROM memories WHERE account = ? AND region = ? AND name = ?",
+                (call.account, call.region, params["name"]),
+            ).fetchone():
                 raise invalid(f"Memory with name {params['name']} already exists", field="/name")
             memory_id = f"{params['name']}-{_suffix()}"
-            arn = f"arn:aws:bedrock-agentcore:{call.region}:{ACCOUNT}:memory/{memory_id}"
             strategies: list[dict[str, Any]] = []
             for given in params.get("memoryStrategies", []):
                 strategies.append(new_strategy(given, strategies, params.get("namespaceKeys", []), call.now))
@@ -64,38 +68,48 @@ class MemoryOperations:
                 if name in params
             }
             body |= {
-                "arn": arn,
+                "arn": call.arn_prefix + memory_id,
                 "id": memory_id,
                 "createdAt": call.now,
                 "updatedAt": call.now,
                 "strategies": strategies,
             }
             connection.execute(
-                "INSERT INTO memories (memory_id, name, arn, active_at, expiry_days, body, tags)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO memories (memory_id, account, region, name, active_at, expiry_days, body, tags)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     memory_id,
+                    call.account,
+                    call.region,
                     params["name"],
-                    arn,
-                    # 0 without a delay: a test may freeze the clock at a time before the memory was made.
-                    call.now + self._activation_delay if self._activation_delay else 0.0,
+                    self._active_at(call),
                     params["eventExpiryDuration"],
                     json.dumps(body),
                     json.dumps(params.get("tags", {})),
                 ),
             )
-            remember(connection, "", call, memory_id)
+            remember(connection, owner, call, memory_id)
             return {"memory": self._shown(connection, memory_id, call)}
 
     def get_memory(self, call: Call) -> dict[str, Any]:
-        """A memory resource with its strategies."""
+        """A memory resource with its strategies; without what a customer's key encrypts if `view` says so."""
         with self._store.read() as connection:
-            return {"memory": self._shown(connection, call.params["memoryId"], call)}
+            shown = self._shown(connection, call.params["memoryId"], call)
+        if call.params.get("view") == "without_decryption" and "encryptionKeyArn" in shown:
+            shown = _without_decryption(shown)
+        return {"memory": shown}
+
+    def _active_at(self, call: Call) -> float:
+        # 0 without a delay: a test may freeze the clock at a time before the memory was made.
+        return call.now + self._activation_delay if self._activation_delay else 0.0
 
     def _shown(self, connection: sqlite3.Connection, memory_id: str, call: Call) -> dict[str, Any]:
-        memory = find_memory(connection, memory_id)
-        status = "ACTIVE" if call.now >= memory.active_at else "CREATING"
-        strategies = [{**strategy, "status": status} for strategy in memory.strategies]
+        memory = find_memory(connection, call, memory_id)
+        status = memory.status(call.now)
+        strategies = [
+            {**strategy, "status": "CREATING" if status != "ACTIVE" and _is_new(strategy, memory.body) else "ACTIVE"}
+            for strategy in memory.strategies
+        ]
         return {**memory.body, "status": status, "strategies": strategies}
 
     def list_memories(self, call: Call) -> dict[str, Any]:
@@ -104,7 +118,9 @@ class MemoryOperations:
         [after] = decode(call.operation, call.params, [""])
         with self._store.read() as connection:
             rows = connection.execute(
-                "SELECT memory_id FROM memories WHERE memory_id > ? ORDER BY memory_id LIMIT ?", (after, size + 1)
+                "SELECT memory_id FROM memories WHERE account = ? AND region = ? AND memory_id > ?"
+                " ORDER BY memory_id LIMIT ?",
+                (call.account, call.region, after, size + 1),
             ).fetchall()
             shown = [self._shown(connection, row["memory_id"], call) for row in rows[:size]]
         answer: dict[str, Any] = {"memories": shown}
@@ -113,14 +129,14 @@ class MemoryOperations:
         return answer
 
     def update_memory(self, call: Call) -> dict[str, Any]:
-        """Change a memory's settings and strategies; at once, without a time of UPDATING."""
+        """Change a memory's settings and strategies; at once, though it is shown as UPDATING for a while if so told."""
         params = call.params
         with self._store.write() as connection:
-            memory = find_memory(connection, params["memoryId"])
+            memory = find_memory(connection, call)
             if remembered(connection, memory.memory_id, call) is not None:
                 return {"memory": self._shown(connection, memory.memory_id, call)}
             if call.now < memory.active_at:
-                raise ServiceError("ConflictException", f"Memory {memory.memory_id} is still being created")
+                raise ServiceError("ConflictException", f"Memory {memory.memory_id} is still {memory.changing}")
             body = dict(memory.body)
             for name in (
                 "description",
@@ -139,8 +155,9 @@ class MemoryOperations:
                 )
             body["updatedAt"] = call.now
             connection.execute(
-                "UPDATE memories SET body = ?, expiry_days = ? WHERE memory_id = ?",
-                (json.dumps(body), body["eventExpiryDuration"], memory.memory_id),
+                "UPDATE memories SET body = ?, expiry_days = ?, active_at = ?, changing = 'UPDATING'"
+                " WHERE memory_id = ?",
+                (json.dumps(body), body["eventExpiryDuration"], self._active_at(call), memory.memory_id),
             )
             remember(connection, memory.memory_id, call, "")
             return {"memory": self._shown(connection, memory.memory_id, call)}
@@ -148,7 +165,7 @@ class MemoryOperations:
     def delete_memory(self, call: Call) -> dict[str, Any]:
         """Delete a memory with everything in it; at once, though the answer says DELETING as the service's does."""
         with self._store.write() as connection:
-            memory_id = find_memory(connection, call.params["memoryId"]).memory_id
+            memory_id = find_memory(connection, call).memory_id
             sessions = "(SELECT sid FROM sessions WHERE memory_id = ?)"
             records = "(SELECT seq FROM records WHERE memory_id = ?)"
             for statement in (
@@ -185,17 +202,27 @@ class MemoryOperations:
             return {"tags": self._tags(connection, call)}
 
     def _tags(self, connection: sqlite3.Connection, call: Call) -> dict[str, str]:
-        arn = call.params["resourceArn"]
-        row = connection.execute(
-            "SELECT tags FROM memories WHERE memory_id = ? AND arn = ?", (memory_id_of(arn), arn)
-        ).fetchone()
-        if row is None:
-            raise not_found(f"Resource not found: {arn}")
+        memory_id = find_memory(connection, call, call.params["resourceArn"]).memory_id
+        row = connection.execute("SELECT tags FROM memories WHERE memory_id = ?", (memory_id,)).fetchone()
         tags: dict[str, str] = json.loads(row["tags"])
         return tags
 
     def _set_tags(self, connection: sqlite3.Connection, call: Call, tags: dict[str, str]) -> None:
-        connection.execute("UPDATE memories SET tags = ? WHERE arn = ?", (json.dumps(tags), call.params["resourceArn"]))
+        memory_id = memory_id_of(call.params["resourceArn"])
+        connection.execute("UPDATE memories SET tags = ? WHERE memory_id = ?", (json.dumps(tags), memory_id))
+
+
+def _is_new(strategy: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Whether a strategy came with the memory's last change."""
+    return bool(strategy["createdAt"] == body["updatedAt"])
+
+
+def _without_decryption(memory: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a customer wrote in words of their own; which members the service leaves out is not published."""
+    strategies = [
+        {name: value for name, value in strategy.items() if name not in _ENCRYPTED} for strategy in memory["strategies"]
+    ]
+    return {**{name: value for name, value in memory.items() if name not in _ENCRYPTED}, "strategies": strategies}
 
 
 def _suffix() -> str:

@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from .branches import branch_clause, place_on_branch
+from .branches import MAIN, branch_clause, place_on_branch
 from .calls import (
     Call,
     MemoryResource,
@@ -55,7 +55,7 @@ class EventOperations:
         params = call.params
         payload = _payload_text(params["payload"])
         with self._store.write() as connection:
-            memory = find_memory(connection, params["memoryId"])
+            memory = find_memory(connection, call)
             first = remembered(connection, memory.memory_id, call)
             if first is not None:
                 return self._first_answer(connection, first)
@@ -73,8 +73,7 @@ class EventOperations:
                 "eventTimestamp": milliseconds / 1000,
             }
             branch = place_on_branch(connection, sid, params.get("branch"))
-            if branch:
-                head["branch"] = branch
+            head["branch"] = branch or {"name": MAIN}
             if params.get("metadata"):
                 head["metadata"] = params["metadata"]
             head_text = _json(head)
@@ -137,7 +136,7 @@ class EventOperations:
 
     def _find(self, connection: sqlite3.Connection, call: Call) -> sqlite3.Row:
         params = call.params
-        memory = find_memory(connection, params["memoryId"])
+        memory = find_memory(connection, call)
         sid = find_session(connection, memory.memory_id, params["actorId"], params["sessionId"])
         row = connection.execute(
             "SELECT seq, sid, head, payload FROM events WHERE sid = ? AND event_id = ? AND expires_at > ?",
@@ -161,7 +160,7 @@ class EventOperations:
             conditions.append(condition)
             values.extend(arguments)
         with self._store.read() as connection:
-            memory = find_memory(connection, params["memoryId"])
+            memory = find_memory(connection, call)
             sid = find_session(connection, memory.memory_id, params["actorId"], params["sessionId"])
             if sid is None:
                 return RawJson('{"events":[]}')
@@ -191,7 +190,7 @@ class EventOperations:
         only_with_events = params.get("filter", {}).get("eventFilter") == "HAS_EVENTS"
         keep_empty_after = float("9e18") if only_with_events else call.now - DAY
         with self._store.read() as connection:
-            memory = find_memory(connection, params["memoryId"])
+            memory = find_memory(connection, call)
             rows = connection.execute(
                 "SELECT sid, session_id, created_at FROM sessions"
                 f" WHERE memory_id = ? AND actor_id = ? AND (created_at, sid) < (?, ?) AND {_IS_LISTED}"
@@ -215,7 +214,7 @@ class EventOperations:
         size = params.get("maxResults", DEFAULT_PAGE)
         [after] = decode(call.operation, params, [""])
         with self._store.read() as connection:
-            memory = find_memory(connection, params["memoryId"])
+            memory = find_memory(connection, call)
             rows = connection.execute(
                 "SELECT actor_id FROM actors WHERE memory_id = ? AND actor_id > ? AND EXISTS (SELECT 1 FROM sessions"
                 " WHERE sessions.memory_id = actors.memory_id AND sessions.actor_id = actors.actor_id"

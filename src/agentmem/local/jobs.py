@@ -35,7 +35,7 @@ class JobOperations:
         """Hand content to the strategies without keeping it as an event."""
         params = call.params
         with self._store.write() as connection:
-            memory = find_memory(connection, params["memoryId"])
+            memory = find_memory(connection, call)
             first = remembered(connection, memory.memory_id, call)
             if first is not None:
                 return {"sessionId": first}
@@ -64,7 +64,7 @@ class JobOperations:
         size = params.get("maxResults", DEFAULT_PAGE)
         [before] = decode(call.operation, params, [2**62])
         with self._store.read() as connection:
-            memory = find_memory(connection, params["memoryId"])
+            memory = find_memory(connection, call)
         self._engine.run_due(memory.memory_id, call.now)
         conditions, values = ["jobs.memory_id = ?", "jobs.seq < ?"], [memory.memory_id, before]
         for name, column in (("strategyId", "strategy_id"), ("sessionId", "session_id"), ("actorId", "actor_id")):
@@ -105,7 +105,7 @@ class JobOperations:
         params = call.params
         job_id = params["extractionJob"]["jobId"]
         with self._store.write() as connection:
-            memory = find_memory(connection, params["memoryId"])
+            memory = find_memory(connection, call)
             if remembered(connection, memory.memory_id, call) is not None:
                 return {"jobId": job_id}
             row = connection.execute(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import time
 from typing import TYPE_CHECKING, Self
 
+from .contract import ACCOUNT
 from .delete_actor import drop_actor
 from .embedding import Embedder, PackagedEmbedder, check_installed
 from .extraction.extractor import Extractor, RuleExtractor
@@ -43,7 +45,7 @@ class LocalMemory:
         extractor: Makes long-term records; by rule, the user's own sentences, unless given (such as `ModelExtractor`).
         embedder: Makes vectors for search; the packaged model unless given.
         clock: Returns the time in epoch seconds; ``time.time`` unless given. Tests may step it instead of sleeping.
-        activation_delay: Seconds a new memory resource stays in status CREATING.
+        activation_delay: Seconds a new memory resource stays in status CREATING, and a changed one in UPDATING.
         ranking: How search ranks: ``"hybrid"``, by shared ``"words"`` alone (which needs no embedder) or by
             ``"meaning"`` alone.
 
@@ -80,17 +82,37 @@ class LocalMemory:
             ranking=ranking,
         )
 
-    def boto_session(self, region: str = DEFAULT_REGION) -> boto3.Session:
+    def boto_session(self, region: str = DEFAULT_REGION, account: str = ACCOUNT) -> boto3.Session:
         """A boto3 session whose AgentCore clients are answered in this process, without a socket.
 
         Args:
-            region: Region of the session; it is part of the ARNs of new resources.
+            region: Region of the session. A memory is found in the region it was made in, and in no other.
+            account: AWS account of the session, twelve digits. A memory is found by the account that made it.
 
         Returns:
             A session that needs no AWS configuration for ``bedrock-agentcore`` and ``bedrock-agentcore-control``.
             Clients of other services are those of any boto3 session.
+
+        Raises:
+            ValueError: The account is not twelve digits.
         """
-        return boto_session(self._service, region)
+        if not re.fullmatch(r"[0-9]{12}", account):
+            raise ValueError(f"account must be twelve digits, got {account!r}")
+        return boto_session(self._service, region, account)
+
+    def regions_of(self, name_or_id: str | None = None) -> list[str]:
+        """The regions in which the default account has memories, sorted.
+
+        Args:
+            name_or_id: Count only the memory of this name or id; every one unless given.
+        """
+        with self._service.store.read() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT region FROM memories WHERE account = ? AND (? IS NULL OR ? IN (name, memory_id))"
+                " ORDER BY region",
+                (ACCOUNT, name_or_id, name_or_id),
+            ).fetchall()
+        return [row["region"] for row in rows]
 
     @property
     def faults(self) -> Faults:

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
+DAY = 86_400.0
 COLUMNS = (
-    "seq, record_id, memory_id, namespace, strategy_id, created_at, timestamp, expires_at, metadata, subject, text"
+    "seq, record_id, memory_id, namespace, strategy_id, created_at, timestamp, expires_at, expiry_days, metadata,"
+    " subject, text"
 )
 
 
@@ -31,7 +33,7 @@ class NewRecord:
         text: Its content.
         created_at: Epoch seconds.
         timestamp: Time of its source, epoch seconds.
-        expires_at: Epoch seconds, or None for never.
+        expiry_days: Days from its creation on after which it expires, or None for never.
         metadata: Values as in the API: ``{"key": {"stringValue": "..."}}``.
         subject: Of a session's rolling summary ``summary:<session id>``, by which it is found again; else None.
     """
@@ -42,9 +44,19 @@ class NewRecord:
     text: str
     created_at: float
     timestamp: float
-    expires_at: float | None = None
+    expiry_days: int | None = None
     metadata: Mapping[str, Any] | None = None
     subject: str | None = None
+
+    @property
+    def expires_at(self) -> float | None:
+        """When it expires, epoch seconds, or None for never."""
+        return expiry(self.created_at, self.expiry_days)
+
+
+def expiry(start: float, days: int | None) -> float | None:
+    """When a term that starts at a moment (epoch seconds) is over; None for no term."""
+    return start + days * DAY if days else None
 
 
 def insert(connection: sqlite3.Connection, record: NewRecord) -> str:
@@ -55,8 +67,8 @@ def insert(connection: sqlite3.Connection, record: NewRecord) -> str:
     """
     record_id = f"mem-{uuid.uuid4()}"
     cursor = connection.execute(
-        "INSERT INTO records (record_id, memory_id, namespace, strategy_id, created_at, timestamp, expires_at, change,"
-        " subject, metadata, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO records (record_id, memory_id, namespace, strategy_id, created_at, timestamp, expires_at,"
+        " expiry_days, change, subject, metadata, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             record_id,
             record.memory_id,
@@ -65,6 +77,7 @@ def insert(connection: sqlite3.Connection, record: NewRecord) -> str:
             record.created_at,
             record.timestamp,
             record.expires_at,
+            record.expiry_days,
             next_change(connection),
             record.subject,
             json.dumps(record.metadata) if record.metadata else None,
@@ -113,6 +126,7 @@ def replace(connection: sqlite3.Connection, seq: int, record: NewRecord) -> str:
         created_at=record.created_at,
         timestamp=record.timestamp,
         expires_at=record.expires_at,
+        expiry_days=record.expiry_days,
         metadata=record.metadata,
         subject=record.subject,
     )

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from .extraction.engine import ExtractionEngine
     from .storage import Store
 
-DAY = 86_400.0
 DEFAULT_TOP_K = 10
-_Action: TypeAlias = "Callable[[sqlite3.Connection, MemoryResource, int, Mapping[str, Any]], None]"
+_Action: TypeAlias = "Callable[[sqlite3.Connection, MemoryResource, sqlite3.Row, Mapping[str, Any]], None]"
 NEWEST = 9e18  # later than every record
 
 
@@ -116,7 +115,7 @@ class RecordOperations:
     def _memory(self, call: Call) -> MemoryResource:
         """The memory, with everything due extracted."""
         with self._store.read() as connection:
-            memory = find_memory(connection, call.params["memoryId"])
+            memory = find_memory(connection, call)
         self._engine.run_due(memory.memory_id, call.now)
         return memory
 
@@ -130,7 +129,7 @@ class RecordOperations:
         done: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
         with self._store.write() as connection:
-            memory = find_memory(connection, params["memoryId"])
+            memory = find_memory(connection, call)
             first = remembered(connection, memory.memory_id, call)
             if first is not None:
                 answer: dict[str, Any] = json.loads(first)
@@ -155,8 +154,8 @@ class RecordOperations:
     def _new_record(
         self, memory: MemoryResource, given: Mapping[str, Any], expiry: Mapping[str, Any], now: float
     ) -> NewRecord:
-        strategy = _strategy(memory, given.get("memoryStrategyId"))
-        days = expiry.get("recordExpiryDurationDays") or (strategy or {}).get("recordExpiryDurationDays")
+        _check_strategy(memory, given.get("memoryStrategyId"))
+        # "The records' strategy association has no effect on their expiry" (botocore: BatchCreateMemoryRecordsInput).
         return NewRecord(
             memory_id=memory.memory_id,
             namespace=_only_namespace(given["namespaces"]),
@@ -164,7 +163,7 @@ class RecordOperations:
             text=given["content"]["text"],
             created_at=now,
             timestamp=given["timestamp"],
-            expires_at=now + days * DAY if days else None,
+            expiry_days=expiry.get("recordExpiryDurationDays"),
             metadata=given.get("metadata"),
         )
 
@@ -172,7 +171,9 @@ class RecordOperations:
         """Change records; fields that a request does not name stay unchanged."""
         expiry = call.params.get("recordExpirySpecification", {})
 
-        def change(connection: sqlite3.Connection, memory: MemoryResource, seq: int, given: Mapping[str, Any]) -> None:
+        def change(
+            connection: sqlite3.Connection, memory: MemoryResource, before: sqlite3.Row, given: Mapping[str, Any]
+        ) -> None:
             columns: dict[str, Any] = {"timestamp": given["timestamp"]}
             if "content" in given:
                 columns["text"] = given["content"]["text"]
@@ -180,15 +181,14 @@ class RecordOperations:
             if given.get("namespaces"):
                 columns["namespace"] = _only_namespace(given["namespaces"])
             if "memoryStrategyId" in given:
-                _strategy(memory, given["memoryStrategyId"])
+                _check_strategy(memory, given["memoryStrategyId"])
                 columns["strategy_id"] = given["memoryStrategyId"]
             if "metadata" in given:
                 columns["metadata"] = given["metadata"]
-            if "recordExpiryDurationDays" in expiry:
-                columns["expires_at"] = call.now + expiry["recordExpiryDurationDays"] * DAY
-            elif "action" in expiry:
-                columns["expires_at"] = None
-            record_table.update(connection, seq, **columns)
+            # Without one, the last applied term begins anew (botocore: BatchUpdateMemoryRecordsInput).
+            days = None if "action" in expiry else expiry.get("recordExpiryDurationDays", before["expiry_days"])
+            columns |= {"expiry_days": days, "expires_at": record_table.expiry(call.now, days)}
+            record_table.update(connection, before["seq"], **columns)
 
         return self._each(call, change)
 
@@ -196,9 +196,9 @@ class RecordOperations:
         """Delete records; those that do not exist are reported as failed."""
 
         def remove(
-            connection: sqlite3.Connection, _memory: MemoryResource, seq: int, _given: Mapping[str, Any]
+            connection: sqlite3.Connection, _memory: MemoryResource, before: sqlite3.Row, _given: Mapping[str, Any]
         ) -> None:
-            record_table.delete(connection, seq)
+            record_table.delete(connection, before["seq"])
 
         return self._each(call, remove)
 
@@ -214,7 +214,7 @@ class RecordOperations:
                     row = record_table.find(connection, memory.memory_id, record_id, call.now)
                     if row is None:
                         raise not_found(f"Memory record not found: {record_id}")
-                    action(connection, memory, row["seq"], given)
+                    action(connection, memory, row, given)
                 except ServiceError as error:
                     answer["failedRecords"].append(_failure(record_id, error))
                 else:
@@ -258,13 +258,9 @@ def _only_namespace(namespaces: list[str]) -> str:
     return namespaces[0]
 
 
-def _strategy(memory: MemoryResource, strategy_id: str | None) -> Mapping[str, Any] | None:
-    if strategy_id is None:
-        return None
-    found = next((strategy for strategy in memory.strategies if strategy["strategyId"] == strategy_id), None)
-    if found is None:
+def _check_strategy(memory: MemoryResource, strategy_id: str | None) -> None:
+    if strategy_id is not None and all(strategy["strategyId"] != strategy_id for strategy in memory.strategies):
         raise not_found(f"Strategy not found: {strategy_id}")
-    return found
 
 
 def _check_identifiers(records: list[dict[str, Any]], member: str) -> None:

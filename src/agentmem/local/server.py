@@ -10,6 +10,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from .contract import ACCOUNT
 from .contract import Request as ServiceRequest
 from .faults import ConnectionLostError
 from .http_guard import AllowedHosts, HttpLimits, Refusal, read_body
@@ -41,7 +42,8 @@ START_SECONDS = 10.0
 MAX_HEADER_BYTES = 64 * 1024
 EXTRACTION_POLL_SECONDS = 0.25
 DEFAULT_TIMEOUT_SILENCE = 70.0  # longer than the 60 s after which boto3 gives up unless told otherwise
-_CREDENTIAL_REGION = re.compile(r"Credential=[^/]*/\d+/([a-z0-9-]+)/")
+# A key of twelve digits names the account, as local stand-ins for AWS have it.
+_CREDENTIAL = re.compile(r"Credential=(?:(\d{12})|[^/]*)/\d+/([a-z0-9-]+)/")
 
 
 class LocalServer:
@@ -213,13 +215,14 @@ def _application(service: Service, hosts: AllowedHosts, limits: HttpLimits) -> S
             body = await read_body(request, limits)
         except Refusal as refusal:
             return _refused(refusal)
-        credential = _CREDENTIAL_REGION.search(request.headers.get("authorization", ""))
+        credential = _CREDENTIAL.search(request.headers.get("authorization", ""))
         arrived = ServiceRequest(
             method=request.method,
             path=request.scope["raw_path"].decode("ascii"),
             query=request.scope["query_string"].decode("ascii"),
             body=body,
-            region=credential.group(1) if credential else "us-east-1",
+            region=credential[2] if credential else "us-east-1",
+            account=(credential and credential[1]) or ACCOUNT,
         )
         try:
             response = await run_in_threadpool(service.handle, arrived)

@@ -36,7 +36,7 @@ class Service:
         store: The database.
         clock: Returns the service's time, epoch seconds.
         extraction_delay: Seconds from an event to its extraction.
-        activation_delay: Seconds a new memory stays CREATING.
+        activation_delay: Seconds a new memory stays CREATING, and a changed one UPDATING.
         extractor: Makes long-term records.
         embedder: Makes vectors for search.
         ranking: How search ranks.
@@ -100,7 +100,9 @@ class Service:
 
     def _carry_out(self, operation: Operation, uri: dict[str, str], request: Request) -> Response:
         params = operation.parse(uri, request.query, request.body)
-        result = self._handlers[operation.name](Call(operation.name, params, request.region, self.clock()))
+        result = self._handlers[operation.name](
+            Call(operation.name, params, request.region, request.account, self.clock())
+        )
         if isinstance(result, RawJson):
             body = result.text
         else:

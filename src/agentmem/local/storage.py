@@ -14,23 +14,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .migration import MIGRATIONS
 from .namespaces import is_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORMAT = 1  # PRAGMA user_version of the files this code reads and writes
+FORMAT = 2  # PRAGMA user_version of the files this code reads and writes
 BUSY_SECONDS = 60.0  # how long a process waits for another one's write; transactions here last milliseconds
 
 SCHEMA = """
 CREATE TABLE memories (
   memory_id TEXT PRIMARY KEY,
-  name TEXT NOT NULL UNIQUE,
-  arn TEXT NOT NULL UNIQUE,
+  account TEXT NOT NULL,
+  region TEXT NOT NULL,
+  name TEXT NOT NULL,
   active_at REAL NOT NULL,
+  changing TEXT NOT NULL DEFAULT 'CREATING',
   expiry_days INTEGER NOT NULL,
   body TEXT NOT NULL,
-  tags TEXT NOT NULL DEFAULT '{}'
+  tags TEXT NOT NULL DEFAULT '{}',
+  UNIQUE (account, region, name)
 ) WITHOUT ROWID;
 CREATE TABLE actors (
   memory_id TEXT NOT NULL, actor_id TEXT NOT NULL, PRIMARY KEY (memory_id, actor_id)
@@ -90,6 +94,7 @@ CREATE TABLE records (
   created_at REAL NOT NULL,
   timestamp REAL NOT NULL,
   expires_at REAL,
+  expiry_days INTEGER,
   change INTEGER NOT NULL,
   deleted INTEGER NOT NULL DEFAULT 0,
   subject TEXT,
@@ -147,6 +152,10 @@ class Store:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
             for statement in _statements(SCHEMA):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+        elif version in MIGRATIONS:
+            for statement in MIGRATIONS[version]:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {FORMAT}")
         elif version != FORMAT:

@@ -51,12 +51,13 @@ class _EmbeddedSession(botocore.session.Session):
         return super().create_client(service_name, *args, **kwargs)
 
 
-def boto_session(service: Service, region: str) -> boto3.Session:
+def boto_session(service: Service, region: str, account: str) -> boto3.Session:
     """A session whose AgentCore clients talk to a service in this process.
 
     Args:
         service: Answers the calls.
         region: The session's region.
+        account: The account its clients act for.
 
     Returns:
         A boto3 session; clients made from it are thread-safe, as boto3's are.
@@ -80,6 +81,7 @@ def boto_session(service: Service, region: str) -> boto3.Session:
                     query=query,
                     body=body.encode() if isinstance(body, str) else body,
                     region=found.group(1) if found else region,
+                    account=account,
                 )
             )
         except ConnectionLostError as lost:

@@ -73,7 +73,6 @@ class Import:
         self._source = ""
         self._now = 0
         self._strategies: dict[str, str] = {}
-        self._expiring: frozenset[str] = frozenset()
         self._batch: list[dict[str, Any]] = []
         self._events: dict[tuple[str, str], dict[str, str]] = {}
         self._following: Counter[CheckpointKey] = Counter()
@@ -139,7 +138,6 @@ class Import:
         strategies = self._inventory.memory().get("strategies", [])
         here = {one["name"]: one["strategyId"] for one in strategies}
         self._strategies = {one["id"]: here.get(one["name"], "") for one in line["strategies"]}
-        self._expiring = frozenset(one["strategyId"] for one in strategies if one.get("recordExpiryDurationDays"))
 
     def _write(self, line: Mapping[str, Any]) -> None:
         match line["kind"]:
@@ -202,8 +200,6 @@ class Import:
             **({} if days is None else {"recordExpirySpecification": {"recordExpiryDurationDays": days}}),
         )
         made = {int(one["requestIdentifier"]): one["memoryRecordId"] for one in answer["successfulRecords"]}
-        if days is None:
-            self._keep_for_ever({made[place]: batch[place] for place in missing if place in made})
         for place in missing:
             if place in made:
                 self._account(batch[place])
@@ -221,16 +217,6 @@ class Import:
         """Return the term to give a record, from the import on, so that it does not expire before the original."""
         last_day = _last_day(line)
         return None if last_day is None else max(math.ceil(((last_day + 1) * _DAY - self._now) / _DAY), LEAST_DAYS)
-
-    def _keep_for_ever(self, made: Mapping[str, Mapping[str, Any]]) -> None:
-        """Take the term away that their strategy gives to records that had none."""
-        given = {new_id: line for new_id, line in made.items() if self._strategy(line) in self._expiring}
-        if given:
-            self._client.batch_update_memory_records(
-                memoryId=self._config.memory_id,
-                records=[{"memoryRecordId": new_id, "timestamp": _time(line["at"])} for new_id, line in given.items()],
-                recordExpirySpecification={"action": "REMOVE"},
-            )
 
     def _account(self, line: Mapping[str, Any]) -> None:
         """Count a record that could not be made the same."""

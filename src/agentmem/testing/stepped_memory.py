@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agentmem.local.search import Ranking
 
 DEFAULT_REGION = "us-east-1"
+DEFAULT_ACCOUNT = "000000000000"
 
 DEFAULT_DELAY = 60.0
 """Seconds of extraction; on AWS it takes 10 to 90."""
@@ -124,16 +125,17 @@ class SteppedMemory(LocalMemory):
             done += extracted
         return done
 
-    def boto_session(self, region: str = DEFAULT_REGION) -> boto3.Session:
+    def boto_session(self, region: str = DEFAULT_REGION, account: str = DEFAULT_ACCOUNT) -> boto3.Session:
         """A boto3 session as `LocalMemory.boto_session` makes it, on whose clients waiting moves the clock.
 
         Args:
             region: Region of the session.
+            account: AWS account of the session.
 
         Returns:
             The session.
         """
-        session = super().boto_session(region)
+        session = super().boto_session(region, account)
         session.events.register(PAUSE_EVENT, cast("Any", self._pass_time))
         return session
 

@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 CLAIM_SECONDS = 120.0  # wall time after which another process may take over work that was begun and not finished
 BATCH = 64  # pending events taken at a time
 MAX_RECORD = 16_000  # characters of a record, by the service model
-DAY = 86_400.0
 
 
 class ExtractionEngine:
@@ -181,10 +180,10 @@ class ExtractionEngine:
                 (change.replaces, task.memory.memory_id, namespace),
             ).fetchone()
         days = strategy.get("recordExpiryDurationDays")
-        expires_at = task.due_at + days * DAY if days else None
         if change.text is None:
             if before:
-                record_table.update(connection, before["seq"], timestamp=task.said_at, expires_at=expires_at)
+                term = {"expiry_days": days, "expires_at": record_table.expiry(task.due_at, days)}
+                record_table.update(connection, before["seq"], timestamp=task.said_at, **term)
             return
         record = NewRecord(
             memory_id=task.memory.memory_id,
@@ -193,7 +192,7 @@ class ExtractionEngine:
             text=change.text[:MAX_RECORD],
             created_at=task.due_at,
             timestamp=task.said_at,
-            expires_at=expires_at,
+            expiry_days=days,
             metadata=_passed_through(task, strategy),
             subject=subject,
         )

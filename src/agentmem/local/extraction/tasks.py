@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agentmem.local.calls import MemoryResource, find_memory
+from agentmem.local.calls import MemoryResource, read_memory
 
 from .messages import Message, read_payload
 
@@ -81,7 +81,7 @@ def read_tasks(connection: sqlite3.Connection, memory_id: str, rows: Sequence[sq
         content = json.loads(row["content"])
         mark = content.get("job") or json.dumps(content.get("variables", {}), sort_keys=True)
         groups.setdefault((row["sid"], mark), []).append((row, content))
-    memory = find_memory(connection, memory_id)
+    memory = read_memory(connection, memory_id)
     return [_task(connection, memory, group) for group in groups.values()]
 
 
