@@ -1,7 +1,7 @@
 """The fault matrix: every call the package makes, and everything that can happen to a call.
 
-    python bench/fault_matrix.py --seconds 600            # as many cells as that allows, drawn with a seed
-    python bench/fault_matrix.py --write                  # all of them, and write docs/reference/figures/fault-matrix.md
+    python bench/fault_matrix.py --seconds 600    # as many cells as that allows, drawn with a seed
+    python bench/fault_matrix.py --write          # all of them, and docs/reference/figures/fault-matrix.md
     python bench/fault_matrix.py --lives hook --kinds "reset after" denied
     python bench/fault_matrix.py --cell "forget | reset after | call 3"    # one cell again
 
@@ -25,10 +25,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "tests")]
 
-from dynamodb import serving
-from proof.lives import LIVES
-from proof.matrix import Cell, Result, Services, cells
-from proof.wire import KINDS, Strike
+from dynamodb import serving  # noqa: E402
+from proof.lives import LIVES  # noqa: E402
+from proof.matrix import Cell, Result, Services, cells  # noqa: E402
+from proof.wire import KINDS, Strike  # noqa: E402
 
 FIGURES = ROOT / "docs" / "reference" / "figures" / "fault-matrix.md"
 
@@ -76,10 +76,12 @@ def page(results: list[Result], total: int, seed: int, calls: int) -> str:
         "",
         f"Written by `python bench/fault_matrix.py --write` on {datetime.now(UTC):%d %B %Y}, seed {seed}.",
         "",
-        f"{sum(held.values()):,} of {sum(struck.values()):,} cells hold. A cell is one life in which one kind of thing "
-        f"happens to one call; the lives make {calls:,} calls, which are recorded, not listed. "
-        f"{len(results):,} of {total:,} cells were run; in {missed:,} the life made fewer calls this time than when "
-        "they were recorded (a background flush joins turns), so nothing was struck, and they are not counted.",
+        (
+            f"{sum(held.values()):,} of {sum(struck.values()):,} cells hold. A cell is one life in which one kind of "
+            f"thing happens to one call; the lives make {calls:,} calls, which are recorded, not listed. "
+            f"{len(results):,} of {total:,} cells were run; in {missed:,} the life made fewer calls this time than "
+            "when they were recorded (a background flush joins turns): nothing was struck, so they are not counted."
+        ),
         "",
         "| life | " + " | ".join(kinds) + " |",
         "| --- |" + " --- |" * len(kinds),

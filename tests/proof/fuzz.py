@@ -14,7 +14,6 @@ import random
 import string
 from typing import TYPE_CHECKING, Any
 
-
 from agentmem import AgentMemError, MemoryConfig, Namespace
 from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
 from agentmem.checkpoints.checkpoint_items import checkpoint_of, packed
@@ -130,8 +129,9 @@ def event_codec(rng: random.Random) -> None:
         event["payload"] = [{"blob": json.dumps(changed(rng, list(MESSAGES)))}, {"blob": changed(rng, [text(rng)])}]
     decoded = decode_event(event)
     said = [{key: one.message[key] for key in ("role", "content")} for one in decoded.messages]
-    shown = for_model(said)
-    if shown and shown[-1]["role"] == "user":
+    while said and said[-1]["role"] != "user":
+        said.pop()
+    if shown := for_model(said):
         validate_request(shown)
 
 
@@ -173,10 +173,11 @@ def config(rng: random.Random) -> None:
     given = changed(rng, fields)
     try:
         repr(MemoryConfig(**given) if isinstance(given, dict) else MemoryConfig(given))
-    except AgentMemError as error:
-        assert str(error)
+    except AgentMemError:
+        return
     except TypeError as error:
-        assert "argument" in str(error) or "keyword" in str(error)  # Python's own, of a call that is none
+        if "keyword" not in str(error) and "argument" not in str(error):  # Python's own, of a call that is none
+            raise
 
 
 @functools.cache
@@ -234,11 +235,12 @@ def replay(rng: random.Random) -> None:
         ]
     )  # fmt: skip
     given = changed(rng, conversation)
-    lines = [json.dumps(one) for one in given] if isinstance(given, list) and rng.random() < 0.5 else [json.dumps(given)]
+    lines = (
+        [json.dumps(one) for one in given] if isinstance(given, list) and rng.random() < 0.5 else [json.dumps(given)]
+    )
     try:
         found = read_lines(lines)
-    except ReplayFormatError as error:
-        assert str(error)
+    except ReplayFormatError:
         return
     for message in found.messages:
         assert message["role"] in ("user", "assistant")
@@ -291,7 +293,7 @@ def streaming(rng: random.Random) -> None:
 def _joined(events: Any) -> list[Any]:
     """Return events with neighbouring pieces of text joined: where they are cut is not promised."""
     told: list[Any] = []
-    for one in map(lambda event: event.to_dict(), events):
+    for one in (event.to_dict() for event in events):
         if one["type"] == "message" and told and told[-1]["type"] == "message":
             told[-1] = {**one, "content": told[-1]["content"] + one["content"]}
         else:

@@ -8,10 +8,10 @@ what of it is not so. A life that was killed is looked at in the same way, and t
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -40,6 +40,9 @@ from agentmem.operations.transfer import export_lines
 from agentmem.scope.address import SessionAddress
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from converse import validate_request
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/")
 FILLER = "The sky over the harbour was grey and nobody had brought a coat." * 12
@@ -264,9 +267,7 @@ def _checkpoint_problems(bound: Any, config: MemoryConfig, place: Place) -> list
     versions = [one.version for one in history]
     boundaries = [one.boundary for one in history]
     found = ["checkpoint versions do not rise"] * (versions != sorted(set(versions)))
-    return found + ["the boundary went back"] * any(
-        after < before for before, after in zip(boundaries, boundaries[1:], strict=False)
-    )
+    return found + ["the boundary went back"] * any(after < before for before, after in itertools.pairwise(boundaries))
 
 
 def _closed(holders: list[Any], notes: Notes) -> None:

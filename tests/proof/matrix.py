@@ -82,9 +82,9 @@ class Services:
         self._wire = wire = Wire(self.urls)
         control = wire.client("bedrock-agentcore-control")
         self._memories = [
-            control.create_memory(
-                name=f"memory{number}", eventExpiryDuration=30, memoryStrategies=[FACTS.strategy()]
-            )["memory"]["id"]
+            control.create_memory(name=f"memory{number}", eventExpiryDuration=30, memoryStrategies=[FACTS.strategy()])[
+                "memory"
+            ]["id"]
             for number in range(2)
         ]
         self._table = f"agentmem-{uuid.uuid4().hex[:12]}"

@@ -33,7 +33,9 @@ BODIES: dict[str, Any] = {
     "null answer": lambda _body: b"null",
     "HTML answer": lambda _body: b"<html><body>Sign in to the network</body></html>",
     "truncated answer": lambda body: body[: len(body) // 2],
-    "wrong shape": lambda _body: b'{"events": [null, 3], "event": 3, "memory": [], "Items": 3, "Item": [], "Responses": 1}',
+    "wrong shape": lambda _body: json.dumps(
+        {"events": [None, 3], "event": 3, "memory": [], "Items": 3, "Item": [], "Responses": 1}
+    ).encode(),
 }
 """Answers in the place of the service's own, with status 200; the call was carried out."""
 
@@ -41,9 +43,10 @@ KILLED = ("killed before", "killed after")
 KINDS = (*REFUSED, "timed out", "reset before", "reset after", *BODIES, *KILLED)
 """Everything that can happen to a call."""
 
+# Reading botocore's models would take most of a cell's time.
 _SESSION = botocore.session.Session()
 _LOADER = _SESSION.get_component("data_loader")
-_RESOLVER = _SESSION._get_internal_component("endpoint_resolver")  # reading botocore's models takes most of a cell's time
+_RESOLVER = _SESSION._get_internal_component("endpoint_resolver")
 
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20)
 

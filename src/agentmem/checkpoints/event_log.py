@@ -38,9 +38,10 @@ from agentmem.checkpoints.checkpoint_items import (
     value_of,
 )
 from agentmem.checkpoints.version_rules import succeeds
+from agentmem.clients.answers import ask
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.packed_entries import pack_entries, unpack_entries
-from agentmem.events.reader import EventReader, ask, event_id_of
+from agentmem.events.reader import EventReader, event_id_of
 from agentmem.events.serializer import agentmem_item
 from agentmem.scope.address import SessionAddress
 

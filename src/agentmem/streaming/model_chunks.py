@@ -47,7 +47,7 @@ _FIGURES = (
 
 def is_model_chunk(data: Mapping[str, Any]) -> bool:
     """Whether an object is an event of ConverseStream."""
-    for kind in data:  # mostly one; a generator over all that there are costs more than the rest of a delta
+    for kind in data:  # noqa: SIM110 - mostly one; a generator over all that there are costs more than the rest of a delta
         if kind in _ALL and isinstance(data[kind], dict):
             return True
     return False
