@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 FACTS = Namespace.semantic("facts", "/users/{actorId}/facts/")
 FILLER = "The sky over the harbour was grey and nobody had brought a coat." * 12
+SAID = (FILLER[:30], "the code of locker", "Let me see ", "I live in Porto")
+"""Parts of what is said, none of which belongs in a log, an error or a `repr`."""
 SESSION = "s-1"
 ATTEMPTS = 3
 OF_A_SERVICE = (AgentMemError, ClientError, BotoCoreError, ResponseParserError)
@@ -234,6 +236,8 @@ class Talk:
         found += [f"stored twice: {text[:20]}" for text in set(logged) if logged.count(text) > 1]
         found += ["out of order"] * (logged != [text for text in notes.of("said") if text in logged])
         found += self._unseen(stored, holders, agent)
+        shown = [repr(one) for one in (config, bound, *holders, *(holder.status for holder in holders))]
+        found += ["a text in a repr"] * any(text in one for text in SAID for one in shown)
         if "manager" in self.who:
             found += _checkpoint_problems(bound, config, place)
         self._turn(agent, holders, "99", notes)

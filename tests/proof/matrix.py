@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import multiprocessing
 import tempfile
 import uuid
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from agentmem.checkpoints.dynamodb.create import create_table
 from agentmem.local import LocalMemory
-from proof.lives import FACTS, LIVES, Notes, Place
+from proof.lives import FACTS, LIVES, SAID, Notes, Place
 from proof.wire import KILLED, Strike, Wire
 
 if TYPE_CHECKING:
@@ -123,16 +124,18 @@ class Services:
         life, place = LIVES[cell.life], self.place()
         notes = Notes(place.folder / "notes.jsonl")
         life.prepare(place, self._wire)
-        if cell.strike.kind in KILLED:
-            operation = self._killed(cell, place, notes)
-        else:
-            wire = Wire(self.urls, cell.strike)
-            life.live(place, wire, notes)
-            operation = wire.struck
-        try:
-            problems = life.problems(place, self._wire, notes)
-        except Exception as error:  # noqa: BLE001 - afterwards nothing goes wrong any more
-            problems = [*notes.of("problem"), f"afterwards: {type(error).__name__}: {error}"]
+        with listening() as told:
+            if cell.strike.kind in KILLED:
+                operation = self._killed(cell, place, notes)
+            else:
+                wire = Wire(self.urls, cell.strike)
+                life.live(place, wire, notes)
+                operation = wire.struck
+            try:
+                problems = life.problems(place, self._wire, notes)
+            except Exception as error:  # noqa: BLE001 - afterwards nothing goes wrong any more
+                problems = [*notes.of("problem"), f"afterwards: {type(error).__name__}: {error}"]
+        problems += [f"a text in the log: {line[:300]}" for line in told if any(one in line for one in SAID)]
         return Result(cell, operation, tuple(problems))
 
     def _killed(self, cell: Cell, place: Place, notes: Notes) -> str | None:
@@ -150,6 +153,25 @@ class Services:
         if process.exitcode != 0:
             notes.problem(f"the process ended with {process.exitcode}")
         return None
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[list[str]]:
+    """Take everything the package logs, tracebacks included, instead of showing it; yields the lines."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(handler.format(record))  # type: ignore[method-assign]
+    logger = logging.getLogger("agentmem")
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 def _live(cell: Cell, place: Place, urls: dict[str, str], notes: Path) -> None:
