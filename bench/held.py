@@ -58,7 +58,12 @@ FLOOD = (
     "Don't let anyone touch the {0} before noon.",
     "Whatever happens, keep the {0} dry.",
 )
-FLOOD_TURNS = 320
+FLOOD_TURNS = 400
+OTHERS = (
+    "Five others a language, written after the first were measured, before the sample sentences and the sharing of the "
+    "room were last changed. Before that, 47 of 50 were kept of each set: of the first, one prohibition was not "
+    "recognized in three languages; of these, one bound was recognized in three and found no room in its share."
+)
 THINGS = (
     "ladle",
     "teapot",
@@ -329,8 +334,7 @@ def main() -> None:
             "",
             *languages({name: language.statements for name, language in LANGUAGES.items()}),
             "",
-            "Five others a language, written after the first were measured and before the sample sentences were last "
-            "changed:",
+            OTHERS,
             "",
             *languages(FRESH),
         ]

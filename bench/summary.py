@@ -260,10 +260,10 @@ def main() -> None:
     else:
         lines += ["", f"Left out: {options.locomo.name} is not there."]
     lines += ["", "## A long service session", ""]
-    lines += (
-        airline(options.airline) if options.airline.exists() else [f"Left out: {options.airline.name} is not there."]
-    )
-    lines += ["", READ_AIRLINE]
+    if options.airline.exists():
+        lines += [*airline(options.airline), "", READ_AIRLINE]
+    else:
+        lines.append(f"Left out: {options.airline.name} is not there.")
     text = "\n".join(lines) + "\n"
     print(text)
     if options.write:

@@ -1,0 +1,53 @@
+"""Tells calls that do something from calls that look something up; no name here is one of the samples."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentmem.meaning.calls import does_something
+from agentmem.meaning.loading import wait_until_ready
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return wait_until_ready(60).encoder
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cancel_subscription",
+        "createPullRequest",
+        "delete-rows",
+        "send_sms",
+        "issue_refund",
+        "BookFlight",
+        "update_phone_number",
+        "rechnung_stornieren",
+        "hand_off_to_human",
+    ],
+)
+def test_a_call_that_changes_something_is_told(encoder, name):
+    assert does_something(name, encoder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "get_subscription_details",
+        "searchFlights",
+        "list-rows",
+        "read_sms",
+        "find_customer_by_email",
+        "check_stock_level",
+        "fetch_weather",
+        "buscar_hoteles",
+        "rechnungen_anzeigen",
+        "lookup",
+        "getUserById",
+        "",
+        "x7",
+    ],
+)
+def test_a_call_that_looks_something_up_is_not(encoder, name):
+    assert not does_something(name, encoder)
