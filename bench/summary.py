@@ -102,12 +102,13 @@ READ_LOCOMO = (
     "nobody asked the assistant for any of them. So 3 of 33 lines are false, 9 %."
 )
 READ_AIRLINE = (
-    "Read by hand in November 2026: of the ten lines under *Asked to hold* four are requests or bounds that hold (two of "
-    'them say the same: a number in numeric form), and six are not, such as "Yes, please proceed with downgrading all '
-    'passengers to economy." Before sample sentences for one-off answers and go-aheads were added, ten of 14 were not. '
-    "Three lines of the session were known when these were written, and none is among them. The open request is of a "
-    "turn that broke off in the recording: its reservations were looked up, and none was upgraded. COMPINT's constraints "
-    "through a real agent are on [a page of their own](held.md)."
+    "Read by hand in November 2026: of the ten lines under *Asked to hold* four are requests or bounds that hold (two "
+    "of them say the same: a number in numeric form), and six are not, such as "
+    '"Yes, please proceed with downgrading all passengers to economy." '
+    "Before sample sentences for one-off answers and go-aheads were added, ten of 14 were not. Three of those ten had "
+    "been seen when the sentences were written, so this is no blind test. The open request is of a turn that broke off "
+    "in the recording: its reservations were looked up, and none was upgraded. COMPINT's constraints through a real "
+    "agent are on [a page of their own](held.md)."
 )
 
 
