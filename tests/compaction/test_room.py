@@ -58,9 +58,11 @@ def test_what_holds_is_not_left_out_for_chatter_when_its_share_is_full() -> None
         "From now on write the totals of all invoices in euros and in kroner.",
         "Always ask Ms Lindqvist before anything is ordered for the kitchen.",
         "No delivery may arrive before nine in the morning or after four.",
+        "Never open the windows of the archive, whatever the weather is like.",
+        "From now on sign every letter to the council with both of our names.",
     ]
     chatter = [one for n in range(20) for one in (user(f"My cat slept {n} minutes on the sofa."), assistant("I see."))]
     talk = [one for rule in rules for one in (user(rule), assistant("Fine."))]
-    summary = summarize(*talk, *chatter, max_tokens=150)
-    assert sum(map(count_text, rules)) > 0.4 * 150
-    assert shown(summary, HELD) == rules
+    held = shown(summarize(*talk, *chatter, max_tokens=100_000), HELD)
+    assert sum(map(count_text, held)) > 0.4 * 180
+    assert shown(summarize(*talk, *chatter, max_tokens=180), HELD) == held

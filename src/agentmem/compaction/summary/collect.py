@@ -278,7 +278,8 @@ def _goes_on(exchange: Exchange, requests: Sequence[_Passage], last: Statement) 
     letters = sum(letters_in(text.text) for text in exchange.asked)
     if requests:
         named = any(values_of(one.text) for one in requests)
-        return last.section == OPEN and not named and letters < 2 * SHORT
+        # Where the turn broke off, nothing was asked back that these could answer.
+        return last.section == OPEN and not last.unanswered and not named and letters < 2 * SHORT
     # A few words after an outcome are thanks or assent, unless there was work to do for them.
     return last.section == OPEN or (bool(exchange.asked) and letters < SHORT and not exchange.calls)
 
