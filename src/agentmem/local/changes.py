@@ -1,0 +1,52 @@
+"""Notes the changes of records during a transaction, for the record stream."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Literal
+
+    ChangeKind = Literal["MemoryRecordCreated", "MemoryRecordUpdated", "MemoryRecordDeleted", "StreamingEnabled"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """A change that a memory may stream.
+
+    Attributes:
+        kind: The stream's type of event.
+        memory_id: The memory.
+        record_id: The record; empty when it is about the memory.
+        row: The record's columns, None when it is gone.
+    """
+
+    kind: ChangeKind
+    memory_id: str
+    record_id: str = ""
+    row: Mapping[str, Any] | None = None
+
+
+class NotingConnection(sqlite3.Connection):
+    """A connection that holds the changes of its transaction.
+
+    Attributes:
+        changes: What changed since the transaction began; None while nobody wants to know.
+    """
+
+    changes: list[RecordChange] | None = None
+
+
+def note_change(connection: sqlite3.Connection, kind: ChangeKind, memory_id: str, record_id: str = "") -> None:
+    """Note a change, in a write transaction, after it was made."""
+    if not isinstance(connection, NotingConnection) or connection.changes is None:
+        return
+    row = None
+    if kind in ("MemoryRecordCreated", "MemoryRecordUpdated"):
+        row = connection.execute(
+            "SELECT namespace, strategy_id, created_at, metadata, text FROM records WHERE record_id = ?", (record_id,)
+        ).fetchone()
+    connection.changes.append(RecordChange(kind, memory_id, record_id, row))
