@@ -30,14 +30,35 @@ class RecordChange:
     row: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PipelineJob:
+    """A job of a self-managed strategy: what AWS publishes to SNS, and what it writes to S3."""
+
+    notification: dict[str, Any]
+    payload: dict[str, Any]
+
+
 class NotingConnection(sqlite3.Connection):
     """A connection that holds the changes of its transaction.
 
     Attributes:
         changes: What changed since the transaction began; None while nobody wants to know.
+        jobs: The jobs of self-managed strategies that it made; None while nobody wants to know.
     """
 
     changes: list[RecordChange] | None = None
+    jobs: list[PipelineJob] | None = None
+
+
+def takes_jobs(connection: sqlite3.Connection) -> bool:
+    """Whether somebody takes the jobs of self-managed strategies."""
+    return isinstance(connection, NotingConnection) and connection.jobs is not None
+
+
+def note_job(connection: sqlite3.Connection, job: PipelineJob) -> None:
+    """Note a job, in a write transaction."""
+    if isinstance(connection, NotingConnection) and connection.jobs is not None:
+        connection.jobs.append(job)
 
 
 def note_change(connection: sqlite3.Connection, kind: ChangeKind, memory_id: str, record_id: str = "") -> None:

@@ -178,7 +178,7 @@ class MemoryOperations:
                 f"DELETE FROM words WHERE rowid IN {records}",
                 *(
                     f"DELETE FROM {table} WHERE memory_id = ?"
-                    for table in ("sessions", "actors", "pending", "jobs", "records", "tokens", "memories")
+                    for table in ("sessions", "actors", "pending", "jobs", "pipelines", "records", "tokens", "memories")
                 ),
             ):
                 connection.execute(statement, (memory_id,))

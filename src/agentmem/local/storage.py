@@ -21,6 +21,7 @@ from .namespaces import is_below
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .self_managed import Pipelines
     from .stream_delivery import StreamDelivery
 
 FORMAT = 2  # PRAGMA user_version of the files this code reads and writes
@@ -113,6 +114,13 @@ CREATE TABLE vectors (
   seq INTEGER PRIMARY KEY, model TEXT NOT NULL, parts INTEGER NOT NULL, vector BLOB NOT NULL
 );
 CREATE VIRTUAL TABLE words USING fts5 (text, scope, tokenize = "porter unicode61 remove_diacritics 2");
+-- What self-managed strategies were not told of yet, by session; only counted while there is a pipeline.
+CREATE TABLE pipelines (
+  strategy_id TEXT NOT NULL, sid INTEGER NOT NULL, memory_id TEXT NOT NULL,
+  messages INTEGER NOT NULL, tokens INTEGER NOT NULL, last_at REAL NOT NULL,
+  done_seq INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (strategy_id, sid)
+) WITHOUT ROWID;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counters VALUES ('change', 0);
 """
@@ -136,10 +144,20 @@ class Store:
         self._pid = os.getpid()
         self._connection: NotingConnection | None = self._open()
         self._stream: StreamDelivery | None = None
+        self._pipelines: Pipelines | None = None
 
     def stream_to(self, stream: StreamDelivery) -> None:
         """Hand the changes of records, from now on, to a stream after each commit."""
         self._stream = stream
+
+    def run_pipelines(self, pipelines: Pipelines) -> None:
+        """Hand the jobs of self-managed strategies, from now on, to their pipeline after each commit."""
+        self._pipelines = pipelines
+
+    @property
+    def has_pipelines(self) -> bool:
+        """Whether somebody takes the jobs of self-managed strategies."""
+        return self._pipelines is not None
 
     def _open(self) -> NotingConnection:
         if not self.in_memory:
@@ -203,6 +221,7 @@ class Store:
             # IMMEDIATE takes the write lock first: upgrading a read lock could fail at once, without waiting.
             connection.execute("BEGIN IMMEDIATE")
             connection.changes = [] if self._stream is not None else None
+            connection.jobs = [] if self._pipelines is not None else None
             try:
                 yield connection
             except BaseException:
@@ -211,8 +230,11 @@ class Store:
             connection.execute("COMMIT")
             if self._stream is not None and connection.changes:
                 self._stream.take(connection, connection.changes)
-        if self._stream is not None:
-            self._stream.deliver()  # outside the lock: a sink may wait for another thread
+            if self._pipelines is not None and connection.jobs:
+                self._pipelines.take(connection.jobs)
+        for delivery in (self._stream, self._pipelines):
+            if delivery is not None:
+                delivery.deliver()  # outside the lock: a sink may wait for another thread
 
     def scrub(self) -> bool:
         """Leave no deleted text in the files: not in the full-text index, and not in the log beside them.

@@ -73,8 +73,8 @@ class RecordEvent:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigurationError(
-                f"the value is no event of AgentCore Memory's record stream ({type(error).__name__}: {error}). Give the "
-                'data of a Kinesis record: {"memoryStreamEvent": {"eventType": ..., "eventTime": ..., "memoryId": ...}}.'
+                f"the value is no event of AgentCore Memory's record stream ({type(error).__name__}: {error}). Give "
+                'the data of a Kinesis record: {"memoryStreamEvent": {"eventType": ..., "eventTime": ..., ...}}'
             ) from error
 
 
