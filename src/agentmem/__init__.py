@@ -32,6 +32,7 @@ _NAMES = {
     "agentmem.recall.recalled": ("RecalledMessage",),
     "agentmem.records.retrieval": ("MemoryRecord",),
     "agentmem.records.waiting.marks": ("Mark",),
+    "agentmem.records.waiting.pushed": ("RecordEvent", "RecordStream"),
     "agentmem.records.waiting.wait": ("wait_for_memories", "wait_for_memories_async"),
     "agentmem.runtime.code_interpreter": ("code_interpreter",),
     "agentmem.runtime.resilient_tools": ("ResilientTools",),

@@ -23,6 +23,8 @@ from agentmem.messages.thinking import strip_thinking as strip_thinking
 from agentmem.recall.recalled import RecalledMessage as RecalledMessage
 from agentmem.records.retrieval import MemoryRecord as MemoryRecord
 from agentmem.records.waiting.marks import Mark as Mark
+from agentmem.records.waiting.pushed import RecordEvent as RecordEvent
+from agentmem.records.waiting.pushed import RecordStream as RecordStream
 from agentmem.records.waiting.wait import wait_for_memories as wait_for_memories
 from agentmem.records.waiting.wait import wait_for_memories_async as wait_for_memories_async
 from agentmem.runtime.code_interpreter import code_interpreter as code_interpreter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -62,6 +63,26 @@ def test_a_new_memory_is_creating_for_as_long_as_it_is_told(monkeypatch):
         control = boto3.client("bedrock-agentcore-control", region_name="eu-west-1")
         made = control.create_memory(name="slow", eventExpiryDuration=30)["memory"]
         assert made["status"] == control.get_memory(memoryId=made["id"])["memory"]["status"] == "CREATING"
+
+
+def test_changes_of_records_are_appended_to_a_file(tmp_path, monkeypatch):
+    file = tmp_path / "changes.jsonl"
+    content = [{"type": "MEMORY_RECORDS", "level": "FULL_CONTENT"}]
+    stream = {"dataStreamArn": "arn:aws:kinesis:eu-west-1:000000000000:stream/x", "contentConfigurations": content}
+    with serving("--path", ":memory:", "--port", 0, "--record-stream", file) as (_, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        session = boto3.Session(region_name="eu-west-1")
+        memory = session.client("bedrock-agentcore-control").create_memory(
+            name="told",
+            eventExpiryDuration=30,
+            memoryExecutionRoleArn="arn:aws:iam::000000000000:role/memory",
+            streamDeliveryResources={"resources": [{"kinesis": stream}]},
+        )["memory"]
+        record = {"requestIdentifier": "r", "namespaces": ["/x/"], "content": {"text": "a"}, "timestamp": 1}
+        session.client("bedrock-agentcore").batch_create_memory_records(memoryId=memory["id"], records=[record])
+    kinds = [json.loads(line)["memoryStreamEvent"]["eventType"] for line in file.read_text().splitlines()]
+    assert kinds == ["StreamingEnabled", "MemoryRecordCreated"]
 
 
 def test_ctrl_c_ends_it_and_other_than_loopback_addresses_are_warned_about():

@@ -7,12 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from filled import CommandLine, refused
+from strands import Agent
 
-from agentmem import MemoryConfig
+from agentmem import CompactionConfig, MemoryConfig
 from agentmem.local import LocalMemory
+from agentmem.replay.formats import load_conversation, read_lines
+from agentmem.replay.importing import SessionNotEmptyError, import_conversation
+from agentmem.testing import ScriptedModel
 
 
 @pytest.fixture
@@ -95,7 +100,7 @@ def test_an_export_that_fails_leaves_no_file_that_looks_complete(change, tmp_pat
     folder, file = change.where[1], tmp_path / "memory.jsonl"
     memory_id = MemoryConfig.local(folder).memory_id
     with LocalMemory(f"{folder}/memory.db") as memory, memory.serve() as server:
-        for name, value in {**server.env(), "AWS_REGION": "us-west-2"}.items():
+        for name, value in {**server.env(), "AWS_REGION": "us-east-1"}.items():
             monkeypatch.setenv(name, value)
         remote = CommandLine("--memory-id", memory_id)
         with memory.faults.inject("access_denied", "GetMemoryRecord"):
@@ -134,5 +139,60 @@ def test_a_file_of_another_kind_is_an_error_without_a_traceback(tmp_path, monkey
     file = tmp_path / "other.jsonl"
     file.write_text('{"role": "user"}\n')
     message = refused(monkeypatch, capsys, "import", file, *empty.where)
-    assert "line 1: it is no line of an export" in message
+    assert "is no file of `agentmem export`. Give --actor to import it as a conversation" in message
     assert "there is no file" in refused(monkeypatch, capsys, "import", tmp_path / "absent", *empty.where)
+
+
+HISTORIES = Path(__file__).parents[1] / "data" / "histories"
+
+
+@pytest.mark.parametrize("name", ["claude-code.jsonl", "swe-agent.traj", "codex-rollout.jsonl", "sharegpt.json"])
+def test_a_conversation_of_another_program_becomes_a_session(empty, name):
+    where = ("--actor", "ann", "--session", "moved")
+    shown = empty.json("import", HISTORIES / name, *where, "--dry-run")
+    assert (shown["imported"], empty.json("sessions")) == (False, [])
+    done = empty.json("import", HISTORIES / name, *where, "--yes")
+    assert {**done, "imported": False} == {**shown, "compactions": 0}
+    [session] = empty.json("sessions")
+    assert (session["actor"], session["session"]) == ("ann", "moved")
+    manager = MemoryConfig.local(Path(empty.where[1])).bind("ann", "moved").session_manager()
+    agent = Agent(model=ScriptedModel(["Yes."]), session_manager=manager, callback_handler=None)
+    expected = load_conversation(HISTORIES / name).messages
+    assert [one["role"] for one in agent.messages] == [one["role"] for one in expected]
+    assert [one["content"] for one in agent.messages] == [one["content"] for one in expected]
+    agent("And now?")
+    manager.close()
+
+
+def test_a_long_history_restores_compacts_and_is_recalled(tmp_path):
+    config = MemoryConfig.local(tmp_path / "empty", compaction=CompactionConfig(token_threshold=3_000))
+    session = config.bind("ann", "moved")
+    turns = [("The key of locker 4711 is with Ines.", "Noted.")]
+    turns += [(f"Tell me about boat {number}.", f"Boat {number} is a {'long ' * 60}boat.") for number in range(60)]
+    said = [(role, text) for turn in turns for role, text in zip(("user", "assistant"), turn, strict=True)]
+    lines = [json.dumps({"role": role, "content": text}) for role, text in said]
+    report = import_conversation(read_lines(lines), session)
+    assert (report.invocations, report.compactions > 0) == (61, True)
+    manager = session.session_manager()
+    model = ScriptedModel(["It is with Ines."])
+    agent = Agent(model=model, session_manager=manager, callback_handler=None)
+    assert len(agent.messages) < 60
+    agent("Where is the key?")
+    assert model.requests[-1].tokens < 3_000
+    manager.close()
+    assert any("with Ines" in found.text for found in session.recall("key of locker 4711"))
+    with pytest.raises(SessionNotEmptyError, match="session 'moved' of actor 'ann' holds events already"):
+        import_conversation(read_lines(lines), session)
+
+
+def test_an_answer_of_no_imports_nothing_and_a_conversation_needs_an_actor(empty, tmp_path):
+    file = HISTORIES / "sharegpt.json"
+    refused = empty("import", file, "--actor", "ann", answer="n\n")
+    assert (refused.exit_code, "Nothing was imported" in refused.stderr) == (1, True)
+    for more, message in (((), "is no file of"), (("--dry-run",), "are for a conversation")):
+        assert message in str(empty("import", file, *more).exception)
+    assert empty.json("sessions") == []
+    odd = tmp_path / "odd.json"
+    odd.write_text('{"name": "x"}')
+    done = empty("import", odd, "--actor", "ann", "--dry-run")
+    assert "it is none of what is taken" in str(done.exception)

@@ -30,6 +30,7 @@ def made_older(path):
     file.execute("""UPDATE events SET head = replace(head, ',"branch":{"name":"main"}', '')""")
     file.execute("""UPDATE tokens SET answer = replace(answer, ',"branch":{"name":"main"}', '')""")
     file.execute("ALTER TABLE records DROP COLUMN expiry_days")
+    file.execute("DROP TABLE pipelines")
     file.execute("PRAGMA user_version = 1")
     file.commit()
     file.close()

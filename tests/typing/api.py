@@ -41,6 +41,8 @@ from agentmem import (
     Pin,
     PinError,
     RecalledMessage,
+    RecordEvent,
+    RecordStream,
     ResilientTools,
     SessionAgents,
     SqliteCheckpoints,
@@ -198,6 +200,10 @@ memory.unpin(pin.pin_id)
 pinned_text: str = f"{pin.text} {pin.at:%Y-%m-%d} {pin.by}"
 told: tuple[str, str, str, datetime] = (recalled[0].text, recalled[0].role, recalled[0].event_id, recalled[0].at)
 waited: list[dict[str, Any]] = memory.wait_for_memories("facts", "favourite drink", since=mark, max_wait=30)
+changed_records: list[str] = []
+record_stream = RecordStream(on_event=lambda event: changed_records.append(event.record_id))
+arrived: list[RecordEvent] = record_stream.put('{"memoryStreamEvent": {}}')
+waited = memory.wait_for_memories("facts", since=mark, stream=record_stream, poll_interval=30)
 
 Agent(hooks=[memory.hook()])
 Agent(session_manager=memory.session_manager())

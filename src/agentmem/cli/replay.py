@@ -34,7 +34,13 @@ class Checkpoints(StrEnum):
 
 
 def replay(  # noqa: PLR0917 - typer makes an option of each
-    file: Annotated[Path, typer.Argument(help="The conversation: JSONL of messages of Strands, OpenAI or Anthropic.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The conversation: a file of messages of Strands, OpenAI, Anthropic, LangChain or ShareGPT, a session "
+            "of Claude Code, a trajectory of SWE-agent, or a folder of Strands' FileSessionManager."
+        ),
+    ],
     token_threshold: Annotated[int, typer.Option(help="Compact at this many tokens.", min=1_000)] = 100_000,
     protected_turns: Annotated[int, typer.Option(help="The last turns stay as they are, if they fit.", min=1)] = 2,
     restart_every: Annotated[

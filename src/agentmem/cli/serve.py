@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, NoReturn
 
 import typer
@@ -36,6 +37,12 @@ def serve(  # noqa: PLR0917 - typer makes an option of each
         float,
         typer.Option(help="Seconds a new memory stays CREATING and a changed one UPDATING; minutes on AWS.", min=0.0),
     ] = 0.0,
+    record_stream: Annotated[
+        Path | None,
+        typer.Option(
+            help="Append what AWS would stream to Kinesis of changed records to this file, a line of JSON each."
+        ),
+    ] = None,
 ) -> None:
     """Serve the embedded AgentCore Memory over HTTP to every AWS client, in any language, until it is stopped.
 
@@ -54,7 +61,12 @@ def serve(  # noqa: PLR0917 - typer makes an option of each
         # Both by name: a shell that starts a process in the background has it ignore SIGINT.
         signal.signal(number, _stop)
     with opening(place):
-        opened = LocalMemory(place, extraction_delay=extraction_delay, activation_delay=activation_delay)
+        opened = LocalMemory(
+            place,
+            extraction_delay=extraction_delay,
+            activation_delay=activation_delay,
+            stream_sink=record_stream,
+        )
     with opened as memory:
         try:
             server = memory.serve(host, port, allowed_hosts=allow_host or ())

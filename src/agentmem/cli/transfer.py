@@ -1,4 +1,4 @@
-"""Defines `agentmem export` and `agentmem import`: moves a whole memory as JSON lines."""
+"""Defines `agentmem export` and `agentmem import`: moves a whole memory as JSON lines, and takes conversations in."""
 
 from __future__ import annotations
 
@@ -46,16 +46,30 @@ def export(
 
 
 @configured
-def import_(
+def import_(  # noqa: PLR0917 - typer makes an option of each
     config: MemoryConfig,
-    file: Annotated[Path, typer.Argument(help="A file that `agentmem export` wrote.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, although the memory holds something.")] = False,
+    file: Annotated[
+        Path,
+        typer.Argument(help="A file that `agentmem export` wrote; with --actor, a conversation of another program."),
+    ],
+    actor: Annotated[str | None, typer.Option(help="Whose session the conversation becomes.")] = None,
+    session: Annotated[
+        str | None, typer.Option(help="The session, which must be empty; a new one unless given.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what the conversation holds, and write nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ids: Annotated[
         Path | None, typer.Option(help="Write here which event and record became which, one JSON object a line.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the content of a file into a memory, best an empty one. After an interruption it continues.
+
+    With --actor, FILE is a conversation: what `agentmem replay` reads, such as a session of Claude Code or a folder of
+    Strands' FileSessionManager. It is shown first, and becomes a session that restores in an agent and is recalled; its
+    turns are events of the moment of the import, from which long-term memory is extracted.
 
     What is done is noted beside the file, in FILE.<memory id>.progress; delete that to import once more.
 
@@ -65,12 +79,31 @@ def import_(
     be made. Events of one millisecond may change places on AWS, and AWS may slow down many events of one session.
 
     Example: agentmem import memory.jsonl --memory-id support_bot-a1b2c3d4e5 --ids ids.jsonl
+
+    Example: agentmem import session.jsonl --actor ann --dry-run
     """
+    from agentmem.cli.history import import_history, is_export
+    from agentmem.errors import ConfigurationError
+
+    if not file.exists():
+        raise typer.BadParameter(f"there is no file {file}")
+    if actor is not None:
+        import_history(config, file, actor, session, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
+    if session is not None or dry_run:
+        raise ConfigurationError("--session and --dry-run are for a conversation. Give its --actor too.")
+    if not is_export(file):
+        raise ConfigurationError(
+            f"{file} is no file of `agentmem export`. Give --actor to import it as a conversation, --dry-run first."
+        )
+    _import_export(config, file, ids, yes=yes, as_json=as_json)
+
+
+def _import_export(config: MemoryConfig, file: Path, ids: Path | None, *, yes: bool, as_json: bool) -> None:
+    """Write an export into the memory."""
     from agentmem.operations.importing import Import
     from agentmem.operations.inventory import Inventory
 
-    if not file.is_file():
-        raise typer.BadParameter(f"there is no file {file}")
     notes = file.with_name(f"{file.name}.{config.memory_id.rpartition('/')[2]}.progress")
     done = notes.read_text(encoding="utf-8").splitlines(keepends=True) if notes.exists() else []
     if done:

@@ -8,6 +8,7 @@ import string
 from typing import TYPE_CHECKING, Any
 
 from .calls import Call, find_memory, memory_id_of, remember, remembered
+from .changes import note_change
 from .errors import ServiceError, invalid
 from .paging import decode, encode
 from .strategies import changed_strategies, new_strategy
@@ -88,6 +89,7 @@ class MemoryOperations:
                     json.dumps(params.get("tags", {})),
                 ),
             )
+            _check_streaming(connection, memory_id, {}, body)
             remember(connection, owner, call, memory_id)
             return {"memory": self._shown(connection, memory_id, call)}
 
@@ -159,6 +161,7 @@ class MemoryOperations:
                 " WHERE memory_id = ?",
                 (json.dumps(body), body["eventExpiryDuration"], self._active_at(call), memory.memory_id),
             )
+            _check_streaming(connection, memory.memory_id, memory.body, body)
             remember(connection, memory.memory_id, call, "")
             return {"memory": self._shown(connection, memory.memory_id, call)}
 
@@ -175,7 +178,7 @@ class MemoryOperations:
                 f"DELETE FROM words WHERE rowid IN {records}",
                 *(
                     f"DELETE FROM {table} WHERE memory_id = ?"
-                    for table in ("sessions", "actors", "pending", "jobs", "records", "tokens", "memories")
+                    for table in ("sessions", "actors", "pending", "jobs", "pipelines", "records", "tokens", "memories")
                 ),
             ):
                 connection.execute(statement, (memory_id,))
@@ -210,6 +213,18 @@ class MemoryOperations:
     def _set_tags(self, connection: sqlite3.Connection, call: Call, tags: dict[str, str]) -> None:
         memory_id = memory_id_of(call.params["resourceArn"])
         connection.execute("UPDATE memories SET tags = ? WHERE memory_id = ?", (json.dumps(tags), memory_id))
+
+
+def _check_streaming(
+    connection: sqlite3.Connection, memory_id: str, before: Mapping[str, Any], body: Mapping[str, Any]
+) -> None:
+    """Hold the streaming of records to its rules, and tell the stream when it is enabled or changed."""
+    streaming = body.get("streamDeliveryResources", {})
+    if not streaming.get("resources") or streaming == before.get("streamDeliveryResources"):
+        return
+    if "memoryExecutionRoleArn" not in body:
+        raise invalid("Streaming of records needs a memoryExecutionRoleArn", field="/memoryExecutionRoleArn")
+    note_change(connection, "StreamingEnabled", memory_id)
 
 
 def _is_new(strategy: Mapping[str, Any], body: Mapping[str, Any]) -> bool:

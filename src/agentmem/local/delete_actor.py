@@ -22,7 +22,7 @@ def drop_actor(connection: sqlite3.Connection, identifier: str, actor_id: str) -
     """
     whose = (memory_id_of(identifier), actor_id)
     of_actor = "(SELECT sid FROM sessions WHERE memory_id = ? AND actor_id = ?)"
-    for table in ("events", "branches", "pending", "jobs"):
+    for table in ("events", "branches", "pending", "jobs", "pipelines"):
         connection.execute(f"DELETE FROM {table} WHERE sid IN {of_actor}", whose)
     # A remembered CreateEvent begins with the session's number, see EventOperations.create_event.
     connection.execute(

@@ -17,10 +17,12 @@ from .calls import (
     remember,
     remembered,
 )
+from .changes import takes_jobs
 from .errors import invalid, not_found
 from .extraction.pending import enqueue
 from .filters import event_filter_clause
 from .paging import DEFAULT_PAGE, decode, encode
+from .self_managed import count_event
 
 if TYPE_CHECKING:
     import sqlite3
@@ -103,6 +105,8 @@ class EventOperations:
                     variables=variables,
                     metadata=params.get("metadata"),
                 )
+                if takes_jobs(connection):
+                    count_event(connection, memory, sid, params["payload"], call.now)
             self._written += 1
             if self._written % PURGE_EVERY == 0:
                 connection.execute(

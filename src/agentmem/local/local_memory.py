@@ -7,14 +7,16 @@ import logging
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .contract import ACCOUNT
 from .delete_actor import drop_actor
 from .embedding import Embedder, PackagedEmbedder, check_installed
 from .extraction.extractor import Extractor, RuleExtractor
+from .self_managed import Pipelines
 from .service import Service
 from .storage import Store
+from .stream_delivery import StreamDelivery
 from .transport import boto_session
 
 if TYPE_CHECKING:
@@ -46,6 +48,10 @@ class LocalMemory:
         embedder: Makes vectors for search; the packaged model unless given.
         clock: Returns the time in epoch seconds; ``time.time`` unless given. Tests may step it instead of sleeping.
         activation_delay: Seconds a new memory resource stays in status CREATING, and a changed one in UPDATING.
+        stream_sink: Where the changes of records go of memories with `streamDeliveryResources`, instead of to Kinesis:
+            a callable that takes each event as a dict, or a file that gets each as a line of JSON.
+        pipeline_sink: Where the jobs of self-managed strategies go, instead of to SNS and S3: a callable that takes a
+            job's notification and its payload, or a folder for both.
         ranking: How search ranks: ``"hybrid"``, by shared ``"words"`` alone (which needs no embedder) or by
             ``"meaning"`` alone.
 
@@ -63,6 +69,8 @@ class LocalMemory:
         embedder: Embedder | None = None,
         clock: Callable[[], float] | None = None,
         activation_delay: float = 0.0,
+        stream_sink: Callable[[dict[str, Any]], object] | str | os.PathLike[str] | None = None,
+        pipeline_sink: Callable[[dict[str, Any], dict[str, Any]], object] | str | os.PathLike[str] | None = None,
         ranking: Ranking = "hybrid",
     ) -> None:
         for name, value in (("extraction_delay", extraction_delay), ("activation_delay", activation_delay)):
@@ -72,9 +80,14 @@ class LocalMemory:
         self._uses_package = (embedder is None and ranking != "words") or extractor is None
         if ranking != "words" and (embedder is None or isinstance(embedder, PackagedEmbedder)):
             check_installed()
+        store, clock = Store(path), clock or _wall_clock
+        if stream_sink is not None:
+            store.stream_to(StreamDelivery(stream_sink, clock))
+        if pipeline_sink is not None:
+            store.run_pipelines(Pipelines(pipeline_sink))
         self._service = Service(
-            Store(path),
-            clock=clock or _wall_clock,
+            store,
+            clock=clock,
             extraction_delay=extraction_delay,
             activation_delay=activation_delay,
             extractor=extractor or RuleExtractor(),

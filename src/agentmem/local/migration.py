@@ -35,6 +35,14 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         UPDATE tokens SET answer = substr(answer, 1, length(answer) - 1) || '{_ON_MAIN}'
           WHERE operation = 'CreateEvent' AND answer NOT LIKE '%"branch":{{%'
         """,
+        """
+        CREATE TABLE pipelines (
+          strategy_id TEXT NOT NULL, sid INTEGER NOT NULL, memory_id TEXT NOT NULL,
+          messages INTEGER NOT NULL, tokens INTEGER NOT NULL, last_at REAL NOT NULL,
+          done_seq INTEGER NOT NULL DEFAULT 0,
+          PRIMARY KEY (strategy_id, sid)
+        ) WITHOUT ROWID
+        """,
         "ALTER TABLE records ADD COLUMN expiry_days INTEGER",
         """
         UPDATE records SET expiry_days = max(31, round((expires_at - created_at) / 86400.0))

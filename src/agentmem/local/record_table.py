@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .changes import note_change
 from .namespaces import segments
 from .storage import next_change
 
@@ -88,6 +89,7 @@ def insert(connection: sqlite3.Connection, record: NewRecord) -> str:
         "INSERT INTO words (rowid, text, scope) VALUES (?, ?, ?)",
         (cursor.lastrowid, record.text, " ".join(scope_terms(record.memory_id, record.namespace))),
     )
+    note_change(connection, "MemoryRecordCreated", record.memory_id, record_id)
     return record_id
 
 
@@ -118,6 +120,8 @@ def replace(connection: sqlite3.Connection, seq: int, record: NewRecord) -> str:
         The new record's id.
     """
     record_id = f"mem-{uuid.uuid4()}"
+    old = connection.execute("SELECT record_id FROM records WHERE seq = ?", (seq,)).fetchone()
+    note_change(connection, "MemoryRecordDeleted", record.memory_id, old["record_id"])
     update(
         connection,
         seq,
@@ -130,6 +134,7 @@ def replace(connection: sqlite3.Connection, seq: int, record: NewRecord) -> str:
         metadata=record.metadata,
         subject=record.subject,
     )
+    note_change(connection, "MemoryRecordCreated", record.memory_id, record_id)
     return record_id
 
 
@@ -142,6 +147,8 @@ def delete(connection: sqlite3.Connection, seq: int) -> None:
     )
     connection.execute("DELETE FROM words WHERE rowid = ?", (seq,))
     connection.execute("DELETE FROM vectors WHERE seq = ?", (seq,))
+    gone = connection.execute("SELECT memory_id, record_id FROM records WHERE seq = ?", (seq,)).fetchone()
+    note_change(connection, "MemoryRecordDeleted", gone["memory_id"], gone["record_id"])
 
 
 def find(connection: sqlite3.Connection, memory_id: str, record_id: str, now: float) -> sqlite3.Row | None:

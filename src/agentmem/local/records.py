@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import record_table
 from .calls import Call, MemoryResource, find_memory, remember, remembered
+from .changes import note_change
 from .errors import ServiceError, invalid, not_found
 from .filters import record_filter_clause
 from .namespaces import segments
@@ -189,6 +190,7 @@ class RecordOperations:
             days = None if "action" in expiry else expiry.get("recordExpiryDurationDays", before["expiry_days"])
             columns |= {"expiry_days": days, "expires_at": record_table.expiry(call.now, days)}
             record_table.update(connection, before["seq"], **columns)
+            note_change(connection, "MemoryRecordUpdated", memory.memory_id, before["record_id"])
 
         return self._each(call, change)
 

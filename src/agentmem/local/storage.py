@@ -14,11 +14,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .changes import NotingConnection
 from .migration import MIGRATIONS
 from .namespaces import is_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from .self_managed import Pipelines
+    from .stream_delivery import StreamDelivery
 
 FORMAT = 2  # PRAGMA user_version of the files this code reads and writes
 BUSY_SECONDS = 60.0  # how long a process waits for another one's write; transactions here last milliseconds
@@ -110,6 +114,13 @@ CREATE TABLE vectors (
   seq INTEGER PRIMARY KEY, model TEXT NOT NULL, parts INTEGER NOT NULL, vector BLOB NOT NULL
 );
 CREATE VIRTUAL TABLE words USING fts5 (text, scope, tokenize = "porter unicode61 remove_diacritics 2");
+-- What self-managed strategies were not told of yet, by session; only counted while there is a pipeline.
+CREATE TABLE pipelines (
+  strategy_id TEXT NOT NULL, sid INTEGER NOT NULL, memory_id TEXT NOT NULL,
+  messages INTEGER NOT NULL, tokens INTEGER NOT NULL, last_at REAL NOT NULL,
+  done_seq INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (strategy_id, sid)
+) WITHOUT ROWID;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counters VALUES ('change', 0);
 """
@@ -131,16 +142,33 @@ class Store:
         self.in_memory = self.path == ":memory:"
         self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._connection: sqlite3.Connection | None = self._open()
+        self._connection: NotingConnection | None = self._open()
+        self._stream: StreamDelivery | None = None
+        self._pipelines: Pipelines | None = None
 
-    def _open(self) -> sqlite3.Connection:
+    def stream_to(self, stream: StreamDelivery) -> None:
+        """Hand the changes of records, from now on, to a stream after each commit."""
+        self._stream = stream
+
+    def run_pipelines(self, pipelines: Pipelines) -> None:
+        """Hand the jobs of self-managed strategies, from now on, to their pipeline after each commit."""
+        self._pipelines = pipelines
+
+    @property
+    def has_pipelines(self) -> bool:
+        """Whether somebody takes the jobs of self-managed strategies."""
+        return self._pipelines is not None
+
+    def _open(self) -> NotingConnection:
         if not self.in_memory:
             Path(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # It holds what people said. SQLite gives the files beside it the same permissions. One that exists is not
             # opened: closing it again would release the locks that SQLite holds on it elsewhere in this process.
             with suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=NotingConnection
+        )
         connection.row_factory = sqlite3.Row
         _enable_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -168,7 +196,7 @@ class Store:
         connection.execute("COMMIT")
         return connection
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connected(self) -> NotingConnection:
         if self._connection is None:
             raise RuntimeError(f"the embedded memory at {self.path} is closed")
         if self._pid != os.getpid() and not self.in_memory:
@@ -192,12 +220,21 @@ class Store:
                 return
             # IMMEDIATE takes the write lock first: upgrading a read lock could fail at once, without waiting.
             connection.execute("BEGIN IMMEDIATE")
+            connection.changes = [] if self._stream is not None else None
+            connection.jobs = [] if self._pipelines is not None else None
             try:
                 yield connection
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+            if self._stream is not None and connection.changes:
+                self._stream.take(connection, connection.changes)
+            if self._pipelines is not None and connection.jobs:
+                self._pipelines.take(connection.jobs)
+        for delivery in (self._stream, self._pipelines):
+            if delivery is not None:
+                delivery.deliver()  # outside the lock: a sink may wait for another thread
 
     def scrub(self) -> bool:
         """Leave no deleted text in the files: not in the full-text index, and not in the log beside them.

@@ -45,10 +45,11 @@ def from_anthropic(message: Mapping[str, Any], line: int, repairs: Counter[str])
     role = message.get("role")
     if role not in ("user", "assistant"):
         raise ReplayFormatError(f"unknown role {role!r}; an Anthropic message has user or assistant", line)
-    return RecordedMessage(role, [_block(block, line, repairs) for block in message["content"]], line)
+    return RecordedMessage(role, [anthropic_block(block, line, repairs) for block in message["content"]], line)
 
 
-def _block(block: Any, line: int, repairs: Counter[str]) -> dict[str, Any]:
+def anthropic_block(block: Any, line: int, repairs: Counter[str]) -> dict[str, Any]:
+    """Convert one block of content; what Converse has no form for leaves its name, and is counted."""
     if isinstance(block, str):
         return {"text": block}
     if not isinstance(block, dict) or not isinstance(block.get("type"), str):
@@ -89,7 +90,7 @@ def _tool_result(block: Mapping[str, Any], line: int, repairs: Counter[str]) -> 
     result = {
         "toolUseId": _text_of(block, "tool_use_id", line),
         "status": "error" if block.get("is_error") is True else "success",
-        "content": [_block(inner, line, repairs) for inner in content],
+        "content": [anthropic_block(inner, line, repairs) for inner in content],
     }
     return {"toolResult": result}
 

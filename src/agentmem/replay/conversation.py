@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from agentmem.errors import AgentMemError
 from agentmem.messages.json_values import valid_json, valid_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from strands.types.content import ContentBlock, Message
     from strands.types.tools import ToolResult, ToolUse
@@ -50,11 +50,13 @@ class RecordedMessage:
         role: `user`, `assistant` or `system`.
         content: Content blocks; tool results stand in `user` messages.
         line: The line it comes from.
+        group: Neighbouring messages of the assistant with one group are parts of one answer; None for a whole one.
     """
 
     role: str
     content: Sequence[Mapping[str, Any]]
     line: int
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,7 @@ def assemble(messages: Iterable[RecordedMessage], *, format: str, parts: int, re
     """
     assembly = _Assembly(repairs=repairs)
     system: str | None = None
-    for message in messages:
+    for message in _results_first(_whole_answers(messages), repairs):
         content = [cast("ContentBlock", assembly.sendable(block)) for block in message.content]
         if message.role == "system":
             text = assembly.system_text(content)
@@ -271,6 +273,35 @@ def assemble(messages: Iterable[RecordedMessage], *, format: str, parts: int, re
     if not assembly.messages:
         raise ReplayFormatError("the file holds no message of a user or an assistant")
     return Conversation(system, tuple(assembly.messages), format, parts, dict(assembly.repairs))
+
+
+def _whole_answers(messages: Iterable[RecordedMessage]) -> Iterator[RecordedMessage]:
+    """Join the parts of each answer."""
+    parts: list[RecordedMessage] = []
+    for message in (*messages, None):
+        if parts and (message is None or message.role != "assistant" or message.group != parts[0].group):
+            yield replace(parts[0], content=[block for part in parts for block in part.content])
+            parts = []
+        if message is not None and message.role == "assistant" and message.group is not None:
+            parts.append(message)
+        elif message is not None:
+            yield message
+
+
+def _results_first(messages: Iterable[RecordedMessage], repairs: Counter[str]) -> Iterator[RecordedMessage]:
+    """Bring tool results before what a user said meanwhile: nothing may stand between a call and its result."""
+    said: list[RecordedMessage] = []
+    for message in messages:
+        if message.role == "user" and not any("toolResult" in block for block in message.content):
+            said.append(message)
+            continue
+        if message.role == "user" and said:
+            repairs["messages of the user moved behind the results of tools that ran"] += len(said)
+        else:
+            yield from said
+            said = []
+        yield message
+    yield from said
 
 
 def is_prompt(message: Message) -> bool:

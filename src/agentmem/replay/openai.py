@@ -77,14 +77,18 @@ def _calls(message: Mapping[str, Any], line: int, repairs: Counter[str]) -> list
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict):
             raise ReplayFormatError("a tool call must be an object with a function object", line)
-        blocks.append(_tool_use(call.get("id"), function, repairs))
+        blocks.append(tool_use(call.get("id"), function, repairs))
     if isinstance(message.get("function_call"), dict):
         function = message["function_call"]
-        blocks.append(_tool_use(f"function-{function.get('name')}", function, repairs))
+        blocks.append(tool_use(f"function-{function.get('name')}", function, repairs))
     return blocks
 
 
-def _tool_use(call_id: Any, function: Mapping[str, Any], repairs: Counter[str]) -> dict[str, Any]:
+def tool_use(call_id: Any, function: Mapping[str, Any], repairs: Counter[str]) -> dict[str, Any]:
+    """Convert one call of a tool: its name, and its arguments as an object or as JSON text.
+
+    Arguments that are no JSON object are kept as `{"arguments": <as recorded>}` and counted.
+    """
     arguments = function.get("arguments")
     value: Any = arguments
     if isinstance(arguments, str):
@@ -107,10 +111,11 @@ def _parts(content: Any, line: int, repairs: Counter[str]) -> list[dict[str, Any
         return [{"text": content}] if content.strip() else []
     if not isinstance(content, list):
         raise ReplayFormatError(f"content must be a text, null or a list of parts, not {type(content).__name__}", line)
-    return [_part(part, line, repairs) for part in content]
+    return [openai_part(part, line, repairs) for part in content]
 
 
-def _part(part: Any, line: int, repairs: Counter[str]) -> dict[str, Any]:
+def openai_part(part: Any, line: int, repairs: Counter[str]) -> dict[str, Any]:
+    """Convert one part of content; what Converse has no form for leaves its name, and is counted."""
     if isinstance(part, str):
         return {"text": part}
     kind = part.get("type") if isinstance(part, dict) else None

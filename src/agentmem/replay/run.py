@@ -50,6 +50,7 @@ class Replay:
         agent_options: Further arguments of the agent, to replay with something else that manages its context, such as
             ``{"context_manager": "auto"}``; without any the agent keeps all messages it has.
         context_window_limit: The window the model claims to have, in tokens; None for unknown.
+        recall: Ask at the end for what was folded away, and report what was found.
 
     Attributes:
         manager: The manager in use, after the replay the last one.
@@ -63,10 +64,11 @@ class Replay:
         *,
         restart_every: int = 0,
         on_request: Callable[[ModelRequest], None] | None = None,
-        on_progress: Callable[[int], None] | None = None,
+        on_progress: Callable[[int], object] | None = None,
         calls: ApiCalls | None = None,
         agent_options: Mapping[str, Any] | None = None,
         context_window_limit: int | None = None,
+        recall: bool = True,
     ) -> None:
         """Keep the settings; nothing is opened before `run`."""
         self.conversation = conversation
@@ -79,6 +81,7 @@ class Replay:
         self._calls = calls or ApiCalls()
         self._agent_options = agent_options or {"conversation_manager": NullConversationManager()}
         self._context_window_limit = context_window_limit
+        self._recall = recall
         self._playback = Playback()
         self._tools = recorded_tools(conversation, self._playback)
         self._names = _StableNames()
@@ -175,7 +178,7 @@ class Replay:
             self._on_request(request)
 
     def _recalled(self, agent: Agent) -> RecallCheck | None:
-        if not self._compactions or not isinstance(self.manager, CompactingSessionManager):
+        if not self._recall or not self._compactions or not isinstance(self.manager, CompactingSessionManager):
             return None
         return check_recall(self.manager.recall, self.conversation.messages, agent.messages, self._calls)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agentmem.local import record_table
 from agentmem.local.namespaces import resolve
 from agentmem.local.record_table import NewRecord
+from agentmem.local.self_managed import end_idle_sessions
 from agentmem.local.strategies import Kind, kind_of
 
 from .extractor import Change, Extractor, Known
@@ -57,6 +58,9 @@ class ExtractionEngine:
         Returns:
             How many pending events were dealt with.
         """
+        if self._store.has_pipelines:
+            with self._store.write() as connection:
+                end_idle_sessions(connection, memory_id, now)
         with self._store.read() as connection:
             if not self._any_due(connection, memory_id, now):
                 return 0
@@ -75,7 +79,10 @@ class ExtractionEngine:
     def run_all_due(self, now: float) -> int:
         """Extract what is due in every memory; for servers that work ahead of those who look."""
         with self._store.read() as connection:
-            rows = connection.execute("SELECT DISTINCT memory_id FROM pending WHERE due_at <= ?", (now,)).fetchall()
+            query = "SELECT DISTINCT memory_id FROM pending WHERE due_at <= ?"
+            if self._store.has_pipelines:
+                query += " UNION SELECT DISTINCT memory_id FROM pipelines WHERE messages > 0"
+            rows = connection.execute(query, (now,)).fetchall()
         return sum(self.run_due(row["memory_id"], now) for row in rows)
 
     def _run(self, task: Task) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from agentmem.records.waiting.marks import Match, Record, Since
     from agentmem.records.waiting.polling import WaitProgress
+    from agentmem.records.waiting.pushed import RecordStream
 
 
 class WaitOptions(TypedDict, total=False):
@@ -35,6 +36,8 @@ class WaitOptions(TypedDict, total=False):
     sleep: Callable[[float], object]
     """How to pause, in seconds; a test may move a frozen clock instead. With the async twins it may be a coroutine
     function. The default lets the embedded service of `agentmem.testing` pass the time without sleeping."""
+    stream: RecordStream | None
+    """Ends a pause as soon as a record arrives in the namespace, by the memory's record stream; not with `sleep`."""
     clock: Callable[[], float]
     """Seconds, never going back. It may stand still: pauses count as they were asked for."""
 
@@ -59,9 +62,12 @@ def with_defaults(options: WaitOptions, caller: str, *, sleep: Callable[[float],
         "raise_on_timeout": False,
         "on_poll": None,
         "sleep": sleep,
+        "stream": None,
         "clock": time.monotonic,
     }
     for name in options:
         if name not in defaults:
             raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}")
+    if options.get("stream") is not None and "sleep" in options:
+        raise TypeError(f"{caller}() takes stream or sleep, not both")
     return cast("WaitOptions", {**defaults, **cast("dict[str, Any]", options)})

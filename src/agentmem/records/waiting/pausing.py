@@ -23,39 +23,46 @@ PAUSE_EVENT = "agentmem-pause"
 _BLOCKING, _AWAITING = time.sleep, asyncio.sleep
 
 
-def pause(client: Any, sleep: Callable[[float], object], seconds: float) -> None:
+def pause(client: Any, sleep: Callable[[float], object], seconds: float) -> object:
     """Pause as asked for, or let the client's service pass the time when the default was asked for.
 
     Args:
         client: The boto3 client that is polled.
         sleep: How to pause, in seconds.
         seconds: How long.
+
+    Returns:
+        What `sleep` returned.
     """
     if sleep is not _BLOCKING:
-        sleep(seconds)
-    elif not _passed(client, seconds):
+        return sleep(seconds)
+    if not _passed(client, seconds):
         time.sleep(seconds)
+    return None
 
 
-async def pause_async(client: Any, sleep: Callable[[float], object], seconds: float) -> None:
+async def pause_async(client: Any, sleep: Callable[[float], object], seconds: float) -> object:
     """Pause like `pause`, without blocking the event loop.
 
     Args:
         client: The boto3 client that is polled.
         sleep: How to pause; may be a coroutine function or not.
         seconds: How long.
+
+    Returns:
+        What `sleep` returned.
     """
     if sleep is not _AWAITING:
         slept = sleep(seconds)
-        if inspect.isawaitable(slept):
-            await slept
-    elif _passed(client, seconds):
+        return await slept if inspect.isawaitable(slept) else slept
+    if _passed(client, seconds):
         await asyncio.sleep(0)
     elif inspect.isbuiltin(time.monotonic):
         await asyncio.sleep(seconds)
     else:
         # freezegun holds the event loop's clock still, and with it every asyncio.sleep.
         await _real_sleep(seconds)
+    return None
 
 
 def _passed(client: Any, seconds: float) -> bool:

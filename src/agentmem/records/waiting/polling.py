@@ -19,6 +19,7 @@ from agentmem.clients.answers import check_answer
 from agentmem.errors import ExtractionFailedError, MemoryWaitTimeout
 from agentmem.events.position import Position
 from agentmem.records.waiting.marks import Match, Novelty, Record, is_in_place, place_parameters
+from agentmem.records.waiting.pushed import Slept
 from agentmem.support.clock import unfrozen
 
 if TYPE_CHECKING:
@@ -298,8 +299,12 @@ class Wait:
         left = max(self._question.max_wait - self.elapsed - self._look_seconds, 0.0)
         seconds = min(interval, left)
         self._is_last = left <= interval
-        yield Pause(seconds)
-        self._slept += seconds
+        slept = yield Pause(seconds)
+        if isinstance(slept, Slept):  # woken before the time was up, perhaps
+            self._slept += slept
+            self._is_last = self._is_last and slept >= seconds
+        else:
+            self._slept += seconds
 
     def _watch_jobs(self) -> Generator[Step, Any, None]:
         """End the wait when an extraction job it depends on has failed."""

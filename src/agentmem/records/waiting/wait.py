@@ -93,7 +93,8 @@ def wait_for_memories(  # noqa: PLR0917 - the signature people know from the SDK
             lists the namespace, and all records count.
         max_wait: Seconds to wait, 0 or more; 0 looks once, at everything.
         poll_interval: Seconds between polls, above 0.
-        **options: `top_k`, `since`, `min_count`, `until`, `match`, `raise_on_timeout`, `on_poll`, `sleep` and `clock`;
+        **options: `top_k`, `since`, `min_count`, `until`, `match`, `raise_on_timeout`, `on_poll`, `sleep`, `stream` and
+            `clock`;
             see `WaitOptions`.
 
     Returns:
@@ -111,7 +112,9 @@ def wait_for_memories(  # noqa: PLR0917 - the signature people know from the SDK
     question, client = _prepare(
         memory_client, memory_id, namespace, chosen, query=query, max_wait=max_wait, poll_interval=poll_interval
     )
-    on_poll, sleep = chosen["on_poll"], chosen["sleep"]
+    on_poll, sleep, stream = chosen["on_poll"], chosen["sleep"], chosen["stream"]
+    if stream is not None:
+        sleep = stream.sleeper(question.memory_id, question.namespace, question.match)
     steps = Wait(question, chosen["clock"]).run()
     try:
         step = next(steps)
@@ -164,15 +167,16 @@ async def wait_for_memories_async(  # noqa: PLR0917 - the signature people know 
     question, client = _prepare(
         memory_client, memory_id, namespace, chosen, query=query, max_wait=max_wait, poll_interval=poll_interval
     )
-    on_poll, sleep = chosen["on_poll"], chosen["sleep"]
+    on_poll, sleep, stream = chosen["on_poll"], chosen["sleep"], chosen["stream"]
+    if stream is not None:
+        sleep = stream.sleeper_async(question.memory_id, question.namespace, question.match)
     steps = Wait(question, chosen["clock"]).run()
     try:
         step = next(steps)
         while True:
             try:
                 if isinstance(step, Pause):
-                    answer = None
-                    await pause_async(client, sleep, step.seconds)
+                    answer = await pause_async(client, sleep, step.seconds)
                 elif isinstance(step, Call):
                     answer = await asyncio.to_thread(_perform, step, client, memory_client, None, time.sleep)
                 else:
@@ -251,8 +255,7 @@ def _perform(
             owner = client if plane == "data" else memory_client.gmcp_client
             return getattr(owner, operation)(**parameters)
         case Pause(seconds):
-            pause(client, sleep, seconds)
-            return None
+            return pause(client, sleep, seconds)
         case progress:
             return on_poll(progress) if on_poll is not None else None
 
