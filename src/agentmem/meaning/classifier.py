@@ -65,7 +65,7 @@ class SentenceClassifier:
 
     Making one with the packaged prototypes and the packaged encoder reads a file of fitted weights. Sentences that were
     added to them are fitted behind them, in milliseconds; with another encoder, or without the packaged sentences, all
-    are embedded and fitted and the confidences calibrated anew, some twenty seconds of one core.
+    are embedded and fitted and the confidences calibrated anew, some forty seconds of one core.
     """
 
     def __init__(self, encoder: Encoder, prototypes: Prototypes) -> None:
