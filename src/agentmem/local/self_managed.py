@@ -33,8 +33,8 @@ class Pipelines:
     """Delivers jobs to a sink; a failing sink is logged and stops nothing.
 
     Args:
-        sink: A callable that takes a job's notification and payload, or a folder: payloads become files in it, at the place
-            that the notification names, and notifications lines of ``notifications.jsonl``.
+        sink: A callable that takes a job's notification and payload, or a folder: payloads become files in it, at the
+            place that the notification names, and notifications lines of ``notifications.jsonl``.
     """
 
     def __init__(self, sink: Callable[[dict[str, Any], dict[str, Any]], object] | str | os.PathLike[str]) -> None:
