@@ -29,12 +29,13 @@ THOROUGH := -m 'slow or hypothesis or counted' --hypothesis-profile thorough
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-aws lint format docs constraints clean
+.PHONY: help demo test test-all soak test-aws lint format docs constraints clean
 
 help:
 	@echo "make demo      show an agent remember, on the embedded memory"
 	@echo "make test      run every test that a change can break, in a few minutes"
 	@echo "make test-all  run those and the rest: full property counts, notebooks, fresh installations, oldest and newest"
+	@echo "make soak      run fault matrix, schedules, fuzzing and load for an hour, or SECONDS=..."
 	@echo "make test-aws  run the official-client tests against a real AWS account, which they use and clean up"
 	@echo "make lint      check style, types and imports"
 	@echo "make format    format the code"
@@ -50,6 +51,11 @@ test: $(READY)
 
 test-all: test $(READY_FOR_ALL)
 	@AGENTMEM_SOAK=1 $(PYTEST) $(THOROUGH)
+
+# The long forms of the proofs, inside a time:  make soak SECONDS=600
+SECONDS ?= 3600
+soak: $(READY)
+	@$(BIN)/python bench/soak.py --seconds $(SECONDS)
 
 test-aws: $(READY)
 	@AGENTMEM_TEST_AWS=1 $(BIN)/python -m pytest -q -rs tests/local/test_official_clients.py

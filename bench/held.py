@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from summary import DATA, ROOT, dialogues, said
-from talk_in_languages import LANGUAGES, turns
+from talk_in_languages import FRESH, LANGUAGES, turns
 
 from agentmem import CompactionConfig, MemoryConfig
 from agentmem.meaning.loading import wait_until_ready
@@ -36,7 +36,7 @@ from agentmem.replay.formats import load_conversation
 from agentmem.replay.run import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from agentmem.testing.model_base import ModelRequest
 
@@ -57,6 +57,12 @@ FLOOD = (
     "No more than {1} of the {0}, ever.",
     "Don't let anyone touch the {0} before noon.",
     "Whatever happens, keep the {0} dry.",
+)
+FLOOD_TURNS = 400
+OTHERS = (
+    "Five others a language, written after the first were measured, before the sample sentences and the sharing of the "
+    "room were last changed. Before that, 47 of 50 were kept of each set: of the first, one prohibition was not "
+    "recognized in three languages; of these, one bound was recognized in three and found no room in its share."
 )
 THINGS = (
     "ladle",
@@ -237,7 +243,7 @@ def pinned(messages: list[dict[str, Any]]) -> list[str]:
     if found is None:
         return ["Left out: the package `conpact` is not installed."]
     texts, _ = found
-    outcome = chat([*messages, *flood(100)], pins=texts, pin_after=2)
+    outcome = chat([*messages, *flood(FLOOD_TURNS)], pins=texts, pin_after=2)
     kept = sum(has(outcome, text) for text in texts)
     return [
         "| measured | figure |",
@@ -249,23 +255,21 @@ def pinned(messages: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def languages() -> list[str]:
+def languages(statements: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Say five standing statements in each language among 60 turns of talk in it, with a summary of 400 tokens."""
     lines = ["| language | in the summary of the last request | lost |", "|---|---:|---|"]
     kept = total = 0
-    for name, language in LANGUAGES.items():
+    for name, said_in in statements.items():
         messages: list[dict[str, Any]] = []
-        for at, (user, answer) in enumerate(turns(language, 60)):
+        for at, (user, answer) in enumerate(turns(LANGUAGES[name], 60)):
             number, is_place = divmod(at - 2, 6)
-            if is_place == 0 and 0 <= number < len(language.statements):
-                user = language.statements[number]  # noqa: PLW2901
+            if is_place == 0 and 0 <= number < len(said_in):
+                user = said_in[number]  # noqa: PLW2901
             messages += [said("user", user), said("assistant", answer)]
         outcome = chat(messages, threshold=SMALL, target=0.3)
-        lost = [
-            text for text in language.statements if json.dumps(text, ensure_ascii=False)[1:-1] not in outcome.summary
-        ]
-        kept, total = kept + len(language.statements) - len(lost), total + len(language.statements)
-        lines.append(f"| {name} | {len(language.statements) - len(lost)} of 5 | {' / '.join(lost)} |")
+        lost = [text for text in said_in if json.dumps(text, ensure_ascii=False)[1:-1] not in outcome.summary]
+        kept, total = kept + len(said_in) - len(lost), total + len(said_in)
+        lines.append(f"| {name} | {len(said_in) - len(lost)} of {len(said_in)} | {' / '.join(lost)} |")
         print(lines[-1], outcome.folds, outcome.largest, flush=True)
     return [*lines, f"| **all** | **{kept} of {total}** | |"]
 
@@ -328,7 +332,11 @@ def main() -> None:
         lines += [
             "Five a language among 60 turns of talk in the same language; 400 tokens of summary.",
             "",
-            *languages(),
+            *languages({name: language.statements for name, language in LANGUAGES.items()}),
+            "",
+            OTHERS,
+            "",
+            *languages(FRESH),
         ]
     text = "\n".join(lines) + "\n"
     print(text)

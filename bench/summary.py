@@ -99,14 +99,16 @@ TALK = (
 
 READ_LOCOMO = (
     "COMPINT's 15 constraints in two conversations of LoCoMo. The other lines were read by hand in November 2026: "
-    "nobody asked the assistant for any of them. So 4 of 34 lines are false, 12 %."
+    "nobody asked the assistant for any of them. So 3 of 33 lines are false, 9 %."
 )
 READ_AIRLINE = (
-    "Read by hand in November 2026: of the 14 lines under *Asked to hold* 4 are requests or bounds that hold (two of "
-    'them say the same: a number in numeric form), and 10 are not, such as "Yes, please proceed with upgrading Noah to '
-    'business class." The open request is the last turn of the recording, which ends with a transfer to a person and '
-    "without an answer; a session manager keeps that turn in view. COMPINT's constraints through a real agent are on "
-    "[a page of their own](held.md)."
+    "Read by hand in November 2026: of the ten lines under *Asked to hold* four are requests or bounds that hold (two "
+    "of them say the same: a number in numeric form), and six are not, such as "
+    '"Yes, please proceed with downgrading all passengers to economy." '
+    "Before sample sentences for one-off answers and go-aheads were added, ten of 14 were not. Three of those ten had "
+    "been seen when the sentences were written, so this is no blind test. The open request is of a turn that broke off "
+    "in the recording: its reservations were looked up, and none was upgraded. COMPINT's constraints through a real "
+    "agent are on [a page of their own](held.md)."
 )
 
 
@@ -260,10 +262,10 @@ def main() -> None:
     else:
         lines += ["", f"Left out: {options.locomo.name} is not there."]
     lines += ["", "## A long service session", ""]
-    lines += (
-        airline(options.airline) if options.airline.exists() else [f"Left out: {options.airline.name} is not there."]
-    )
-    lines += ["", READ_AIRLINE]
+    if options.airline.exists():
+        lines += [*airline(options.airline), "", READ_AIRLINE]
+    else:
+        lines.append(f"Left out: {options.airline.name} is not there.")
     text = "\n".join(lines) + "\n"
     print(text)
     if options.write:

@@ -257,6 +257,80 @@ LANGUAGES = {
 }
 """Ten languages."""
 
+FRESH = {
+    "English": (
+        "The name of my daughter's school stays out of everything you publish.",
+        "Run it past Henrik each time before you order parts for the workshop.",
+        "A parcel over 12 kilos is more than I can carry, so keep every order below that.",
+        "I want the next step at the bottom of each of your answers.",
+        "Text messages only, no calls.",
+    ),
+    "German": (
+        "Der Name von der Schule meiner Tochter hat in deinen Texten nichts zu suchen.",
+        "Bevor du Teile für die Werkstatt bestellst, fragst du jedes Mal Henrik.",
+        "Mehr als 12 Kilo pro Paket kann ich nicht tragen, bleib bei allen Bestellungen darunter.",
+        "Am Ende jeder Antwort will ich den nächsten Schritt lesen.",
+        "Nur Textnachrichten, keine Anrufe.",
+    ),
+    "Spanish": (
+        "El nombre del colegio de mi hija no debe salir en nada de lo que publiques.",
+        "Cada vez que vayas a pedir piezas para el taller, consúltalo antes con Henrik.",
+        "Con más de 12 kilos por paquete no puedo, así que todos los pedidos por debajo de eso.",
+        "Al final de cada respuesta quiero ver el siguiente paso.",
+        "Solo mensajes de texto, nada de llamadas.",
+    ),
+    "French": (
+        "Le nom de l'école de ma fille ne doit figurer dans rien de ce que tu publies.",
+        "Avant de commander des pièces pour l'atelier, tu demandes chaque fois à Henrik.",
+        "Au-delà de 12 kilos par colis je ne peux pas porter, alors reste en dessous à chaque commande.",
+        "Je veux trouver l'étape suivante à la fin de chacune de tes réponses.",
+        "Des SMS uniquement, pas d'appels.",
+    ),
+    "Italian": (
+        "Il nome della scuola di mia figlia non deve comparire in niente di ciò che pubblichi.",
+        "Prima di ordinare pezzi per l'officina senti ogni volta Henrik.",
+        "Più di 12 chili a pacco non li porto, quindi tieni tutti gli ordini al di sotto.",
+        "In fondo a ogni risposta voglio il passo successivo.",
+        "Solo messaggi, niente telefonate.",
+    ),
+    "Portuguese": (
+        "O nome da escola da minha filha não pode aparecer em nada do que publicares.",
+        "Antes de encomendares peças para a oficina, fala sempre com o Henrik.",
+        "Não consigo carregar mais de 12 quilos por pacote, por isso mantém todas as encomendas abaixo disso.",
+        "No fim de cada resposta quero o passo seguinte.",
+        "Só mensagens de texto, nada de chamadas.",
+    ),
+    "Dutch": (
+        "De naam van de school van mijn dochter hoort nergens in wat je publiceert.",
+        "Voordat je onderdelen voor de werkplaats bestelt, vraag je het telkens aan Henrik.",
+        "Meer dan 12 kilo per pakket kan ik niet tillen, dus blijf daar bij elke bestelling onder.",
+        "Onder elk antwoord wil ik de volgende stap zien staan.",
+        "Alleen berichtjes, geen telefoontjes.",
+    ),
+    "Polish": (
+        "Nazwa szkoły mojej córki nie ma prawa pojawić się w niczym, co publikujesz.",
+        "Zanim zamówisz części do warsztatu, za każdym razem pytaj Henryka.",
+        "Paczki powyżej 12 kilo nie uniosę, więc każde zamówienie ma być lżejsze.",
+        "Na końcu każdej odpowiedzi chcę mieć następny krok.",
+        "Tylko SMS-y, żadnych telefonów.",
+    ),
+    "Japanese": (
+        "娘の学校の名前は、公開する文章には一切出さないでください。",
+        "工房の部品を注文する前に、毎回ヘンリックに確認してください。",
+        "荷物は一つ12キロまでしか運べないので、注文は全部それ以下に抑えてください。",
+        "回答の最後には必ず次にやることを書いてほしいです。",
+        "連絡は電話ではなくメッセージだけにしてください。",
+    ),
+    "Chinese": (
+        "你发布的任何内容里都不能出现我女儿学校的名字。",
+        "每次给车间订零件之前，先问一下亨里克。",
+        "超过12公斤的包裹我搬不动，所有订单都要控制在这个重量以下。",
+        "每个回答的末尾我都要看到下一步该做什么。",
+        "只发短信，别打电话。",
+    ),
+}
+"""Five other statements in each language, written when the first had been measured and before what followed from it."""
+
 
 def turns(language: Language, number: int) -> list[tuple[str, str]]:
     """Return turns of talk, no two of them the same."""

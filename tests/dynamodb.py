@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import uuid
@@ -46,9 +47,9 @@ def client_for(endpoint_url: str, *, attempts: int = 1) -> Any:
     return dummy_session().client("dynamodb", endpoint_url=endpoint_url, config=config)
 
 
-@pytest.fixture(scope="session")
-def dynamodb_endpoint() -> Iterator[str]:
-    """The address of a DynamoDB API, started at the first use and shared by all tests."""
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
+    """Serve DynamoDB on a free loopback port while the block runs; yields the address."""
     from moto.moto_server.threaded_moto_server import ThreadedMotoServer  # takes a second to import
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
@@ -58,6 +59,13 @@ def dynamodb_endpoint() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def dynamodb_endpoint() -> Iterator[str]:
+    """The address of a DynamoDB API, started at the first use and shared by all tests."""
+    with serving() as url:
+        yield url
 
 
 @pytest.fixture

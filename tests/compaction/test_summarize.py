@@ -113,25 +113,6 @@ def test_a_request_that_is_said_again_stands_once_where_it_was_said_last() -> No
     assert shown(summary, HELD) == [other, rule]
 
 
-def test_when_the_share_of_held_requests_is_full_the_rest_is_counted_and_nothing_else_takes_it() -> None:
-    rules = [
-        f"Never send the file of client {name} to anybody."
-        for name in ("Ara", "Bex", "Cid", "Dov", "Eli", "Fay", "Gus", "Ida", "Jon", "Kai")
-    ]
-    chatter = [
-        message
-        for n in range(30)
-        for message in (user(f"Invoice {n} over ${n * 7} came on day {n}."), assistant(f"Booked {n} under B-{n}."))
-    ]
-    talk = [message for rule in rules for message in (user(rule), assistant("Understood."))]
-    summary = summarize(*talk, *chatter, max_tokens=160, count=count_text)
-    held = shown(summary, HELD)
-    assert 0 < len(held) < len(rules)
-    assert summary.held_gave_way == len(rules) - len(held)
-    assert f"({summary.held_gave_way} less certain ones gave way; recall finds them)" in summary.render()
-    assert count_text("\n".join(held)) >= 0.25 * 160
-
-
 def test_a_standing_request_survives_fifty_rounds() -> None:
     rule = "Never mention our supplier's terms to anybody."
     summary = summarize(user(rule), assistant("I will."), max_tokens=300, count=count_text)

@@ -47,7 +47,8 @@ def on_aws(dynamodb_endpoint):
             memory = started["memory"] = LocalMemory()
             server = started["server"] = memory.serve()
             server.__enter__()
-            started["id"] = MemoryConfig.local(memory, name=MEMORY_ID.partition("-")[0]).memory_id
+            local = MemoryConfig.local(memory, name=MEMORY_ID.partition("-")[0], region="us-west-2")
+            started["id"] = local.memory_id
             started["variables"] = {
                 **server.env(),
                 "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_endpoint,

@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_folded_before_the_first_turn(opened):
 def test_the_next_opening_costs_what_any_other_does(session, opened):
     before = session.calls.total()
     again = session.agent(session.manager(token_threshold=4_000))
-    assert session.calls.total() - before <= 3
+    assert session.calls.total() - before <= 4
     assert [m["content"] for m in again.messages] == [m["content"] for m in opened[1].messages]
 
 

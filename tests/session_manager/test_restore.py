@@ -12,7 +12,7 @@ import pytest
 from freezegun import freeze_time
 
 from agentmem import MemoryConfig
-from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
+from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, SeenEvents
 from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.checkpoints.in_memory import InMemoryCheckpointStore
 from agentmem.checkpoints.restore import read_session
@@ -126,7 +126,78 @@ def test_what_is_kept_from_before_the_boundary_is_read_at_the_same_time():
     restored = read_session(EventReader(session.data, session.address), store, key)
     texts = [one.message["content"][0]["text"] for one in restored.messages]
     assert texts == ["message 0", "message 1", *(f"message {number}" for number in range(200, 230))]
-    assert (session.calls["ListEvents"], session.calls["GetEvent"]) == (1, 2)
+    assert (session.calls["ListEvents"], session.calls["GetEvent"]) == (2, 2)
+
+
+class Seen:
+    """A session of 80 events with a checkpoint before the newest ten, whose maker had seen the last 50 before those."""
+
+    def __init__(self):
+        self.session = Session()
+        self.made = [self.say(number, number * 10) for number in range(80)]
+        self.store = InMemoryCheckpointStore(uuid.uuid4().hex)
+        self.key = CheckpointKey(self.session.memory_id, "ann", "s-1", "default")
+        self.payloads = 0
+        self.session.data.meta.events.register("after-call.bedrock-agentcore.ListEvents", self._count)
+
+    def _count(self, parsed, **_):
+        self.payloads += sum("payload" in event for event in parsed["events"])
+
+    def say(self, number, second):
+        at = 1_700_000_000 + second
+        message = {"role": "user", "content": [{"text": f"message {number}"}], "tracking_id": str(uuid.uuid4())}
+        made = self.session.data.create_event(
+            **self.session.address.parameters(),
+            eventTimestamp=at,
+            payload=[encode_message(message)],
+        )
+        return Position(made["event"]["eventId"], 0)
+
+    def fold(self, head=()):
+        seen = SeenEvents.before(self.made[70], [one.event_id for one in self.made], self.made[20].milliseconds)
+        checkpoint = Checkpoint(
+            1, self.made[70], TruncationSettings(), Summary(), head=tuple(head), folded_messages=70, seen=seen
+        )
+        self.store.save(self.key, checkpoint)
+
+    def restored(self):
+        found = read_session(EventReader(self.session.data, self.session.address), self.store, self.key)
+        return [one.message["content"][0]["text"] for one in found.messages], found
+
+
+NEWEST = [f"message {number}" for number in range(70, 80)]
+
+
+def test_of_the_events_that_are_accounted_for_only_the_ids_are_read():
+    seen = Seen()
+    seen.fold()
+    texts, found = seen.restored()
+    assert texts == NEWEST
+    assert (seen.session.calls["ListEvents"], seen.payloads) == (2, 20)
+    assert found.seen.event_ids >= {one.event_id for one in seen.made[20:]}
+
+
+def test_an_event_that_came_late_is_read_however_far_back_it_stands():
+    seen = Seen()
+    seen.fold()
+    seen.say("late", 305)
+    assert seen.restored()[0] == ["message late", *NEWEST]
+
+
+def test_what_is_kept_of_them_is_read_in_one_page_more():
+    seen = Seen()
+    seen.fold(head=seen.made[30:34])
+    assert seen.restored()[0] == [*(f"message {number}" for number in range(30, 34)), *NEWEST]
+    assert (seen.session.calls["ListEvents"], seen.session.calls["GetEvent"]) == (3, 0)
+
+
+def test_when_the_ids_do_not_reach_back_far_enough_the_events_are_read():
+    seen = Seen()
+    seen.fold()
+    for number in range(120):
+        seen.say(f"new {number}", 2_000 + number)
+    texts, _ = seen.restored()
+    assert texts == [*NEWEST, *(f"message new {number}" for number in range(120))]
 
 
 # ---- events that are gone

@@ -11,7 +11,7 @@ import time
 
 import uvicorn
 
-SECONDS = 60.0
+SECONDS = 60
 
 
 def until(condition):

@@ -2,8 +2,10 @@
 
 A checkpoint is one more item of a turn's event. Every event of ours also carries a pointer to the event that holds the
 current checkpoint, so that the newest page tells where it is, however long ago it was made; and every checkpoint
-points to the one before it. Beside its own index it carries the indexes of the versions before it, as many as `_MERGED`
-characters hold, so that recall reads a long session's index in a few calls; a restore unpacks none of them.
+points to the one before it. Recall must not read them all for the index, and a restore, which reads the newest page,
+must not meet the whole index in each event of it. So a checkpoint carries, beside its own index, those of the few
+versions before it (`_RECENT` characters) and points to an event that carries many (`_MERGED`). When the few grow over
+their size, the next checkpoint takes them and the many together and becomes the event that the later ones point to.
 
 The service has no conditional write, so two writers that race both write theirs: of what the newest events point to,
 the checkpoint of the highest version stands, and of equal versions the later one. Each accounts for all events that its
@@ -36,9 +38,10 @@ from agentmem.checkpoints.checkpoint_items import (
     value_of,
 )
 from agentmem.checkpoints.version_rules import succeeds
+from agentmem.clients.answers import ask
 from agentmem.errors import CheckpointStoreError, HistoryUnavailableError
 from agentmem.events.packed_entries import pack_entries, unpack_entries
-from agentmem.events.reader import EventReader, ask, event_id_of
+from agentmem.events.reader import EventReader, event_id_of
 from agentmem.events.serializer import agentmem_item
 from agentmem.scope.address import SessionAddress
 
@@ -48,7 +51,8 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
     from agentmem.events.codec import DecodedEvent
 
-_MERGED = 400_000  # characters of packed index that a checkpoint carries of earlier ones: some 6,000 short messages
+_RECENT = 24_000  # characters of packed index that every checkpoint may carry of earlier ones: some 360 short messages
+_MERGED = 600_000  # that one in a while carries: some 9,000 short messages; an event may have 10 MB
 _RENEW_AFTER = timedelta(days=1)  # the shortest event expiry of the service is three days
 _log = logging.getLogger(__name__)
 
@@ -68,6 +72,7 @@ class EventLogCheckpointStore:
         self._aging: dict[CheckpointKey, dict[str, Any]] = {}
         self._offered: dict[CheckpointKey, dict[str, Any]] = {}
         self._held: dict[CheckpointKey, tuple[str, Mapping[str, Any]]] = {}
+        self._large: dict[CheckpointKey, tuple[str, Mapping[str, Any]]] = {}
 
     def items(self, key: CheckpointKey, checkpoint: Checkpoint | None) -> list[dict[str, Any]]:
         """Return what a turn's event carries: the checkpoint, when there is a new one, or else the pointer.
@@ -96,18 +101,31 @@ class EventLogCheckpointStore:
     def _merged(self, key: CheckpointKey, previous: str | None) -> dict[str, Any]:
         """Return the indexes of earlier versions that the next checkpoint carries, and where those before them are."""
         event_id, value = self._held.get(key, (None, {}))
-        if previous is None or event_id != previous:
+        if previous is None or event_id != previous or _is_large(value):
             return {"before": previous}
+        before = value.get("before")
         try:
-            entries = [*(e.to_list() for e in own_index(value, previous, key)), *unpack_entries(value.get("merged"))]
-        except (CheckpointStoreError, ValueError) as error:
+            entries = _entries(value, previous, key)
+            recent = pack_entries(entries)
+            if len(recent) <= _RECENT or before is None:
+                return {"merged": recent, "before": before}
+            large = self._large_one(key, before)
+            merged = None if large is None else pack_entries([*entries, *_entries(large, before, key)])
+        except (CheckpointStoreError, HistoryUnavailableError, ValueError) as error:
             # The turn is worth more than the index; recall will say the same when it needs that part.
             _log.warning("session=<%s>, error=<%s> | index not carried on", key.session_id, error)
             return {"before": previous}
-        merged = pack_entries(entries)
-        if len(merged) > _MERGED:
-            return {"before": previous}
-        return {"merged": merged, "before": value.get("before")}
+        if large is None or merged is None or len(merged) > _MERGED:
+            return {"merged": recent, "before": before}
+        return {"merged": merged, "before": large.get("before")}
+
+    def _large_one(self, key: CheckpointKey, event_id: str) -> Mapping[str, Any] | None:
+        """Return what the event with many earlier indexes carries: as this process wrote it, or in one call."""
+        known, value = self._large.get(key, (None, None))
+        if known == event_id:
+            return value
+        event = self._reader(key).get(event_id)
+        return None if event is None else value_of(event, key.agent_id)
 
     def renews(self, key: CheckpointKey) -> bool:
         """Whether the next event changes what stands: it carries the current checkpoint anew, or says that it is gone.
@@ -134,13 +152,17 @@ class EventLogCheckpointStore:
             self._current[key] = Pointer(event_id, version)
             self._aging.pop(key, None)
             if key in self._offered:
-                self._held[key] = (event_id, self._offered.pop(key))
+                value = self._offered.pop(key)
+                self._held[key] = (event_id, value)
+                if _is_large(value):
+                    self._large[key] = (event_id, value)
 
     def keep_place(self, key: CheckpointKey) -> None:
         """Do not renew what was read: the log has changed since, as by a redaction."""
         with self._lock:
             self._aging.pop(key, None)
             self._held.pop(key, None)
+            self._large.pop(key, None)
 
     def moved(self, key: CheckpointKey, event_id: str, new_event_id: str) -> None:
         """Note that an event was written anew, which may be the one that carries the current checkpoint."""
@@ -149,6 +171,7 @@ class EventLogCheckpointStore:
             if current.event_id == event_id:
                 self._current[key] = Pointer(new_event_id, current.version)
                 self._held.pop(key, None)
+            self._large.pop(key, None)
 
     def load(self, key: CheckpointKey) -> Checkpoint | None:
         """Return the current checkpoint; reads back only over pages whose events are not ours."""
@@ -341,6 +364,17 @@ class EventLogCheckpointStore:
                 f"the checkpoint of {address} could not be saved in the event log ({type(error).__name__}: {error}); "
                 "the session itself is untouched, try again"
             ) from error
+
+
+def _entries(value: Mapping[str, Any], event_id: str, key: CheckpointKey) -> list[Any]:
+    """Return the index that a checkpoint's event carries, its own and the earlier ones, in the form to store."""
+    return [*(entry.to_list() for entry in own_index(value, event_id, key)), *unpack_entries(value.get("merged"))]
+
+
+def _is_large(value: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint carries more earlier indexes than every one may, so that later ones point to it."""
+    merged = value.get("merged")
+    return isinstance(merged, str) and len(merged) > _RECENT
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from agentmem.checkpoints.event_log import EventLogCheckpointStore
 from agentmem.errors import IdentityError
 from agentmem.events.pins import Pins, changes_in, holds_pins_only
 from agentmem.events.position import Position
-from agentmem.events.reader import in_order
+from agentmem.events.reader import PAGE_SIZE, in_order
 from agentmem.messages.pinned import with_pin
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from agentmem.events.reader import EventReader
 
 _PARALLEL = 4
+
+_FIRST_PAGE = 20
+"""Events asked for first. What is shown of a compacted session is mostly in its last few turns, and what an opening
+costs is the size of what it reads; what lies further back is read in pages of 100."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +65,16 @@ class _Tail:
     def __init__(self, reader: EventReader) -> None:
         self._reader = reader
         self.events: list[DecodedEvent] = []
+        self.listed: list[DecodedEvent] = []
         self.token: str | None = None
         self.at_end = False
+        self._may_list = True
 
     def more(self) -> bool:
         """Read one page; return whether there was one."""
         if self.at_end:
             return False
-        page = self._reader.page(self.token)
+        page = self._reader.page(self.token, page_size=PAGE_SIZE if self.token else _FIRST_PAGE)
         self.events.extend(page.events)
         self.token, self.at_end = page.next_token, page.next_token is None
         return True
@@ -82,10 +88,33 @@ class _Tail:
         """Whether every event from a time on, in milliseconds since the epoch, is read."""
         return self.at_end or (bool(self.events) and self.oldest < since)
 
-    def read_back_to(self, since: int) -> None:
-        """Read until that is so."""
-        while not self.has_read_to(since) and self.more():
-            pass
+    def read_back_to(self, checkpoint: Checkpoint) -> bool:
+        """Read one page more if the checkpoint needs it; return False when everything that it needs is read."""
+        if self.has_read_to(checkpoint.boundary.milliseconds):
+            since = _since(checkpoint)
+            if self.has_read_to(since) or self._lists_nothing_new(since, checkpoint):
+                return False
+        return self.more()
+
+    def _lists_nothing_new(self, since: int, checkpoint: Checkpoint) -> bool:
+        """Ask, once, which events there are from a time on; return whether the checkpoint accounts for all of them.
+
+        Of those there is then nothing to read. Their ids are kept in `listed`.
+        """
+        if not self._may_list or not self.events or checkpoint.seen is None:
+            return False
+        self._may_list = False
+        page = self._reader.page(payloads=False)
+        read = [event.event_id for event in page.events]
+        if self.events[-1].event_id not in read:
+            return False
+        older = page.events[read.index(self.events[-1].event_id) + 1 :]
+        reaches = page.next_token is None or (older and Position(older[-1].event_id).milliseconds < since)
+        shown = {position.event_id for position in checkpoint.head}
+        if not reaches or not all(checkpoint.seen.has(one) and one.event_id not in shown for one in older):
+            return False
+        self.listed.extend(older)
+        return True
 
 
 def read_session(
@@ -122,8 +151,8 @@ def read_session(
             loading = pool.submit(store.load, key)
             tail.more()
             checkpoint = loading.result()
-        if checkpoint is not None:
-            tail.read_back_to(_since(checkpoint))
+        while checkpoint is not None and tail.read_back_to(checkpoint):
+            pass
     if checkpoint is None:
         while not enough(tail.events) and tail.more():
             pass
@@ -141,7 +170,11 @@ def read_session(
         unread=tail.token if checkpoint is None else None,
         seen=SeenEvents(
             since,
-            frozenset(event.event_id for event in tail.events if since <= Position(event.event_id).milliseconds),
+            frozenset(
+                event.event_id
+                for event in (*tail.events, *tail.listed)
+                if since <= Position(event.event_id).milliseconds
+            ),
         ),
         pins=pins,
         is_new=checkpoint is None and tail.at_end and all(map(holds_pins_only, tail.events)),
@@ -177,7 +210,7 @@ def _read_to_logged_checkpoint(
         if pointer is not None and pointer.event_id is not None and (followed is None or _differ(pointer, followed)):
             followed, checkpoint = pointer, store.follow(key, pointer, tail.events, reader.get)
         if checkpoint is not None:
-            if tail.has_read_to(_since(checkpoint)) or not tail.more():
+            if not tail.read_back_to(checkpoint):
                 return checkpoint
             continue
         is_answered = followed is not None or (pointer is not None and pointer.is_final)

@@ -54,6 +54,7 @@ class Statement:
         source: Handle of the message it is from.
         at: Day of that message, ISO 8601, or empty.
         outcome: Of a request, the calls and the answer that followed.
+        unanswered: Of an open request, that its turn broke off: the calls in `outcome` are not what it asked for.
     """
 
     text: str
@@ -66,6 +67,7 @@ class Statement:
     source: str = ""
     at: str = ""
     outcome: str = ""
+    unanswered: bool = False
 
     def line(self, *, dated: bool = False) -> str:
         """Return the statement as one line of text, with its day if asked."""
@@ -278,4 +280,5 @@ def _statement(data: Mapping[str, Any], *, earlier: bool) -> Statement:
         source=str(data.get("source", "")),
         at=str(data.get("at", "")),
         outcome=str(data.get("outcome", "")),
+        unanswered=bool(data.get("unanswered", False)),
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
     from agentmem.events.position import Position
 
-_MALFORMED = (AttributeError, LookupError, TypeError, ValueError, zlib.error)
+_MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, zlib.error)
 """Raised by what interprets a stored checkpoint when it is not of the shape."""
 
 

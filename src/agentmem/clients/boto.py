@@ -154,6 +154,8 @@ def memory_client(session: boto3.Session | None = None, region: str | None = Non
 def _shared(
     session: boto3.Session | None, service: str, region: str | None, endpoint_url: str | None, config: Config | None
 ) -> Any:
+    from agentmem.clients.answers import check_answers
+
     session = default_session() if session is None else session
     region = _region(session, region)
     merged = _config(config)
@@ -170,6 +172,7 @@ def _shared(
                     endpoint_url=endpoint_url,
                     config=merged,
                 )
+                check_answers(client)
                 found = clients[key] = (client, config)  # what it holds stays alive, so no other has its identity
     return found[0]
 

@@ -69,6 +69,7 @@ def ensure_memory(
             or files its records elsewhere.
         MemoryWaitTimeout: The memory did not become ACTIVE in time.
         ClientError: The service refused a call, for want of permission for example.
+        BotoCoreError, ResponseParserError: It could not be reached, or its answer was none.
     """
     if not isinstance(name, str) or not re.fullmatch(NAME_PATTERN, name):
         raise ConfigurationError(f"name = {name!r}: give a letter and up to 47 letters, digits and underscores.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from agentmem.clients.answers import NOT_OF_THE_SHAPE, ask
 from agentmem.errors import HistoryUnavailableError
 from agentmem.events.codec import DecodedEvent, LoggedMessage, decode_event
 from agentmem.events.position import Position
@@ -18,15 +19,13 @@ if TYPE_CHECKING:
 
     from agentmem.scope.address import SessionAddress
 
-__all__ = ["PAGE_SIZE", "EventReader", "Page", "check_answer", "in_order"]
+__all__ = ["PAGE_SIZE", "EventReader", "Page", "in_order"]
 
 PAGE_SIZE = 100
 """Events a page; the service's maximum. Its default of 20 would take five times the calls."""
 
 REPLACEMENT_PAGES = 10
 """Pages searched for what stands in the place of an event that is gone; an event that expired lies further back."""
-
-_NOT_OF_THE_SHAPE = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 
 _MAIN = "main"
 _log = logging.getLogger(__name__)
@@ -185,7 +184,7 @@ class EventReader:
     def _decode(self, event: dict[str, Any]) -> DecodedEvent:
         try:
             decoded = decode_event(event)
-        except _NOT_OF_THE_SHAPE as error:
+        except NOT_OF_THE_SHAPE as error:
             raise HistoryUnavailableError(
                 f"an event of {self._address} is not of the service's shape ({type(error).__name__}: {error}), so the "
                 "history is not known; check what answers in the service's place, such as a proxy"
@@ -198,45 +197,6 @@ class EventReader:
                 decoded.unknown,
             )
         return decoded
-
-
-def ask(client: Any, operation: str, member: str | None = None, **parameters: Any) -> dict[str, Any]:
-    """Call the service, and take only an answer of the right shape.
-
-    Args:
-        client: The boto3 client.
-        operation: Its method.
-        member: What the answer must hold; None when the caller looks at it anyway (`event_id_of`).
-        parameters: The operation's.
-
-    Raises:
-        ClientError: The service refused the call.
-        BotoCoreError: The service could not be reached, or the call is malformed.
-        ResponseParserError: The answer is none that the service would give.
-    """
-    try:
-        answer: dict[str, Any] = getattr(client, operation)(**parameters)
-    except (BotoCoreError, ResponseParserError):
-        raise
-    except _NOT_OF_THE_SHAPE as error:  # botocore's parser met JSON of another shape
-        raise ResponseParserError(
-            f"the answer of {operation} is not of its shape ({type(error).__name__}: {error})"
-        ) from error
-    if member is not None:
-        check_answer(answer, operation, member)
-    return answer
-
-
-def check_answer(answer: Mapping[str, Any], operation: str, member: str) -> None:
-    """Refuse an answer without what it must hold.
-
-    botocore makes an empty answer of a broken one, which would pass for an empty history.
-
-    Raises:
-        ResponseParserError: The member is missing.
-    """
-    if not isinstance(answer, dict) or not isinstance(answer.get(member), (dict, list)):
-        raise ResponseParserError(f"the answer of {operation} has no {member!r}")
 
 
 def event_id_of(answer: Mapping[str, Any]) -> str:

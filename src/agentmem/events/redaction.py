@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from agentmem.clients.answers import ask
 from agentmem.events.batch import as_call
 from agentmem.events.codec import decode_event
 from agentmem.events.packed_entries import pack_entries, unpack_entries
 from agentmem.events.position import Position
-from agentmem.events.reader import ask, event_id_of
+from agentmem.events.reader import event_id_of
 from agentmem.events.serializer import agentmem_item, has_conversation, replacement_mark
 
 if TYPE_CHECKING:

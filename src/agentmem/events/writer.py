@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from agentmem.clients.answers import ask
 from agentmem.errors import ConfigurationError, HistoryUnavailableError, UnsentMessagesError
 from agentmem.events.batch import as_call, body_of, parts_of
 from agentmem.events.breaker import breaker_of
 from agentmem.events.outbox import item_of
-from agentmem.events.reader import EventReader, ask, event_id_of
+from agentmem.events.reader import EventReader, event_id_of
 from agentmem.events.reconcile import Reconciler, find_message, without_state
 from agentmem.events.redaction import Replacement, replace_event
 from agentmem.events.send_queue import QueuedEvent, QueuedRedaction, QueuedTurn, SendQueue, Tally, WriterStatus, job_of

@@ -3,7 +3,7 @@
 The model is kernel ridge regression on the kinds (a radial kernel, so that it sees neighbourhoods and not only
 directions), with a softmax whose temperature is set by cross-validation. For one group of kinds against all others a
 second regression is fitted, and the group's confidence is a logistic regression on both. Figures of it and of what it
-was chosen over are in docs/figures/meaning.md. Fitting 5,200 samples takes about six seconds of one core, calibrating
+was chosen over are in docs/figures/meaning.md. Fitting 5,600 samples takes about seven seconds of one core, calibrating
 fifteen, and the result is the same each time.
 """
 

@@ -93,6 +93,16 @@ def wait_until_ready(timeout: float | None = None) -> SentenceClassifier:
     return current.result()
 
 
+def wait_if_loading(timeout: float | None = None) -> None:
+    """Wait for a load that has begun, where what follows is not to depend on how fast it is; else do nothing.
+
+    Args:
+        timeout: Seconds to wait at most; None waits until it has ended, well or badly.
+    """
+    if _current is not None:
+        _current.thread.join(timeout)
+
+
 def _started() -> _Loading:
     global _current  # noqa: PLW0603 - one load a process is what this module is for
     with _lock:

@@ -25,6 +25,9 @@ __all__ = ["NO_OUTPUT", "as_text", "is_plain", "valid_blocks"]
 
 NO_OUTPUT = "(The tool returned nothing.)"
 
+_USE = frozenset({"toolUseId", "name", "input", "reasoningSignature"})
+"""Keys of a tool use; the last is Strands' own, for models whose reasoning is signed with the call."""
+_RESULT = frozenset({"toolUseId", "content", "status"})
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NOT_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 _QUALIFIERS = frozenset({"grounding_source", "query", "guard_content"})
@@ -93,7 +96,7 @@ def _is_plain_use(use: Any) -> bool:
     if type(use) is not dict or not _is_name(use.get("toolUseId")) or not _is_name(use.get("name")):
         return False
     given = use.get("input")
-    return type(given) is dict and (is_flat(given) or valid_json(given) is given)
+    return use.keys() <= _USE and type(given) is dict and (is_flat(given) or valid_json(given) is given)
 
 
 def _is_plain_result(result: Any) -> bool:
@@ -101,6 +104,8 @@ def _is_plain_result(result: Any) -> bool:
         return False
     content = result.get("content")
     if type(content) is not list or not content or result.get("status", "success") not in ("success", "error"):
+        return False
+    if not result.keys() <= _RESULT:
         return False
     for item in content:
         if type(item) is not dict or len(item) != 1 or not _is_plain_text(item.get("text")):
@@ -169,7 +174,7 @@ def _tool_use(use: Any) -> Any:
         "name": _tool_name(use.get("name")),
         "input": valid_json(given if isinstance(given, dict) else {} if given is None else {"value": given}),
     }
-    return with_fields(use, fields)
+    return with_fields(_only(use, _USE), fields)
 
 
 def _tool_result(result: Any) -> Any:
@@ -181,7 +186,12 @@ def _tool_result(result: Any) -> Any:
     }
     if result.get("status", "success") not in ("success", "error"):
         fields["status"] = "success" if result["status"] is None else "error"
-    return with_fields(result, fields)
+    return with_fields(_only(result, _RESULT), fields)
+
+
+def _only(value: dict[str, Any], keys: frozenset[str]) -> dict[str, Any]:
+    """Return a mapping without other keys than these; the same one when it has no others."""
+    return value if value.keys() <= keys else {key: item for key, item in value.items() if key in keys}
 
 
 def _result_items(content: Any) -> list[Any]:
@@ -216,7 +226,8 @@ def _guarded(guarded: Any) -> Any:
         given = inner["qualifiers"] if isinstance(inner["qualifiers"], list) else []
         kept = [one for one in given if isinstance(one, str) and one in _QUALIFIERS]
         fields["qualifiers"] = inner["qualifiers"] if kept == given else kept
-    return with_fields(guarded, {"text": with_fields(inner, fields)})
+    inner = _only(inner, frozenset({"text", "qualifiers"}))
+    return with_fields(_only(guarded, frozenset({"text"})), {"text": with_fields(inner, fields)})
 
 
 def _reasoning(reasoning: Any) -> Any:
@@ -232,7 +243,8 @@ def _reasoning(reasoning: Any) -> Any:
         return None
     if signature is not None and (not isinstance(signature, str) or valid_text(signature) is not signature):
         return None
-    return reasoning if len(reasoning) == 1 else {"reasoningText": told}
+    kept = {"text": words} if signature is None else {"text": words, "signature": signature}
+    return reasoning if len(reasoning) == 1 and told == kept else {"reasoningText": kept}
 
 
 def _cited(cited: Any) -> Any:

@@ -97,7 +97,7 @@ class TruncationSettings:
         return cls(
             max_tool_content_length=int(data.get("max_tool_content_length", default.max_tool_content_length)),
             keep_media=bool(data.get("keep_media", default.keep_media)),
-            exclude_tools=frozenset(data.get("exclude_tools", ())),
+            exclude_tools=frozenset(map(str, data.get("exclude_tools", ()))),
             hard_tool_content_length=int(data.get("hard_tool_content_length", default.hard_tool_content_length)),
         )
 

@@ -96,6 +96,7 @@ class Forgetting:
 
         Raises:
             ClientError: The service refused a call.
+            BotoCoreError, ResponseParserError: It could not be reached, or its answer was none.
             CheckpointStoreError: The checkpoints could not be read.
         """
         events: dict[str, tuple[str, ...]] = {}
@@ -126,6 +127,7 @@ class Forgetting:
         Raises:
             AgentMemError: Something keeps coming back: the actor's agent is running.
             ClientError: The service refused a call; call again to go on.
+            BotoCoreError, ResponseParserError: It could not be reached, or its answer was none.
             CheckpointStoreError: A checkpoint could not be deleted; call again to go on.
         """
         done = traces

@@ -93,6 +93,7 @@ class Import:
         Raises:
             TransferError: A line is malformed, or the file was cut off.
             ClientError: The service refused a call; run it again to go on.
+            BotoCoreError, ResponseParserError: It could not be reached, or its answer was none.
             CheckpointStoreError: A checkpoint could not be saved; run it again to go on.
         """
         kind = ""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from agentmem.clients.answers import check_answer
 from agentmem.errors import ConfigurationError
-from agentmem.events.reader import check_answer
 from agentmem.scope.templates import PLACEHOLDER, normalise
 
 if TYPE_CHECKING:

@@ -47,6 +47,7 @@ def export_lines(config: MemoryConfig, *, actor_id: str | None = None) -> Iterat
 
     Raises:
         ClientError: The service refused a call.
+        BotoCoreError, ResponseParserError: It could not be reached, or its answer was none.
         CheckpointStoreError: The checkpoints could not be read.
     """
     inventory = Inventory(config)

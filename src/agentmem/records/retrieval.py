@@ -10,11 +10,11 @@ from itertools import zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from agentmem.clients.answers import check_answer
 from agentmem.drawing.figures import facts, one_line
 from agentmem.drawing.markup import element
 from agentmem.drawing.notebook import card
 from agentmem.errors import ConfigurationError
-from agentmem.events.reader import check_answer
 from agentmem.events.serializer import valid_text
 from agentmem.messages.fencing import record_element, statement_of, within_tokens
 from agentmem.records.standing_out import CANDIDATES, standing_out

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Mapping
 
-_TELLING = frozenset({"tool_use", "tool_result", "thinking", "redacted_thinking"})
+_TELLING = ("tool_use", "tool_result", "thinking", "redacted_thinking")
 """Types that OpenAI's parts do not have; of a ``text`` both have the same form."""
 
 _DOCUMENTS = {"application/pdf": "pdf", "text/plain": "txt"}

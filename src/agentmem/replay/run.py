@@ -12,6 +12,7 @@ from strands import Agent
 from strands.agent.conversation_manager import NullConversationManager
 from strands.hooks import BeforeToolsEvent, HookOrder, HookRegistry, MessageAddedEvent
 
+from agentmem.meaning.loading import wait_if_loading
 from agentmem.messages.tokens import count_message, count_request
 from agentmem.replay.calls import ApiCalls
 from agentmem.replay.model import Playback, ReplayModel, recorded_tools
@@ -106,6 +107,7 @@ class Replay:
         started = time.perf_counter()
         invocations = self.conversation.invocations()
         agent = self._open()
+        wait_if_loading()  # a summary made before the encoder is there would be another one
         for done, invocation in enumerate(invocations, 1):
             self._invoke(agent, invocation)
             if self._on_progress is not None:

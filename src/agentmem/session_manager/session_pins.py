@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from agentmem.clients.answers import ask
 from agentmem.compaction.budget import PINNED_SHARE
 from agentmem.errors import PinError
 from agentmem.events.pins import Pin, pinned_change, pins_item, unpinned_change
-from agentmem.events.reader import ask
 from agentmem.messages.json_values import valid_text
 from agentmem.messages.pinned import pinned_block
 from agentmem.messages.summary_fence import count_in_fence

@@ -58,6 +58,8 @@ class Settings(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise explain(type(self), error) from None
+        except UnicodeEncodeError as error:
+            raise _half_a_character(type(self), error) from None
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
@@ -77,6 +79,8 @@ class Settings(BaseModel):
             return super().model_validate(obj, **options)
         except ValidationError as error:
             raise explain(cls, error) from None
+        except UnicodeEncodeError as error:
+            raise _half_a_character(cls, error) from None
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed, checked like a new one.
@@ -142,3 +146,11 @@ def _shown(value: object) -> str:
         text = repr(value)
         return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}… ({len(text)} characters)"
     return f"<{type(value).__name__}>"
+
+
+def _half_a_character(settings: type[BaseModel], error: UnicodeEncodeError) -> ConfigurationError:
+    # pydantic hands texts to Rust, which has no form for such a one, and so has no service.
+    return ConfigurationError(
+        f"{settings.__name__}: {error.object[:100]!r} holds half a character (a lone surrogate, U+D800 to U+DFFF). "
+        "Give text that UTF-8 can hold."
+    )

@@ -37,7 +37,7 @@ def _threshold(value: object) -> object:
         return value
     try:
         number = int(no_bool(value))  # type: ignore[call-overload]  # what int() refuses is refused below
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise ValueError("it is neither a whole number nor 'auto'") from None
     if number != float(value) or number < 1_000:  # type: ignore[arg-type]
         raise ValueError("it is not a whole number of 1,000 or more")

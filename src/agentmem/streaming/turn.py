@@ -127,6 +127,7 @@ class _Turn:
         # A deque and one future, because an asyncio.Queue costs more than all the reading of a delta.
         self.events: deque[StreamEvent | None] = deque()
         self._reader: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
         self.cancel_signal = threading.Event()
         self._agent = agent
         self._interpreter = Interpreter(text)
@@ -138,7 +139,7 @@ class _Turn:
 
     async def more(self) -> None:
         """Wait until there are events; for the one reader."""
-        self._reader = asyncio.get_running_loop().create_future()
+        self._reader = self._loop.create_future()
         try:
             await self._reader
         finally:
@@ -154,10 +155,10 @@ class _Turn:
             )
             async for event in stream:
                 if "event" in event:
-                    if "messageStart" in event["event"]:
-                        self._memory.look()
                     if events := self._interpreter.read(event):
                         self._tell(events)
+                    if "messageStart" in event["event"]:
+                        self._memory.look()
                 elif "message" in event:
                     self._tell(self._interpreter.read(event))
                 elif "result" in event:

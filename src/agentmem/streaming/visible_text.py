@@ -40,6 +40,7 @@ class VisibleText:
         self._form = form
         self._guess: TextForm = form  # of text whose form its sender leaves open
         self._filter = ThinkingFilter()
+        self._fed = False
         self._known = ""  # what the next cumulative piece would begin with
         self._streamed = False  # pieces of the present message were shown as they came
         self._written_calls = 0
@@ -47,9 +48,7 @@ class VisibleText:
     def piece(self, text: str) -> Sequence[StreamEvent]:
         """Take a piece of text that Bedrock or Strands has sent."""
         self._streamed = True
-        if self._form == "cumulative":
-            return self._cumulative(text)
-        return self._events(self._filter.feed(text))
+        return self._cumulative(text) if self._form == "cumulative" else self._show(text)
 
     def unlabelled_piece(self, text: str) -> Sequence[StreamEvent]:
         """Take a piece of text of which only the configuration or a guess tells the form."""
@@ -79,9 +78,11 @@ class VisibleText:
 
     def end_text(self) -> Sequence[StreamEvent]:
         """Show what was held back because it might have become a tag; the next text starts outside of any tag."""
+        if not self._fed:
+            return NOTHING
         rest = self._filter.close()
         shown = self._events(rest)
-        self._filter = ThinkingFilter()
+        self._filter, self._fed = ThinkingFilter(), False
         return shown
 
     def _cumulative(self, text: str) -> Sequence[StreamEvent]:
@@ -94,6 +95,7 @@ class VisibleText:
         return [*self.end_text(), *self._show(text)]
 
     def _show(self, text: str) -> Sequence[StreamEvent]:
+        self._fed = True
         return self._events(self._filter.feed(text))
 
     def _events(self, visible: str) -> Sequence[StreamEvent]:

@@ -163,11 +163,8 @@ class _Collection:
         if any(one.section == HELD and _same(one.text, said) for one in self.statements):
             # Said again: it stands where it was said last.
             self.statements = [one for one in self.statements if one.section != HELD or not _same(one.text, said)]
-        self._put(
-            Statement(
-                said, HELD, 0, "user", judgement.kind, judgement.standing, judgement.standing, text.source, text.at
-            )
-        )
+        worth = _Passage(said, [judgement], text.source, text.at).worth("user")
+        self._put(Statement(said, HELD, 0, "user", judgement.kind, judgement.standing, worth, text.source, text.at))
 
     def _tell(self, passages: Sequence[_Passage], by: str, share: float) -> None:
         for one in passages:
@@ -191,31 +188,49 @@ class _Collection:
     ) -> set[str]:
         """Give a request its outcome, as far as there is one; return the sentences of the answer that it holds."""
         last = self._last_request()
-        goes_on = last is not None and _goes_on(exchange, requests, last)
-        if last is not None and (goes_on or not exchange.asked):
+        if not exchange.asked and (last is None or last.section == DONE or not exchange.ended):
+            return set()  # a part of a turn whose request is not folded yet
+        if last is not None and (not exchange.asked or _goes_on(exchange, requests, last)):
             request = last
         elif requests or (exchange.calls and exchange.asked):
             request = self._request(exchange, requests)
         else:
             return set()
         answer = [pair for _, judged in replied for pair in judged]
-        back = _asked_back(answer)
+        back = _asked_back(answer) if exchange.ended else None
         if request is last and last.section == DONE and not exchange.calls:
             return set()
         said = _answer(answer, request, exchange.calls)
         calls = [
             f"{call.name}({clip(call.given, 80)}){' failed' if call.failed else ''}" for call in exchange.calls[-2:]
         ]
-        is_open = not answer or (back is not None)
+        has_ended = exchange.ended or self._did_it(exchange)
+        is_open = not has_ended or back is not None
         parts = [*calls, *([clip(back, MAX_PASSAGE // 2)] if back is not None and not said else []), *said]
         outcome = "; ".join(parts) or request.outcome
         at = next((text.at for text in (*exchange.answered, *exchange.asked) if text.at), request.at)
         worked = any(not call.failed for call in exchange.calls)
         worth = round(max(request.weight, _ANSWERED) + (_WORKED if worked and request is not last else 0.0), 4)
-        closed = replace(request, section=OPEN if is_open else DONE, outcome=outcome, at=at, weight=worth)
+        closed = replace(
+            request,
+            section=OPEN if is_open else DONE,
+            outcome=outcome,
+            at=at,
+            weight=worth,
+            unanswered=not has_ended,
+        )
         self.statements = [one for one in self.statements if one is not request]
         self._put(closed)
         return set(said)
+
+    def _did_it(self, exchange: Exchange) -> bool:
+        """Whether a turn without an answer has an outcome all the same: its last call did something and succeeded.
+
+        Nothing that was called may have failed the last time, and looking something up is not doing it.
+        """
+        latest = {call.name: call for call in exchange.calls}
+        succeeded = bool(latest) and all(call.returned and not call.failed for call in latest.values())
+        return succeeded and self.judge.does_something(exchange.calls[-1].name)
 
     def _request(self, exchange: Exchange, requests: Sequence[_Passage]) -> Statement:
         """Make the request of an exchange: its asking sentences, or of an unjudged one its first and last words."""
@@ -239,10 +254,12 @@ class _Collection:
     def _settle(self) -> None:
         """Close what was answered by a question and not come back to: its outcome is that question.
 
-        What a model quoted as open stays so, whatever was answered to it.
+        What a model quoted as open stays so, whatever was answered to it, and so does what was not answered at all.
         """
         self.statements = [
-            replace(one, section=DONE) if one.section == OPEN and one.outcome and one.kind != QUOTED else one
+            replace(one, section=DONE)
+            if one.section == OPEN and one.outcome and not one.unanswered and one.kind != QUOTED
+            else one
             for one in self.statements
         ]
 
@@ -261,7 +278,8 @@ def _goes_on(exchange: Exchange, requests: Sequence[_Passage], last: Statement) 
     letters = sum(letters_in(text.text) for text in exchange.asked)
     if requests:
         named = any(values_of(one.text) for one in requests)
-        return last.section == OPEN and not named and letters < 2 * SHORT
+        # Where the turn broke off, nothing was asked back that these could answer.
+        return last.section == OPEN and not last.unanswered and not named and letters < 2 * SHORT
     # A few words after an outcome are thanks or assent, unless there was work to do for them.
     return last.section == OPEN or (bool(exchange.asked) and letters < SHORT and not exchange.calls)
 

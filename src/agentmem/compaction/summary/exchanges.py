@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -45,6 +45,7 @@ class Call:
         given: Its input on one line.
         result: The start of its result on one line; empty while there is none.
         failed: Whether it reported an error.
+        returned: Whether its result is there.
         source: Handle of the message that made it.
         at: Day of that message.
     """
@@ -53,6 +54,7 @@ class Call:
     given: str
     result: str = ""
     failed: bool = False
+    returned: bool = False
     source: str = ""
     at: str = ""
 
@@ -70,11 +72,13 @@ class Exchange:
         asked: The user's messages that opened it.
         calls: The tools that were called, in order, without recalls.
         answered: The assistant's texts.
+        ended: Whether the assistant's last message is an answer, which calls nothing.
     """
 
     asked: list[Text] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     answered: list[Text] = field(default_factory=list)
+    ended: bool = False
 
 
 def exchanges_of(messages: Iterable[Message]) -> list[Exchange]:
@@ -84,13 +88,15 @@ def exchanges_of(messages: Iterable[Message]) -> list[Exchange]:
         messages: Folded messages, oldest first; they may begin or end anywhere in a turn.
 
     Returns:
-        The exchanges, oldest first. What a recall gave back is in none: it was said before.
+        The exchanges, oldest first. What a recall gave back is in none: it was said before. Calls behind an answer are
+        an exchange of their own: the user's words that asked for them are not folded with them.
     """
     found: list[Exchange] = []
     places: dict[str, tuple[Exchange, int]] = {}
     for message in messages:
         own = is_own_message(message)
-        if not found or (own and (found[-1].calls or found[-1].answered)):
+        last = found[-1] if found else None
+        if last is None or (own and (last.calls or last.answered)) or (last.ended and message["role"] == "assistant"):
             found.append(Exchange())
         _read(message, found[-1], places, own=own)
     return [one for one in found if one.asked or one.calls or one.answered]
@@ -130,11 +136,12 @@ def _read(message: Message, exchange: Exchange, places: dict[str, tuple[Exchange
                 call = where.calls[index]
                 shown = clip(result_text(result.get("content")), 80)
                 failed = result.get("status") == "error"
-                where.calls[index] = Call(call.name, call.given, shown, failed, call.source, call.at)
+                where.calls[index] = replace(call, result=shown, failed=failed, returned=True)
         elif text := text_of(block).strip():
             texts.append(text)
     text = "\n".join(texts)
     if message.get("role") == "assistant":
         text = strip_thinking(text).strip()
+        exchange.ended = bool(text) and not any(isinstance(one, dict) and "toolUse" in one for one in blocks)
     if text:
         (exchange.asked if own or message.get("role") == "user" else exchange.answered).append(Text(text, source, at))

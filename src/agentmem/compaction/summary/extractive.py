@@ -27,6 +27,9 @@ class ExtractiveSummarizer:
         """Judge messages, not on a user's time, so that the compaction that folds them need not."""
         exchanges = exchanges_of(messages)
         self.judge.prepare(text.text for one in exchanges for text in (*one.asked, *one.answered))
+        for one in exchanges:
+            if one.calls and not one.ended:
+                self.judge.does_something(one.calls[-1].name)
 
     def summarize(
         self,

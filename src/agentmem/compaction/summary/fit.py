@@ -1,8 +1,8 @@
 """Chooses the statements of a summary that stay when there is not room for all.
 
 Requests that hold have a share of the room that nothing else may take; among them the surest stay. The rest of the room
-goes to passages that say most that is not said already: each word and value counts by its rarity among the candidates,
-once. That needs no list of words and works in any language.
+goes to what says most that is not said already, be it a passage or a request that found no room in that share: each
+word and value counts by its rarity among the candidates, once. That needs no list of words and works in any language.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class _Selection:
         self.kept: list[Statement] = []
 
     def choose(self, statements: Sequence[Statement], reserved: int) -> None:
-        """Choose: surest requests that hold, what is open, the last request, what adds most, what then still fits."""
+        """Choose: surest requests that hold, what is open, the last request, answered ones, then what adds most."""
         self._costs = {one.order: self._count(f"- {one.line(dated=True)}\n") for one in statements}
         self._words = {one.order: words_of(f"{one.text} {one.outcome}") for one in statements}
         held = sorted((one for one in statements if one.section == HELD), key=lambda one: (-one.sure, -one.order))
@@ -84,9 +84,9 @@ class _Selection:
         others = [one for one in statements if one.section != HELD and one not in first]
         done = [one for one in others if one.section == DONE]
         self._take(self._by_gain(done), int(DONE_SHARE * self._room))
-        left = [one for one in others if one not in self.kept]
+        # What holds and found no room in its share is still worth more than most passages, but a flood of it is not.
+        left = [one for one in (*held, *others) if one not in self.kept]
         self._take(self._by_gain(left), self._room)
-        self._take([one for one in held if one not in self.kept], self._room)
 
     def _take(self, candidates: Iterable[Statement], most: int) -> None:
         """Take candidates in order, each that fits in what is left and in a share of it."""

@@ -52,6 +52,7 @@ class Judge:
         self._prototypes = dict(prototypes or {})
         self._own: SentenceClassifier | None = None
         self._judged: OrderedDict[str, list[tuple[Sentence, Judgement | None]]] = OrderedDict()
+        self._acts: dict[str, bool] = {}
         self._lock = threading.Lock()
         if encoder == "packaged":
             loading.start_loading()
@@ -116,6 +117,17 @@ class Judge:
         found: list[tuple[Sentence, Judgement | None]] = list(zip(sentences, judgements, strict=True))
         self._remember(text, found)
         return found
+
+    def does_something(self, tool: str) -> bool:
+        """Tell whether a tool surely does something and does not only look something up; False where nothing judges."""
+        classifier = self.classifier
+        if classifier is None:
+            return False
+        if tool not in self._acts:
+            from agentmem.meaning.calls import does_something
+
+            self._acts[tool] = does_something(tool, classifier.encoder)
+        return self._acts[tool]
 
     def _remember(self, text: str, found: list[tuple[Sentence, Judgement | None]]) -> None:
         with self._lock:

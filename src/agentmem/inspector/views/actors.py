@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agentmem.events.reader import check_answer
+from agentmem.clients.answers import check_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from agentmem.events.reader import check_answer
+from agentmem.clients.answers import check_answer
 from agentmem.records.retrieval import MemoryRecord, record_of, search
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
+from agentmem.clients.answers import check_answer
 from agentmem.errors import ExtractionFailedError, MemoryWaitTimeout
 from agentmem.events.position import Position
-from agentmem.events.reader import check_answer
 from agentmem.records.waiting.marks import Match, Novelty, Record, is_in_place, place_parameters
 from agentmem.records.waiting.pushed import Slept
 from agentmem.support.clock import unfrozen
