@@ -188,5 +188,5 @@ def test_the_same_commands_work_over_http(command, filled_folder, look, monkeypa
     with LocalMemory(filled_folder / "memory.db") as memory, memory.serve() as server:
         for name, value in server.env().items():
             monkeypatch.setenv(name, value)
-        remote = CommandLine("--memory-id", config.memory_id, "--region", "us-west-2")
+        remote = CommandLine("--memory-id", config.memory_id, "--region", config.region)
         assert remote.json(*command) == look.json(*command)

@@ -267,6 +267,6 @@ def test_an_endpoint_that_is_not_aws_is_pointed_out(memory, monkeypatch):
     with memory.serve() as server:
         for name, value in server.env().items():
             monkeypatch.setenv(name, value)
-        found = findings(MemoryConfig(memory_id=config.memory_id, region="us-west-2"))
+        found = findings(MemoryConfig(memory_id=config.memory_id, region=config.region))
     assert (found["place"].status, server.url in found["place"].detail) == ("warning", True)
     assert found["memory"].status == "ok"

@@ -54,11 +54,11 @@ def test_yes_is_an_option(change):
 
 def test_over_http_it_says_what_may_still_show(change, monkeypatch):
     folder = change.where[1]
-    memory_id = MemoryConfig.local(folder).memory_id
+    config = MemoryConfig.local(folder)
     with LocalMemory(f"{folder}/memory.db") as memory, memory.serve() as server:
         for name, value in server.env().items():
             monkeypatch.setenv(name, value)
-        remote = CommandLine("--memory-id", memory_id, "--region", "us-west-2")
+        remote = CommandLine("--memory-id", config.memory_id, "--region", config.region)
         done = remote(*ANN, "--yes")
         assert done.exit_code == 0
         assert "up to a day" in done.stderr

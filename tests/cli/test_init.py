@@ -55,7 +55,7 @@ def test_on_aws_the_memory_gets_the_configured_strategies_and_the_file_its_id(he
     assert config.memory_id.startswith("support_bot-")
     assert config.compaction.token_threshold == 5_000
     assert "# mine\n" in (here / "mine.toml").read_text()
-    control = aws.boto_session().client("bedrock-agentcore-control")
+    control = aws.boto_session("us-west-2").client("bedrock-agentcore-control")
     [strategy] = control.get_memory(memoryId=config.memory_id)["memory"]["strategies"]
     assert strategy["namespaceTemplates"] == ["/people/{actorId}/"]
     assert run.json("init", "--config", "mine.toml")["memory_id"] == made["memory_id"]

@@ -50,7 +50,7 @@ def connected(server):
 @pytest.fixture
 def api(memory, server):
     """The memory over the server, with a memory resource in it."""
-    clients = MemoryApi(memory.boto_session())
+    clients = MemoryApi(memory.boto_session("us-west-2"))
     clients.create()
     clients.data = client_of(server)
     return clients

@@ -108,4 +108,4 @@ def test_an_unknown_route_is_not_found(memory):
 def test_unknown_members_and_nulls_are_passed_over(memory):
     body = b'{"maxResults": null, "somethingNew": 1}'
     status, answer = answer_to(memory, "POST", "/memories/m-0123456789/actor/a/sessions/s", body)
-    assert (status, answer["message"]) == (404, "Memory not found: m-0123456789")
+    assert (status, answer["message"]) == (404, "Memory not found: m-0123456789 in us-east-1")

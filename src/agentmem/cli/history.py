@@ -23,6 +23,8 @@ def is_export(file: Path) -> bool:
     with file.open("rb") as lines:
         try:
             first = json.loads(next(lines, b""))
+        except UnicodeDecodeError:
+            raise  # that is what is to be told
         except ValueError:
             return False
     return isinstance(first, dict) and first.get("kind") in {
