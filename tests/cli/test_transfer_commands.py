@@ -146,7 +146,9 @@ def test_a_file_of_another_kind_is_an_error_without_a_traceback(tmp_path, monkey
 HISTORIES = Path(__file__).parents[1] / "data" / "histories"
 
 
-@pytest.mark.parametrize("name", ["claude-code.jsonl", "swe-agent.traj", "codex-rollout.jsonl", "sharegpt.json"])
+@pytest.mark.parametrize(
+    "name", ["anthropic.jsonl", "claude-code.jsonl", "swe-agent.traj", "codex-rollout.jsonl", "sharegpt.json"]
+)
 def test_a_conversation_of_another_program_becomes_a_session(empty, name):
     where = ("--actor", "ann", "--session", "moved")
     shown = empty.json("import", HISTORIES / name, *where, "--dry-run")

@@ -1,5 +1,6 @@
 """When and where records are made, and how they stay few."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -190,6 +191,23 @@ def test_episodic_and_custom_strategies_are_served_by_the_nearest_of_the_three(a
     assert "I live in Porto." in text
 
 
+def episodic(reflections="/x/{actorId}/"):
+    reflection = {"namespaceTemplates": [reflections]}
+    episodes = {"name": "e", "namespaceTemplates": ["/x/{actorId}/{sessionId}/"], "reflectionConfiguration": reflection}
+    return {"episodicMemoryStrategy": episodes}
+
+
+def test_reflections_by_rule_are_refused_by_name_and_episodes_are_made(api, caplog):
+    made = api.create(episodic())
+    for session in ("s1", "s2"):
+        api.say("I live in Porto.", session=session)
+        assert len(api.records(f"/x/bob/{session}/")) == 1
+    assert api.records("/x/bob/") == []
+    warnings = [record.getMessage() for record in caplog.records if "no reflections are made" in record.getMessage()]
+    assert len(warnings) == 1
+    assert made["strategies"][0]["strategyId"] in warnings[0]
+
+
 class TestIngestion:
     def ingest(self, api, *payload, **more):
         arguments = {"memoryId": api.memory_id, "actorId": "bob", "contentTimestamp": AT, **more}
@@ -299,6 +317,28 @@ class TestModelExtractor:
         api.say("We moved to Porto.")
         assert set(api.texts(FACTS)) == {"The user lives in Porto.", "The user has a dog."}
         assert "1. The user lives in Lisbon." in str(self.model.requests[1].messages)
+
+    @pytest.mark.parametrize("place", ["/x/{actorId}/", "/reflections/"])
+    def test_reflections_are_made_across_the_episodes_of_an_actor(self, place):
+        episode = '{"topics": [{"name": "A refund", "text": "The refund %s."}]}'
+        insight = {"title": "Refunds", "use_cases": "Refunds", "hints": "Ask for the order first.", "confidence": 0.8}
+        better = {**insight, "hints": "Ask for the order and the date.", "replaces": 1}
+        api = self.api(
+            episode % "failed", episode % "worked", json.dumps({"records": [insight]}),
+            episode % "worked again", json.dumps({"records": [better]}),
+        )  # fmt: skip
+        api.create(episodic(place))
+        namespace = place.replace("{actorId}", "bob")
+        api.say("Refund me.", session="s1")
+        assert api.records(namespace) == []  # one episode is no pattern
+        api.say("Refund me again.", session="s2")
+        assert [json.loads(text) for text in api.texts(namespace)] == [insight]
+        assert "The refund failed." in str(self.model.requests[2].messages)
+        assert "The refund worked." in str(self.model.requests[2].messages)
+        api.say("And again.", session="s2")
+        [text] = api.texts(namespace)
+        assert json.loads(text)["hints"] == "Ask for the order and the date."
+        assert len(api.records("/x/bob/s2/")) == 1
 
     def test_preferences_and_summaries_have_the_services_form(self):
         api = self.api('{"records": [{"context": "said so", "preference": "Likes tea", "categories": ["drink"]}]}')

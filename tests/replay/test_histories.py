@@ -46,6 +46,19 @@ def is_valid(conversation):
 CALL, RESULT = ("assistant", "text", "toolUse"), ("user", "toolResult")
 
 
+def test_messages_of_anthropic_keep_parallel_calls():
+    conversation = load_conversation(HISTORIES / "anthropic.jsonl")
+    assert conversation.format == "Anthropic messages, one message a line"
+    assert outline(conversation) == [
+        ("user", "text"),
+        ("assistant", "text", "toolUse", "toolUse"),
+        ("user", "toolResult", "toolResult"),
+    ]
+    assert pairs(conversation) == [("get_weather", [{"text": "20"}]), ("get_weather", [{"text": "68"}])]
+    assert conversation.repairs == {}
+    assert is_valid(conversation)
+
+
 def test_a_session_of_claude_code_is_its_main_conversation():
     conversation = load_conversation(HISTORIES / "claude-code.jsonl")
     assert conversation.format == "Claude Code session"
@@ -103,6 +116,22 @@ def test_what_stands_between_the_messages_of_claude_code_is_passed_over():
         "notes of failed calls left out": 1,
         "messages of the user moved behind the results of tools that ran": 1,
     }
+
+
+def test_the_stream_of_claude_code_is_read_too():
+    def line(kind, text, parent=None):
+        message = {"role": kind, "content": [{"type": "text", "text": text}]}
+        return json.dumps({"type": kind, "session_id": "s", "parent_tool_use_id": parent, "message": message})
+
+    conversation = read_lines([
+        json.dumps({"type": "system", "subtype": "init", "session_id": "s", "tools": []}),
+        line("user", "Hello."),
+        line("assistant", "aside", "toolu_1"),
+        line("assistant", "Hi."),
+        json.dumps({"type": "result", "session_id": "s", "result": "Hi."}),
+    ])  # fmt: skip
+    assert conversation.format == "Claude Code session"
+    assert outline(conversation) == [("user", "text"), ("assistant", "text")]
 
 
 def test_a_trajectory_of_swe_agent_is_the_history_the_model_was_shown():

@@ -29,7 +29,7 @@ OVERRIDES = {
 DEFAULT_TEMPLATE = "/strategies/{memoryStrategyId}/actors/{actorId}/"
 DEFAULT_SESSION_TEMPLATE = "/strategies/{memoryStrategyId}/actors/{actorId}/sessions/{sessionId}/"
 
-Kind = Literal["semantic", "preference", "summary"]
+Kind = Literal["semantic", "preference", "summary", "reflection"]
 KIND_OF_TYPE: dict[str, Kind] = {
     "SEMANTIC": "semantic",
     "SUMMARIZATION": "summary",
@@ -52,6 +52,15 @@ def kind_of(strategy: Mapping[str, Any]) -> Kind | None:
     if strategy["type"] == "CUSTOM":
         return KIND_OF_TYPE.get(override or "")
     return KIND_OF_TYPE[strategy["type"]]
+
+
+def reflection_template(strategy: Mapping[str, Any]) -> str | None:
+    """The namespace template of an episodic strategy's reflections, or None for a strategy without any."""
+    reflection = strategy.get("configuration", {}).get("reflection", {})
+    own = reflection.get("episodicReflectionConfiguration") or next(
+        iter(reflection.get("customReflectionConfiguration", {}).values()), None
+    )
+    return str(own["namespaceTemplates"][0]) if own else None
 
 
 def new_strategy(

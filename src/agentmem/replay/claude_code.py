@@ -1,4 +1,4 @@
-"""Reads the lines of Claude Code's session files (``~/.claude/projects/*/*.jsonl``)."""
+"""Reads the lines of Claude Code's session files (``~/.claude/projects/*/*.jsonl``), and of its stream of JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NAME = "Claude Code session"
 
-_MARKS = frozenset({"sessionId", "parentUuid", "leafUuid", "isSnapshotUpdate", "isSidechain"})
+_MARKS = frozenset({"sessionId", "parentUuid", "leafUuid", "isSnapshotUpdate", "isSidechain", "session_id"})
 
 
 def is_claude_code(value: Mapping[str, Any]) -> bool:
@@ -49,7 +49,7 @@ class ClaudeCodeReader:
         message = value.get("message")
         if value["type"] not in ("user", "assistant") or not isinstance(message, dict):
             return
-        if value.get("isSidechain") is True:
+        if value.get("isSidechain") is True or value.get("parent_tool_use_id"):
             self._aside.append((value, number))
             return
         self._main = True

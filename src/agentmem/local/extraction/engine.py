@@ -16,9 +16,10 @@ from agentmem.local import record_table
 from agentmem.local.namespaces import resolve
 from agentmem.local.record_table import NewRecord
 from agentmem.local.self_managed import end_idle_sessions
-from agentmem.local.strategies import Kind, kind_of
+from agentmem.local.strategies import Kind, kind_of, reflection_template
 
 from .extractor import Change, Extractor, Known
+from .messages import Message
 from .tasks import Task, read_tasks
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 CLAIM_SECONDS = 120.0  # wall time after which another process may take over work that was begun and not finished
 BATCH = 64  # pending events taken at a time
+EPISODES = 50  # of an actor, the latest, that a reflection is made from
 MAX_RECORD = 16_000  # characters of a record, by the service model
 
 
@@ -46,6 +48,7 @@ class ExtractionEngine:
         self._store = store
         self._extractor = extractor
         self._claimed_until = 0.0
+        self._warned: set[str] = set()
         self._running = threading.Lock()  # a second looker waits, so that both see the same records
 
     def run_due(self, memory_id: str, now: float) -> int:
@@ -151,11 +154,51 @@ class ExtractionEngine:
             raise ValueError(
                 f"namespace template {strategy['namespaceTemplates'][0]} has a variable the event gave no value for"
             )
+        self._extract(task, strategy, (kind, namespace), task.messages)
+        template = reflection_template(strategy)
+        if template is None:
+            return
+        if not getattr(self._extractor, "reflects", False):
+            self._warn_of_reflections(strategy["strategyId"])
+            return
+        place = resolve(template, values)
+        if place is None:
+            raise ValueError(f"namespace template {template} has a variable the event gave no value for")
+        episodes = self._episodes(task, strategy["strategyId"])
+        if len(episodes) > 1:  # a reflection is about several
+            self._extract(task, strategy, ("reflection", place), episodes)
+
+    def _warn_of_reflections(self, strategy_id: str) -> None:
+        if strategy_id not in self._warned:
+            self._warned.add(strategy_id)
+            logger.warning(
+                "strategy=<%s> | no reflections are made of its episodes: they take a model, such as "
+                "LocalMemory(extractor=ModelExtractor(model))",
+                strategy_id,
+            )
+
+    def _extract(
+        self, task: Task, strategy: Mapping[str, Any], place: tuple[Kind, str], messages: list[Message]
+    ) -> None:
+        """Let the extractor read messages, and write the records of a kind that it makes into a namespace."""
+        kind, namespace = place
         known = self._known(task, namespace, strategy["strategyId"], kind)
-        changes = self._extractor.extract(kind, task.messages, known)
+        changes = self._extractor.extract(kind, messages, known)
         with self._store.write() as connection:
             for change in changes:
-                self._write(connection, task, strategy, namespace, change)
+                self._write(connection, task, strategy, place, change)
+
+    def _episodes(self, task: Task, strategy_id: str) -> list[Message]:
+        """The episodes of the actor that a strategy keeps, oldest first, at most the latest 50."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                "SELECT text FROM (SELECT text, created_at, seq FROM records WHERE memory_id = ? AND strategy_id = ?"
+                " AND deleted = 0 AND (expires_at IS NULL OR expires_at > ?) AND subject IN"
+                " (SELECT 'summary:' || session_id FROM sessions WHERE memory_id = ? AND actor_id = ?)"
+                " ORDER BY created_at DESC, seq DESC LIMIT ?) ORDER BY created_at, seq",
+                (task.memory.memory_id, strategy_id, task.due_at, task.memory.memory_id, task.actor_id, EPISODES),
+            ).fetchall()
+        return [Message(index, "OTHER", row["text"]) for index, row in enumerate(rows)]
 
     def _known(self, task: Task, namespace: str, strategy_id: str, kind: Kind) -> list[Known]:
         """What the strategy keeps in a namespace already, oldest first."""
@@ -166,6 +209,8 @@ class ExtractionEngine:
                 " AND (expires_at IS NULL OR expires_at > ?) ORDER BY created_at, seq",
                 (task.memory.memory_id, namespace, strategy_id, task.due_at),
             ).fetchall()
+        if kind == "reflection":
+            rows = [row for row in rows if row["subject"] is None]  # its episodes may be in the same namespace
         if kind == "summary":
             # One summary a session, also where the template puts several sessions in one namespace.
             rows = [row for row in rows if row["subject"] == f"summary:{task.session_id}"]
@@ -176,10 +221,11 @@ class ExtractionEngine:
         connection: sqlite3.Connection,
         task: Task,
         strategy: Mapping[str, Any],
-        namespace: str,
+        place: tuple[Kind, str],
         change: Change,
     ) -> None:
-        subject = f"summary:{task.session_id}" if kind_of(strategy) == "summary" else None
+        kind, namespace = place
+        subject = f"summary:{task.session_id}" if kind == "summary" else None
         before = None
         if change.replaces:
             before = connection.execute(

@@ -44,7 +44,11 @@ class Change:
 
 
 class Extractor(Protocol):
-    """Makes long-term records out of messages."""
+    """Makes long-term records out of messages.
+
+    An extractor whose attribute `reflects` is true is also asked for the reflections of episodic strategies, with the
+    kind ``"reflection"``: its messages are then the episodes of an actor.
+    """
 
     def extract(self, kind: Kind, messages: Sequence[Message], known: Sequence[Known]) -> list[Change]:
         """Read messages and say what to remember.

@@ -40,6 +40,11 @@ Form: {"records": [{"context": "<how it is known>", "preference": "...", "catego
     "summary": """Update the summary of this conversation, kept so far as record 1 if there is one: keep what still
 matters and add what is new, by topic, in the third person.
 Form: {"topics": [{"name": "...", "text": "..."}]}""",
+    "reflection": """You are given episodes: summaries of sessions with one user. Say what holds across them and helps
+with the next one: which approach worked or failed for which kind of task. Leave out what a kept record already says.
+When an insight replaces a kept record, give that record's number.
+Form: {"records": [{"title": "...", "use_cases": "<when it applies>", "hints": "<what to do>", "confidence": <0 to 1>,
+"replaces": <number or null>}]}""",
 }
 
 
@@ -63,6 +68,14 @@ class _PreferenceRecord(_Answer):
     replaces: int | None = None
 
 
+class _Reflection(_Answer):
+    title: str = Field(min_length=1, max_length=500)
+    use_cases: str = Field(min_length=1, max_length=4_000)
+    hints: str = Field(min_length=1, max_length=8_000)
+    confidence: float = Field(ge=0, le=1)
+    replaces: int | None = None
+
+
 class _Topic(_Answer):
     name: str = Field(min_length=1, max_length=200)
     text: str = Field(min_length=1, max_length=8_000)
@@ -76,6 +89,10 @@ class _Preferences(_Answer):
     records: list[_PreferenceRecord] = Field(max_length=100)
 
 
+class _Reflections(_Answer):
+    records: list[_Reflection] = Field(max_length=100)
+
+
 class _Summary(_Answer):
     topics: list[_Topic] = Field(max_length=50)
 
@@ -87,7 +104,12 @@ class ModelExtractor:
         model: The model; it needs no tools and is asked once for each strategy and batch of events, and once more when
             its answer is not valid.
         timeout: Seconds one answer may take.
+
+    Attributes:
+        reflects: It makes the reflections of episodic strategies too.
     """
+
+    reflects = True
 
     def __init__(self, model: Model, *, timeout: float = 60.0) -> None:
         self._model = model
@@ -156,13 +178,14 @@ def _changes(kind: Kind, answer: str, known: Sequence[Known]) -> list[Change]:
             f'<topic name="{escape(topic.name)}">\n{escape(topic.text, quote=False)}\n</topic>' for topic in topics
         )
         return [Change(body, known[-1].record_id if known else None)]
-    if kind == "preference":
+    if kind in ("preference", "reflection"):
+        form = _Preferences if kind == "preference" else _Reflections
         return [
             Change(
                 json.dumps(record.model_dump(exclude={"replaces"}), ensure_ascii=False),
                 replaces=_numbered(record.replaces, known),
             )
-            for record in _Preferences.model_validate(value).records
+            for record in form.model_validate(value).records
         ]
     return [
         Change(record.text, replaces=_numbered(record.replaces, known))
