@@ -64,6 +64,17 @@ def hook_providers_of(agent: Agent, kind: type[_Owner]) -> list[_Owner]:
     return [owner for owner in owners if isinstance(owner, kind)]
 
 
+def has_request_middleware(agent: Agent) -> bool:
+    """Return whether anything may change a request before what is added now does.
+
+    Uses ``Agent._middleware_registry._handlers``: a registry has no public way to tell what it holds.
+    """
+    from strands.middleware import InvokeModelStage
+
+    handlers = agent._middleware_registry._handlers.get(InvokeModelStage, ())  # noqa: SLF001
+    return any(handler.phase == "input" for handler in handlers)
+
+
 def is_structured_output_prompt(message: Message) -> bool:
     """Return whether Strands itself said this to make the model call its structured output tool.
 

@@ -115,6 +115,8 @@ class Budget:
         self._thresholds = thresholds
         self._address = address
         self._counted = 0
+        self._sizes: list[int] = []
+        self._total = 0
         self._lock = threading.Lock()
         self._retries = 0
         self._fixed: tuple[tuple[str, ...], int] = ((), 0)
@@ -132,12 +134,26 @@ class Budget:
         )
         return planned
 
-    def is_due(self, agent: Agent) -> bool:
-        """Whether the coming request reaches the threshold; blocks over the hard limit are cut on the way."""
+    def look(self, agent: Agent, first_new: int = 0) -> tuple[bool, int]:
+        """Look at what is new before a model call: cut what is over the hard limit, shorten what was answered, count.
+
+        Args:
+            agent: The agent; its messages are edited in place.
+            first_new: Messages before this index are the same objects as the last time.
+
+        Returns:
+            Whether the coming request reaches the threshold, and the index of the first message that is new or edited.
+        """
         self._compactor.calibration.use(model_name(agent.model))
-        cut_oversized(agent.messages, self._compactor)
-        self._counted = self._fixed_tokens(agent) + self._compactor.counter.total(agent.messages)
-        return self._compactor.calibration.estimate(self._counted) >= self._thresholds.threshold(agent.model)
+        first_new = min(first_new, len(self._sizes))
+        cut_oversized(agent.messages, self._compactor, first_new)
+        first_new = self._compactor.previews.apply(agent.messages, first_new)
+        self._total -= sum(self._sizes[first_new:])
+        self._sizes[first_new:] = map(self._compactor.counter, agent.messages[first_new:])
+        self._total += sum(self._sizes[first_new:])
+        self._counted = self._fixed_tokens(agent) + self._total
+        is_due = self._compactor.calibration.estimate(self._counted) >= self._thresholds.threshold(agent.model)
+        return is_due, first_new
 
     def compact(self, agent: Agent, trigger: Trigger, *, limits: Limits | None = None, force: bool = False) -> bool:
         """Compact.
@@ -170,6 +186,7 @@ class Budget:
             telemetry.describe(span, **asdict(done))
         # What came in the meantime, from a second invocation or a narrative's own hooks, stays behind it.
         agent.messages[:] = [*shown, *agent.messages[len(before) :]]
+        self._sizes, self._total = [], 0
         self._counted = self._fixed_tokens(agent) + self._compactor.counter.total(agent.messages)
         telemetry.count("compactions", trigger=trigger)
         telemetry.record("compaction.tokens_before", done.tokens_before)
@@ -236,14 +253,15 @@ class Budget:
         return self._fixed[1] + pinned
 
 
-def cut_oversized(messages: list[Message], compactor: Compactor) -> None:
+def cut_oversized(messages: list[Message], compactor: Compactor, first_new: int = 0) -> None:
     """Cut, in place in the list, blocks of new messages that are over the hard limit.
 
     Args:
         messages: The history.
         compactor: Knows which messages are not new, the limit, and the block that is a summary.
+        first_new: Messages before this index were there the last time.
     """
-    for index, message in enumerate(messages):
+    for index, message in enumerate(messages[first_new:], first_new):
         name = message.get("tracking_id", "")
         if name in compactor.times:
             continue

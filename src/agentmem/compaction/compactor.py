@@ -17,12 +17,14 @@ from agentmem.checkpoints.summary import Summary
 from agentmem.compaction.pending_checkpoint import NOWHERE, Draft
 from agentmem.compaction.pinned_messages import pinned_indices
 from agentmem.compaction.policy import Limits, Plan, may_shorten_cycle, plan
+from agentmem.compaction.previews import Previews
 from agentmem.compaction.summary.exchanges import with_time
 from agentmem.compaction.view_state import ViewState
 from agentmem.drawing.figures import before_after, facts
 from agentmem.drawing.notebook import card
 from agentmem.events.pin_board import PinBoard
 from agentmem.messages.cutting import RECALL_TOOL
+from agentmem.messages.known import KnownMessages
 from agentmem.messages.pinned import pinned_block
 from agentmem.messages.summary_fence import FENCE_TOKENS, ShownSummaries, count_in_fence, summary_block
 from agentmem.messages.tokens import Calibration, TokenCounter
@@ -85,6 +87,7 @@ class Compactor:
         settings: How tool content is shortened.
         summaries: The blocks of the shown messages that are a summary.
         board: What is pinned.
+        previews: Shortens large tool results that were answered.
     """
 
     def __init__(
@@ -109,10 +112,12 @@ class Compactor:
         self.board = PinBoard() if board is None else board
         self._pinned: tuple[tuple[Pin, ...], ContentBlock | None, int] = ((), None, 0)
         self.settings = settings
+        self.previews = Previews(settings)
         self._summarizer = summarizer
         self._recall_tool = RECALL_TOOL if recall_tool else None
         self._view = ViewState()
         self._read: set[str] = set()
+        self._ahead = KnownMessages()
         self.times: dict[str, float] = {}
         self.counter = TokenCounter()
         self._summary_tokens = 0
@@ -153,12 +158,16 @@ class Compactor:
         """Let the summarizer read messages in a thread, ahead of the compaction that will fold them."""
         if hasattr(self._summarizer, "prepare"):
             # A daemon: nobody waits for it at the end of the process.
-            arguments = (list(messages),)
+            first_new = self._ahead.first_new(messages)
+            self._ahead.keep(messages, first_new)
+            arguments = (list(messages), first_new)
             threading.Thread(target=self._read_ahead, args=arguments, name="agentmem-judge", daemon=True).start()
 
-    def _read_ahead(self, messages: Sequence[Message]) -> None:
-        new = [message for message in messages if message["tracking_id"] not in self._read]
-        self._read = {message["tracking_id"] for message in messages}
+    def _read_ahead(self, messages: Sequence[Message], first_new: int) -> None:
+        added = messages[first_new:]
+        new = [message for message in added if message["tracking_id"] not in self._read]
+        names = {message["tracking_id"] for message in (added if first_new else messages)}
+        self._read = self._read | names if first_new else names  # a compaction edits the list: it begins anew then
         self._summarizer.prepare([self._outward(self.summaries.without(message)) for message in new])  # type: ignore[attr-defined]
 
     def show(self, restored: RestoredSession) -> list[Message]:
@@ -172,7 +181,9 @@ class Compactor:
         self.checkpoint, self.draft = checkpoint, None
         self._view = ViewState()
         if checkpoint is None:
-            return messages  # to the budget they are new: none is known to be within the hard limit
+            # To the budget they are new: none is known to be within the hard limit.
+            self.previews.apply(messages, never=restored.pins.messages)
+            return messages
         self.times = {one.message["tracking_id"]: one.at.timestamp() for one in restored.messages}
         self.calibration = Calibration(checkpoint.token_ratio)
         names = names_of_tools(messages)
@@ -194,6 +205,7 @@ class Compactor:
                     shortened.add(message["tracking_id"])
             shown.append(short)
         self._view = ViewState.restored(restored, frozenset(shortened))
+        self.previews.apply(shown, never=restored.pins.messages)
         return self._fenced(shown, checkpoint)
 
     def plan(
@@ -259,7 +271,14 @@ class Compactor:
         self._summary_tokens = limits.summary_tokens
         summary = self._summary(folded, limits)
         kept = [_without_usage(message) for message in planned.messages]
-        self._draft(planned, plain, [plain[index] for index, _ in changed], summary, trigger)
+        # A restore shortens these by the checkpoint too.
+        covered = [
+            plain[index]
+            for index in planned.kept
+            if index < planned.cycles_shortened and self.previews.has(plain[index])
+        ]
+        shortened = {message["tracking_id"]: message for message in (*(plain[index] for index, _ in changed), *covered)}
+        self._draft(planned, plain, list(shortened.values()), summary, trigger)
         shown = self._fenced(kept, cast("Checkpoint", self.current))
         before = self.calibration.estimate(fixed_tokens + self.count(messages))
         after = self.calibration.estimate(fixed_tokens + self.count(shown))
@@ -269,6 +288,7 @@ class Compactor:
         self.counter.forget_all_but(shown)
         names = {message["tracking_id"] for message in shown}
         self.times = {name: at for name, at in self.times.items() if name in names}
+        self.previews.keep_only(names)
         return shown
 
     def saved(self, checkpoint: Checkpoint, draft: Draft) -> None:
@@ -286,6 +306,7 @@ class Compactor:
         """Take a message's redaction over into the checkpoint that is still to be saved."""
         name = message["tracking_id"]
         with self._lock:
+            self.previews.redacted(message)
             if self.draft is not None and name in self.draft.entries:
                 self.draft = replace(self.draft, entries={**self.draft.entries, **self._entries([message], [message])})
 
@@ -322,7 +343,9 @@ class Compactor:
         seen: set[str] = set()
         recalls = {one["tracking_id"]: recalls_in(one, seen) for one in among}
         found = {
-            one["tracking_id"]: index_entry(self._outward(one), NOWHERE, recalls.get(one["tracking_id"], frozenset()))
+            one["tracking_id"]: index_entry(
+                self._outward(self.previews.original(one)), NOWHERE, recalls.get(one["tracking_id"], frozenset())
+            )
             for one in messages
         }
         return {name: entry for name, entry in found.items() if entry is not None}
@@ -381,6 +404,7 @@ class Compactor:
         entries = dict(self.draft.entries) if self.draft is not None else {}
         new = [one for one in (*shortened, *folded) if one["tracking_id"] not in self._view.indexed | entries.keys()]
         entries |= self._entries(new, plain)
+        self.previews.indexed(entries)
         self._view = self._view.following(planned, plain, shortened)
         base = self.current
         draft = Draft(
@@ -392,7 +416,7 @@ class Compactor:
             checkpoint=Checkpoint(
                 version=0,
                 boundary=NOWHERE,
-                settings=self.settings,
+                settings=replace(self.settings, preview_above=None),
                 summary=summary,
                 folded_messages=(0 if base is None else base.folded_messages) + len(folded),
                 token_ratio=round(self.calibration.ratio, 4),

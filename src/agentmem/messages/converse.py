@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from strands.types.content import ContentBlock, Message
 
-__all__ = ["for_model", "valid_message"]
+__all__ = ["Fitting", "for_model", "valid_message"]
 
 MISSING_RESULT = "The result of this tool call was not recorded."
 OPENING = "(The conversation continues.)"
@@ -115,31 +115,62 @@ def _with_cache_points_in_place(content: list[ContentBlock]) -> list[ContentBloc
     return content if len(kept) == len(content) else kept
 
 
+class Fitting:
+    """How valid messages fit together so far: the last role, and the tool uses that were asked for.
+
+    Nearly all histories need no mending, and this looks at each message once.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no messages."""
+        self._previous = "assistant"
+        self._asked: list[str] = []
+        self._seen: set[str] = set()
+
+    def goes_on_with(self, message: Message) -> bool:
+        """Take in the next message, if it fits.
+
+        Returns:
+            Whether it needs no mending; False also when documents or cache points have to be counted to know. Then
+            nothing was taken in.
+        """
+        role, content = message["role"], message["content"]
+        if role == self._previous or not content:
+            return False
+        if self._asked or len(content) != 1 or "text" not in content[0]:  # one text is the commonest message
+            uses = _asked_after(content, self._asked, self._seen)
+            if uses is None:
+                return False
+            self._asked = uses
+            self._seen.update(uses)
+        self._previous = role
+        return True
+
+    def would_end_with(self, messages: Sequence[Message]) -> bool:
+        """Tell whether the last messages need no mending, all tool uses answered; nothing is taken in."""
+        previous, asked, new = self._previous, self._asked, set[str]()
+        try:
+            for message in messages:
+                if not self.goes_on_with(message):
+                    return False
+                new.update(self._asked)
+            return not self._asked
+        finally:
+            self._seen -= new
+            self._previous, self._asked = previous, asked
+
+
 def _fit_together(messages: Sequence[Message]) -> bool:
-    """Look over valid messages once; nearly all histories need no mending, and this runs before every model call.
+    """Look over valid messages once.
 
     Returns:
         Whether nothing is to be mended; False also when documents or cache points have to be counted to know.
     """
-    previous = "assistant"
-    asked: list[str] = []
-    seen: set[str] = set()
-    for message in messages:
-        role, content = message["role"], message["content"]
-        if role == previous or not content:
-            return False
-        previous = role
-        if not asked and len(content) == 1 and "text" in content[0]:
-            continue  # the commonest message
-        uses = _asked_after(content, asked, seen)
-        if uses is None:
-            return False
-        asked = uses
-    return not asked
+    return Fitting().would_end_with(messages)
 
 
 def _asked_after(content: Sequence[ContentBlock], asked: list[str], seen: set[str]) -> list[str] | None:
-    """Return the tool uses in a message, and add them to those seen; None when something is to be mended or counted."""
+    """Return the tool uses in a message; None when something is to be mended or counted, or one was seen before."""
     uses: list[str] = []
     answered: list[str] = []
     for block in content:
@@ -153,11 +184,7 @@ def _asked_after(content: Sequence[ContentBlock], asked: list[str], seen: set[st
             answered.append(block["toolResult"]["toolUseId"])
     if answered != asked and sorted(answered) != sorted(asked):
         return None
-    if not uses:
-        return uses
-    known = len(seen)
-    seen.update(uses)
-    return uses if len(seen) - known == len(uses) else None
+    return uses if len(set(uses)) == len(uses) and seen.isdisjoint(uses) else None
 
 
 def _is_counted(block: Any) -> bool:

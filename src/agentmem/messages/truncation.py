@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentmem.errors import ConfigurationError
 from agentmem.messages.cutting import MARKER_TOKENS, RECALL_TOOL, cut_text, earlier_cut, is_longer, marker
+from agentmem.messages.tokens import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -49,12 +50,15 @@ class TruncationSettings:
         keep_media: Keep images, documents, video and audio instead of replacing them by placeholders.
         exclude_tools: Names of tools whose inputs and results are left as they are (except for the hard limit).
         hard_tool_content_length: Characters kept of any single text or JSON block, wherever it stands.
+        preview_above: Tokens above which a tool result is shortened as soon as the model has answered it; None: never.
+            It depends on nothing but the messages, so no checkpoint carries it.
     """
 
     max_tool_content_length: int = 500
     keep_media: bool = False
     exclude_tools: frozenset[str] = frozenset()
     hard_tool_content_length: int = 100_000
+    preview_above: int | None = None
 
     def __post_init__(self) -> None:
         """Check the limits.
@@ -227,6 +231,42 @@ def hard_cut(
             text = cut_text(block["text"], limit, name)
             return block if text is block["text"] else {**block, "text": text}
         return block
+
+    return _with_content(message, _treated(message, handle, treat))
+
+
+def shorten_large_results(
+    message: Message, settings: TruncationSettings, *, handle: str, tool_names: Mapping[str, str]
+) -> Message:
+    """Shorten the tool results of a message that are over `preview_above` tokens, and nothing else of it.
+
+    What was recalled stays whole, and so does the media in a result. Whatever is shortened has the bytes that `shorten`
+    gives it, so a later compaction does not change them again.
+
+    Args:
+        message: The message, original or already shortened; never changed.
+        settings: The limits.
+        handle: The message's handle (`handle_of`).
+        tool_names: Tool use id to tool name (`names_of_tools`).
+
+    Returns:
+        A new message that shares unchanged blocks, or the same object when nothing was shortened.
+    """
+    above = settings.preview_above
+    if above is None:
+        return message
+
+    def treat(block: Any, name: str) -> Any:
+        if not _is_kind(block, "toolResult"):
+            return block
+        tool = tool_names.get(str(block["toolResult"].get("toolUseId")), "")
+        if tool == RECALL_TOOL or tool in settings.exclude_tools:
+            return block
+        cut = _cut_tool_result(block, settings.max_tool_content_length, name, keep_media=True)
+        if cut is block:
+            return block
+        texts = (_item_text(item, name) for item in block["toolResult"]["content"])
+        return cut if count_text("\n".join(text for text in texts if text is not None)) > above else block
 
     return _with_content(message, _treated(message, handle, treat))
 

@@ -27,7 +27,7 @@ from agentmem.checkpoints.open import open_store
 from agentmem.checkpoints.own_store import guarded
 from agentmem.checkpoints.restore import more_than, read_session
 from agentmem.clients.boto import data_plane, default_session
-from agentmem.clients.strands_compat import keeps_results_apart
+from agentmem.clients.strands_compat import has_request_middleware, keeps_results_apart
 from agentmem.compaction.budget import Budget, Thresholds
 from agentmem.compaction.compactor import Compaction, Compactor
 from agentmem.compaction.summary.factory import summarizer_for
@@ -38,10 +38,9 @@ from agentmem.events.serializer import Serializer
 from agentmem.events.turn_buffer import PATIENCE
 from agentmem.events.writer import EventWriter
 from agentmem.events.writer_registry import is_lambda
-from agentmem.messages.converse import for_model
-from agentmem.messages.look_alikes import may_hold_tags
+from agentmem.messages.known import KnownMessages
 from agentmem.messages.pinned import with_pinned
-from agentmem.messages.summary_fence import with_inert_look_alikes
+from agentmem.messages.requests import Requests
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
 from agentmem.recall.tool import register_recall_tool
@@ -174,6 +173,9 @@ class CompactingSessionManager(SdkMessages):
         self._stateful = False
         self._invoking = False
         self._arrivals = Arrivals()
+        self._known = KnownMessages()
+        self._is_first_call = True
+        self._requests: Requests
         self._board = PinBoard.shared(client, self._address)
         exit_handlers.finish(self)
 
@@ -358,6 +360,8 @@ class CompactingSessionManager(SdkMessages):
         if self._compaction.pin_tool:
             register_pin_tool(agent, self._pins)
         self._restore(agent, key)
+        # A middleware before ours may change any message on its way.
+        self._requests = Requests(self._compactor.summaries, is_first=not has_request_middleware(agent))
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
 
     def sync_agent(self, agent: Any, **_: Any) -> None:
@@ -455,7 +459,7 @@ class CompactingSessionManager(SdkMessages):
 
     def _on_invocation(self, event: BeforeInvocationEvent) -> None:
         del event
-        self._invoking = True
+        self._invoking = self._is_first_call = True
         self._log.turn.patience = PATIENCE
 
     async def _on_message(self, event: MessageAddedEvent) -> None:
@@ -469,17 +473,25 @@ class CompactingSessionManager(SdkMessages):
 
     async def _before_model(self, event: BeforeModelCallEvent) -> None:
         agent = event.agent
-        self._log.adopt(agent.messages)
+        first_new = self._known.first_new(agent.messages, thorough=self._is_first_call)
+        self._is_first_call = False
+        self._log.adopt(agent.messages, first_new)
         # Not on the event loop: what is closed is serialized, and put into the outbox.
-        if self.persistence_mode is PersistenceMode.FULL and await asyncio.to_thread(
-            self._log.close_part, self._writes.flush_interval_seconds
+        if (
+            self.persistence_mode is PersistenceMode.FULL
+            and self._log.turn.seconds >= self._writes.flush_interval_seconds
+            and await asyncio.to_thread(self._log.close_part, self._writes.flush_interval_seconds)
         ):
             await self._drain()
-        await self._fit(agent)
+        await self._fit(agent, first_new)
 
-    async def _fit(self, agent: Agent) -> None:
-        if not self._stateful and self._budget.is_due(agent):
-            await asyncio.to_thread(self._budget.compact, agent, "threshold")
+    async def _fit(self, agent: Agent, first_new: int) -> None:
+        if not self._stateful:
+            is_due, first_new = self._budget.look(agent, first_new)
+            if is_due and await asyncio.to_thread(self._budget.compact, agent, "threshold"):
+                first_new = 0
+        self._known.keep(agent.messages, first_new)
+        self._requests.changed_from(first_new)
         self._arrivals.seen(agent.messages)
 
     async def _after_model(self, event: AfterModelCallEvent) -> None:
@@ -502,15 +514,15 @@ class CompactingSessionManager(SdkMessages):
         messages, agent = context.messages, cast("Agent", context.agent)
         if self._arrivals.grew(agent.messages):
             # Something was added behind the hook that compacts, such as the results of background tasks.
-            self._log.adopt(agent.messages)
+            first_new = self._known.first_new(agent.messages)
+            self._log.adopt(agent.messages, first_new)
             before = list(agent.messages)
-            await self._fit(agent)
+            await self._fit(agent, first_new)
             messages = as_sent(messages, before, agent.messages)
-        has_results = any("toolResult" in block for message in messages for block in message["content"])
-        apart = has_results and keeps_results_apart(context.model)
-        made = for_model(messages, tools=bool(context.tool_specs), results_apart=apart)
-        if may_hold_tags([message["content"] for message in made]):
-            made = with_inert_look_alikes(made, self._compactor.summaries.blocks_in(messages))
+        apart = keeps_results_apart(context.model) and any(
+            "toolResult" in block for message in messages for block in message["content"]
+        )
+        made = self._requests.made(messages, tools=bool(context.tool_specs), results_apart=apart)
         if self._board.pins.statements and (pinned := self._compactor.pinned_block) is not None:
             made = with_pinned(made, pinned)
         return context.replace(messages=made)
@@ -580,7 +592,7 @@ class CompactingSessionManager(SdkMessages):
         return [*self._writer.queue.waiting(), *self._log.turn.messages.values()]
 
     def _close_turn(self, agent: Agent) -> None:
-        self._log.adopt(agent.messages)
+        self._log.adopt(agent.messages, self._known.first_new(agent.messages))
         if self.persistence_mode is PersistenceMode.NONE:
             return
         state = SessionAgent.from_agent(agent).to_dict()

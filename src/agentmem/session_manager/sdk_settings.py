@@ -54,6 +54,8 @@ def truncation_settings(compaction: CompactionConfig) -> TruncationSettings:
         keep_media=compaction.keep_media,
         exclude_tools=frozenset(compaction.exclude_tools),
         hard_tool_content_length=compaction.hard_tool_content_length,
+        # What is shortened must be within reach.
+        preview_above=compaction.preview_above if compaction.recall_tool else None,
     )
 
 

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionLog"]
 
+_SPARE_POSITIONS = 100
+"""Of messages that are not shown any more; those of a compaction go at once."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -147,6 +150,7 @@ class SessionLog:
         self._submitted: deque[Job] = deque()
         self._settling = threading.Lock()
         self._awaited: list[str] = []  # shown, and still to be sent for an agent before this one
+        self._closed: list[str] = []  # no part of the turn any more, and perhaps not acknowledged yet
         self.turn = TurnBuffer(serializer.item)
         self.positions: dict[str, Position] = {}
         self._saver = CheckpointSaver(store, key, compactor, self._others, self.positions)
@@ -176,11 +180,19 @@ class SessionLog:
         """Keep the messages of the turn so far in the outbox: the model has answered, nothing redacts them now."""
         self._writer.accept(self.turn.accept())
 
-    def adopt(self, messages: Sequence[Message]) -> None:
-        """Take in messages that got into ``agent.messages`` without an event, each before what follows it there."""
-        if not all(message.get("tracking_id") for message in messages):
-            identify(messages)
-        names = [message["tracking_id"] for message in messages]
+    def adopt(self, messages: Sequence[Message], first_new: int = 0) -> None:
+        """Take in messages that got into ``agent.messages`` without an event, each before what follows it there.
+
+        Args:
+            messages: The history.
+            first_new: Messages before this index were there the last time.
+        """
+        new_messages = messages[first_new:]
+        if not all(message.get("tracking_id") for message in new_messages):
+            identify(new_messages)
+        # Of those before, what the service has not acknowledged may have to be written again.
+        self._closed = [name for name in self._closed if name not in self.positions]
+        names = dict.fromkeys([*self._closed, *self._awaited, *(message["tracking_id"] for message in new_messages)])
         unknown = [name for name in names if name not in self.positions and name not in self.turn]
         if not unknown:
             self._awaited = []
@@ -190,6 +202,7 @@ class SessionLog:
             self.positions.update(stored)
             self._saver.own_events.extend({position.event_id for position in stored.values()})
         new = {name for name in unknown if not self._writer.has_taken(name)}
+        self._closed = [name for name in self._closed if name not in new]
         self._awaited = [name for name in unknown if name not in stored and name not in new]
         if new:
             self.turn.insert(messages, new)
@@ -232,7 +245,9 @@ class SessionLog:
         """
         if self.turn.seconds < after_seconds:
             return False
+        before = list(self.turn.messages)
         items = self.turn.take(keep_last=1 if self.turn.ends_with_user else 0)
+        self._closed += [name for name in before if name not in self.turn]
         if not items:
             return False
         part = self._writer.submit(items, owner=self)
@@ -253,8 +268,9 @@ class SessionLog:
             comparable = json.dumps(lasting)
         except (TypeError, ValueError, RecursionError):  # an interrupt's reason may be anything
             state, comparable = as_json(state), json.dumps(as_json(lasting))
-        pinned = {message["tracking_id"] for message in shown if has_pin(message)}
+        pinned = {message["tracking_id"] for message in shown if message.get("metadata") and has_pin(message)}
         pins = self._changed_pins(pinned, shown) if pinned or self._pinned else []
+        self._closed += self.turn.messages
         items, draft = self.turn.take(), self._compactor.draft
         if not items and draft is None and not pins and comparable == self._state:
             return
@@ -275,6 +291,8 @@ class SessionLog:
         )
         if turn is not None:
             self._submitted.append(turn)
+        if draft is None and len(self.positions) <= len(shown) + _SPARE_POSITIONS:
+            return
         wanted = {message.get("tracking_id", "") for message in shown}
         if draft is not None:
             wanted |= {draft.boundary, *draft.head, *draft.entries}

@@ -84,6 +84,12 @@ class CompactionConfig(Settings):
         description="Give the characters kept of a tool use or result outside the protected turns, 0 or more and at "
         "most hard_tool_content_length.",
     )
+    preview_above: Count | None = Field(
+        default=1_500,
+        ge=0,
+        description="Give the tokens above which a tool result is shown whole only in the call that answers it, 0 or "
+        "more, or nothing to leave every result whole.",
+    )
     hard_tool_content_length: Count = Field(
         default=100_000,
         ge=1_000,
