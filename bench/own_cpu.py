@@ -106,7 +106,10 @@ def measure(messages: int, turns: int) -> tuple[float, float]:
         own, behind = [], []
         for number in range(turns + 2):
             model.add(
-                *[Reply("I will look.", [ToolCall("look", {"query": f"{number}.{call}"})]) for call in range(CALLS - 1)],
+                *[
+                    Reply("I will look.", [ToolCall("look", {"query": f"{number}.{call}"})])
+                    for call in range(CALLS - 1)
+                ],
                 f"Turn {number}: they are open until nine.",
             )
             manager.watch.seconds = in_service[0] = 0.0

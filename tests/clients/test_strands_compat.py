@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from strands import Agent, tool
 from strands.agent.conversation_manager import SlidingWindowConversationManager
 from strands.hooks import AfterInvocationEvent, HookRegistry
+from strands.middleware import InvokeModelStage
 from strands.types.tools import AgentTool
 
 from agentmem.clients import strands_compat
@@ -83,6 +84,14 @@ def test_an_agent_keeps_its_context_manager():
     ):
         assert strands_compat.has_context_manager(an_agent(context_manager="auto"))
         assert not strands_compat.has_context_manager(an_agent())
+
+
+def test_a_middleware_before_ours_is_known():
+    agent = Agent(model=ScriptedModel([]), callback_handler=None)
+    with contract("Agent._middleware_registry keeps its handlers otherwise; see has_request_middleware"):
+        assert not strands_compat.has_request_middleware(agent)
+        agent.add_middleware(InvokeModelStage.Input, lambda context: context)
+        assert strands_compat.has_request_middleware(agent)
 
 
 def test_the_conversation_manager_an_agent_gets_unasked_is_known():

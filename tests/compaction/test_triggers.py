@@ -209,7 +209,7 @@ def test_what_nothing_can_make_smaller_is_not_tried_again(session):
 
 def test_a_system_prompt_over_the_threshold_is_told_once_and_not_compacted_for_at_every_turn(session, caplog):
     manager = session.manager(token_threshold=THRESHOLD)
-    agent = session.agent(manager, ScriptedModel(default="Answer. " * 60), system_prompt="rule " * 6_000)
+    agent = session.agent(manager, ScriptedModel(default="Answer. " * 600), system_prompt="rule " * 6_000)
     versions = set()
     for number in range(16):
         agent(f"Question {number}?")

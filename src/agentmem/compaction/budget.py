@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from agentmem.compaction.pinned_messages import pinned_indices
@@ -123,8 +123,16 @@ class Budget:
         self._told = False
 
     def limits(self, agent: Agent) -> Limits:
-        """Return the limits for the model in use."""
-        return self._thresholds.limits(agent.model)
+        """Return the limits for the model in use.
+
+        Where the system prompt and the tools alone reach the threshold, no compaction brings a request under it. The
+        messages have the whole threshold to themselves then: they are compacted when that helps, and not on every call.
+        """
+        limits = self._thresholds.limits(agent.model)
+        fixed = round(self._fixed_tokens(agent) * self._compactor.calibration.ratio)
+        if fixed < limits.threshold:
+            return limits
+        return replace(limits, threshold=limits.threshold + fixed, target=limits.target + fixed)
 
     def plan(self, agent: Agent) -> Plan:
         """Return the plan of a compaction of the present messages; token counts are uncalibrated."""
@@ -152,8 +160,10 @@ class Budget:
         self._sizes[first_new:] = map(self._compactor.counter, agent.messages[first_new:])
         self._total += sum(self._sizes[first_new:])
         self._counted = self._fixed_tokens(agent) + self._total
-        is_due = self._compactor.calibration.estimate(self._counted) >= self._thresholds.threshold(agent.model)
-        return is_due, first_new
+        limits = self.limits(agent)
+        if limits.threshold > self._thresholds.threshold(agent.model):
+            self._tell_of_fixed_part(agent)
+        return self._compactor.calibration.estimate(self._counted) >= limits.threshold, first_new
 
     def compact(self, agent: Agent, trigger: Trigger, *, limits: Limits | None = None, force: bool = False) -> bool:
         """Compact.
@@ -193,15 +203,14 @@ class Budget:
         telemetry.record("compaction.tokens_after", done.tokens_after)
         telemetry.record("compaction.tokens_removed", max(done.tokens_before - done.tokens_after, 0))
         _log.info("session=<%s>, compaction=<%s> | context compacted", self._address, done)
-        self._tell_of_fixed_part(agent)
         return True
 
     def _tell_of_fixed_part(self, agent: Agent) -> None:
         """Say once that no compaction can bring the requests under the threshold."""
-        tokens = self._compactor.calibration.estimate(self._fixed_tokens(agent))
-        threshold = self._thresholds.threshold(agent.model)
-        if tokens >= threshold and not self._told:
+        if not self._told:
             self._told = True
+            tokens = round(self._fixed_tokens(agent) * self._compactor.calibration.ratio)
+            threshold = self._thresholds.threshold(agent.model)
             _log.warning(
                 "session=<%s>, tokens=<%d>, threshold=<%d> | the system prompt and the tools alone are over the "
                 "token_threshold, which no compaction can change; raise it, or give the agent less of both",

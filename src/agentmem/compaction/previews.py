@@ -1,7 +1,7 @@
 """Shows a large tool result whole in the one model call that answers it, and shortened from the next call on.
 
-Only the tail of the request is rewritten by it, so a provider's prompt cache keeps what stands before. What is shortened
-follows from the messages alone: the same history is shown in the same bytes after a restart.
+Only the tail of the request is rewritten by it, so a provider's prompt cache keeps what stands before. What is
+shortened follows from the messages alone: the same history is shown in the same bytes after a restart.
 """
 
 from __future__ import annotations
