@@ -130,6 +130,7 @@ config = MemoryConfig(
         target_ratio=0.5,
         protected_turns=2,
         max_tool_content_length=500,
+        preview_above=1_500,
         hard_tool_content_length=100_000,
         summary_max_tokens=2_000,
         summarizer="model",

@@ -271,14 +271,10 @@ class Compactor:
         self._summary_tokens = limits.summary_tokens
         summary = self._summary(folded, limits)
         kept = [_without_usage(message) for message in planned.messages]
-        # A restore shortens these by the checkpoint too.
-        covered = [
-            plain[index]
-            for index in planned.kept
-            if index < planned.cycles_shortened and self.previews.has(plain[index])
-        ]
-        shortened = {message["tracking_id"]: message for message in (*(plain[index] for index, _ in changed), *covered)}
-        self._draft(planned, plain, list(shortened.values()), summary, trigger)
+        # A restore shortens what was a preview by the checkpoint too.
+        covered = {index for index in planned.kept if index < planned.cycles_shortened}
+        covered = {index for index in covered if self.previews.has(plain[index])} | {index for index, _ in changed}
+        self._draft(planned, plain, [plain[index] for index in sorted(covered)], summary, trigger)
         shown = self._fenced(kept, cast("Checkpoint", self.current))
         before = self.calibration.estimate(fixed_tokens + self.count(messages))
         after = self.calibration.estimate(fixed_tokens + self.count(shown))

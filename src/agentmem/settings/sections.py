@@ -85,7 +85,7 @@ class CompactionConfig(Settings):
         "most hard_tool_content_length.",
     )
     preview_above: Count | None = Field(
-        default=1_500,
+        default=None,
         ge=0,
         description="Give the tokens above which a tool result is shown whole only in the call that answers it, 0 or "
         "more, or nothing to leave every result whole.",
