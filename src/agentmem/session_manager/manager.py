@@ -475,6 +475,7 @@ class CompactingSessionManager(SdkMessages):
         agent = event.agent
         first_new = self._known.first_new(agent.messages, thorough=self._is_first_call)
         self._is_first_call = False
+        adopted = len(agent.messages)
         self._log.adopt(agent.messages, first_new)
         # Not on the event loop: what is closed is serialized, and put into the outbox.
         if (
@@ -483,14 +484,15 @@ class CompactingSessionManager(SdkMessages):
             and await asyncio.to_thread(self._log.close_part, self._writes.flush_interval_seconds)
         ):
             await self._drain()
-        await self._fit(agent, first_new)
+        await self._fit(agent, first_new, adopted)
 
-    async def _fit(self, agent: Agent, first_new: int) -> None:
+    async def _fit(self, agent: Agent, first_new: int, adopted: int) -> None:
         if not self._stateful:
             is_due, first_new = self._budget.look(agent, first_new)
             if is_due and await asyncio.to_thread(self._budget.compact, agent, "threshold"):
-                first_new = 0
-        self._known.keep(agent.messages, first_new)
+                first_new = adopted = 0
+        # What came in since, behind those the log was told of, is new the next time.
+        self._known.keep(agent.messages[:adopted], first_new)
         self._requests.changed_from(first_new)
         self._arrivals.seen(agent.messages)
 
@@ -517,7 +519,7 @@ class CompactingSessionManager(SdkMessages):
             first_new = self._known.first_new(agent.messages)
             self._log.adopt(agent.messages, first_new)
             before = list(agent.messages)
-            await self._fit(agent, first_new)
+            await self._fit(agent, first_new, len(before))
             messages = as_sent(messages, before, agent.messages)
         apart = keeps_results_apart(context.model) and any(
             "toolResult" in block for message in messages for block in message["content"]
