@@ -426,14 +426,15 @@ class MemorySession(SessionScope):
         from agentmem.events.reader import EventReader
 
         store, key = self._checkpoints(agent_id)
-        return read_session(EventReader(self.client, self._address), store, key).pins
+        reader = EventReader(self.client, self._address, agent_id)
+        return read_session(reader, store, key).pins
 
     def _recall_of(self, agent_id: str) -> SessionRecall:
         """Make what recalls this session with an agent's checkpoints."""
         from agentmem.events.reader import EventReader
         from agentmem.recall.recall import SessionRecall
 
-        return SessionRecall(EventReader(self.client, self._address), *self._checkpoints(agent_id))
+        return SessionRecall(EventReader(self.client, self._address, agent_id), *self._checkpoints(agent_id))
 
     @property
     def _address(self) -> SessionAddress:

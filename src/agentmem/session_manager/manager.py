@@ -34,6 +34,7 @@ from agentmem.compaction.summary.factory import summarizer_for
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.exit_handlers import exit_handlers
 from agentmem.events.pin_board import PinBoard
+from agentmem.events.reader import EventReader
 from agentmem.events.serializer import Serializer
 from agentmem.events.turn_buffer import PATIENCE
 from agentmem.events.writer import EventWriter
@@ -329,14 +330,16 @@ class CompactingSessionManager(SdkMessages):
         """
         if self._agent_id is not None:
             raise ConfigurationError(
-                f"this session manager already serves agent_id {self._agent_id!r} in {self._address}; one session "
-                "holds one agent, make another session for the second"
+                f"this session manager already serves agent_id {self._agent_id!r} in {self._address}; make another one "
+                "for the second agent, of the same session if they are to share it"
             )
-        validate_agent_id(agent.agent_id, self._address)
+        name = validate_agent_id(self._name_of(agent), self._address)
         self._conversation_state = take_over(agent)
-        self._agent_id = agent.agent_id
+        self._agent_id = name
         self._stateful = agent.model.stateful
-        key = CheckpointKey(self._address.memory_id, self._address.actor_id, self._address.session_id, agent.agent_id)
+        key = CheckpointKey(self._address.memory_id, self._address.actor_id, self._address.session_id, name)
+        self._reader = EventReader(self._client, self._address, name, is_agent=True)
+        self._writer = self._writer.shared_by(name)
         self._settings = truncation_settings(self._compaction)
         self._recall = SessionRecall(self._reader, self._store, key, unsent=self._unsent)
         has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
@@ -352,12 +355,17 @@ class CompactingSessionManager(SdkMessages):
         self._log = SessionLog(
             self._writer, self._store, key, self._compactor, serializer=self._serializer, reader=self._reader
         )
+        self._restore(agent, key)
         self._pins = SessionPins(
-            self._client, self._address, self._board, self._serializer, self._thresholds.threshold(agent.model)
+            self._client,
+            self._address,
+            self._board,
+            self._serializer,
+            self._thresholds.threshold(agent.model),
+            self._reader.agents.marks() if self._reader.agents and self._own else {},
         )
         if self._compaction.pin_tool:
             register_pin_tool(agent, self._pins)
-        self._restore(agent, key)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
 
     def sync_agent(self, agent: Any, **_: Any) -> None:
@@ -515,6 +523,22 @@ class CompactingSessionManager(SdkMessages):
             made = with_pinned(made, pinned)
         return context.replace(messages=made)
 
+    @property
+    def _own(self) -> str | None:
+        """What the agent's events are marked with; None for the session's main agent."""
+        return None if self._reader.agents is None else self._reader.agents.own
+
+    def _name_of(self, agent: Agent) -> str:
+        """Return the id under which the session keeps an agent."""
+        return agent.agent_id
+
+    def _take_place(self) -> None:
+        """Mark what is written from now on as the agent's, which the log has told the place of."""
+        if self._reader.agents is not None:
+            self._serializer.mark(self._reader.agents.marks())
+        if self._own is not None:
+            self._board = self._compactor.board = PinBoard.shared(self._client, self._address, self._own)
+
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         if self.persistence_mode is not PersistenceMode.NONE:
             self._writer.recover()
@@ -525,7 +549,8 @@ class CompactingSessionManager(SdkMessages):
             if restored.checkpoint is not None:
                 sizes = restored.checkpoint.tokens_before, restored.checkpoint.tokens_after
                 telemetry.describe(span, tokens_before=sizes[0], tokens_after=sizes[1])
-        waiting = self._writer.queue.waiting()
+        self._take_place()
+        waiting = self._writer.queue.waiting(self._own)
         self._board.replace(restored.pins)
         if restored.newest_event_id is not None:
             self._writer.start_after(restored.newest_event_id)
@@ -534,7 +559,8 @@ class CompactingSessionManager(SdkMessages):
             for message in agent.messages:
                 self._log.turn.add(message)
             if self.persistence_mode is not PersistenceMode.NONE:
-                self._log.begin_session(self.session_id)
+                if self._own is None:
+                    self._log.begin_session(self.session_id)
                 self._log.drain()
             return
         self._log.resume(restored)
@@ -577,7 +603,7 @@ class CompactingSessionManager(SdkMessages):
 
     def _unsent(self) -> list[Message]:
         """Return what was said and is not in the log yet: turns that could not be sent, and the one in progress."""
-        return [*self._writer.queue.waiting(), *self._log.turn.messages.values()]
+        return [*self._writer.queue.waiting(self._own), *self._log.turn.messages.values()]
 
     def _close_turn(self, agent: Agent) -> None:
         self._log.adopt(agent.messages)
@@ -585,7 +611,7 @@ class CompactingSessionManager(SdkMessages):
             return
         state = SessionAgent.from_agent(agent).to_dict()
         state["conversation_manager_state"] = self._conversation_state
-        self._log.close_turn(agent.agent_id, state, agent.messages)
+        self._log.close_turn(self._agent_id or agent.agent_id, state, agent.messages)
 
     async def _drain(self) -> None:
         if self._background is not None:

@@ -54,6 +54,7 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
         self._address = SessionAddress(config.memory_id, config.actor_id, config.session_id)
         self._client = client
         self._reader = EventReader(client, self._address)
+        """Reads the session's main agent until an agent is given."""
 
     @property
     def memory_client(self) -> MemoryClient:

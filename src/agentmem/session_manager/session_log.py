@@ -168,7 +168,7 @@ class SessionLog:
     def begin_session(self, session_id: str) -> None:
         """Write the mark by which the plain SDK session manager knows that a session exists."""
         mark = {"blob": json.dumps(Session(session_id=session_id, session_type=SessionType.AGENT).to_dict())}
-        self._writer.submit([], last=[mark], metadata={"stateType": "SESSION"})
+        self._writer.submit([], last=[mark], metadata={"stateType": "SESSION", **self._serializer.marks})
 
     # ---- the turn in progress
 
@@ -270,7 +270,7 @@ class SessionLog:
             checkpoint=checkpoint,
             # The plain SDK session manager takes the last item for the agent's state.
             last=[*([pins_item(pins)] if pins else []), {"blob": stored}],
-            metadata={"stateType": "AGENT", "agentId": agent_id},
+            metadata={"stateType": "AGENT", **self._serializer.marks, "agentId": agent_id},
             owner=self,
         )
         if turn is not None:

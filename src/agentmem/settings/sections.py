@@ -18,8 +18,10 @@ from agentmem.settings.base import Count, Names, Seconds, Settings, no_bool, one
 METADATA_PATTERN = r"^[a-zA-Z0-9\s._:/=+@-]*$"
 """What the service takes in an event's metadata keys and values (botocore `MetadataKey`, `MetadataValue`)."""
 
-_RESERVED_METADATA = frozenset({"agentId", "stateType"})
-"""Keys the AgentCore SDK's session manager writes for itself and refuses from anyone else."""
+_RESERVED_METADATA = frozenset(
+    {"agentId", "stateType", "agentmemAgent", "agentmemMain", "agentmemCall", "agentmemRun"}
+)
+"""Keys that say whose an event is: the AgentCore SDK's session manager's own, and those of `events.agents`."""
 
 
 def _path(value: object) -> Path:
@@ -240,7 +242,7 @@ class WriteConfig(Settings):
     @model_validator(mode="after")
     def _unreserved(self) -> Self:
         if taken := sorted(_RESERVED_METADATA & self.metadata.keys()):
-            raise ValueError(f"metadata key {taken[0]!r} is written by the AgentCore SDK itself; choose another")
+            raise ValueError(f"metadata key {taken[0]!r} is written by the AgentCore SDK or by agentmem itself; choose another")
         return self
 
 
