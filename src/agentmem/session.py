@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
     from agentmem.events.pins import Pin, Pins
+    from agentmem.agent_memory import AgentMemory
     from agentmem.hook import MemoryHook
     from agentmem.recall.recall import RecalledMessage, SessionRecall
     from agentmem.records.retrieval import MemoryRecord
@@ -92,6 +93,32 @@ class MemorySession(SessionScope):
         from agentmem.session_manager.manager import CompactingSessionManager
 
         return CompactingSessionManager.for_session(self)
+
+    def node(self, name: str) -> AgentMemory:
+        """Return the memory of a node of a graph or a swarm, whose agent Strands forbids a session manager.
+
+        Args:
+            name: The node, such as its id in the graph; it tells this memory from other nodes'.
+
+        Returns:
+            What makes the hook for ``Agent(hooks=[memory.node("researcher").hook()])``.
+        """
+        from agentmem.agent_memory import AgentMemory
+
+        return AgentMemory(self, name, "node")
+
+    def sub_agent(self, name: str) -> AgentMemory:
+        """Return the memory of an agent that another agent uses as a tool.
+
+        Args:
+            name: The agent; it tells this memory from other sub-agents'.
+
+        Returns:
+            What makes the hook for ``Agent(hooks=[memory.sub_agent("researcher").hook()])``.
+        """
+        from agentmem.agent_memory import AgentMemory
+
+        return AgentMemory(self, name, "tool")
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
         """Refuse to be given to an agent in place of what is made of it; Strands calls this.

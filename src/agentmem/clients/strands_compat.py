@@ -11,10 +11,13 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
     from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
     from strands.agent.agent import Agent
     from strands.agent.conversation_manager import ConversationManager
+    from strands.multiagent.graph import Graph
     from strands.types.content import Message
     from strands.types.tools import ToolGenerator, ToolResult, ToolSpec
 
@@ -62,6 +65,20 @@ def hook_providers_of(agent: Agent, kind: type[_Owner]) -> list[_Owner]:
     callbacks = agent.hooks.get_callbacks_for(AfterInvocationEvent(agent=agent))
     owners = (getattr(callback, "__self__", None) for callback in callbacks)
     return [owner for owner in owners if isinstance(owner, kind)]
+
+
+def due_again(graph: Graph, batch: Sequence[str]) -> list[str]:
+    """Return the nodes of a cycle that a graph would run next, which its own serialized state leaves out.
+
+    Uses ``Graph._find_newly_ready_nodes``, with which the graph itself goes on: ``Graph.serialize_state`` names no node
+    that was completed before, so a run that is stored in the middle of a cycle would end there.
+
+    Args:
+        graph: The graph.
+        batch: The nodes that have just been completed together.
+    """
+    ready = graph._find_newly_ready_nodes([graph.nodes[name] for name in batch])  # noqa: SLF001
+    return sorted(node.node_id for node in ready if node in graph.state.completed_nodes)
 
 
 def is_structured_output_prompt(message: Message) -> bool:

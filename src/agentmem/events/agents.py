@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["AGENT", "AGENT_ID", "CALL", "MAIN", "RESERVED", "RUN", "UNNAMED", "AgentEvents", "agent_of", "agents_in"]
+__all__ = ["AGENT", "AGENT_ID", "CALL", "GROUP", "MAIN", "NODE", "RESERVED", "RUN", "TOOL", "UNNAMED", "AgentEvents", "agent_of", "agents_in", "kind_of"]
 
 AGENT_ID = "agentId"
 """Metadata key under which the SDK, and so we, keep the id of the agent that an event is of."""
@@ -34,6 +34,15 @@ UNNAMED = "default"
 """The id Strands gives an agent that is given none. Who asks for it from outside means the session's main agent."""
 
 RESERVED = frozenset({AGENT, MAIN, CALL, RUN})
+
+NODE, TOOL, GROUP = "node:", "tool:", "run:"
+"""What the ids begin with of agents that are never a session's main one: nodes of a graph or a swarm, agents as tools,
+and the graph or swarm itself."""
+
+
+def kind_of(agent_id: str) -> str:
+    """Return what kind of agent keeps something under an id: ``agent``, ``node``, ``tool`` or ``run``."""
+    return next((prefix[:-1] for prefix in (NODE, TOOL, GROUP) if agent_id.startswith(prefix)), "agent")
 
 
 def metadata_of(event: Mapping[str, Any], key: str) -> str | None:
@@ -86,7 +95,9 @@ class AgentEvents:
         """Find out from the newest events which of the session's agents it is."""
         self._mains, _ = agents_in(events)
         self.is_known = True
-        if self.agent_id in self._mains or not self._mains:
+        if self.agent_id is not None and kind_of(self.agent_id) != "agent":
+            self.own, self.main = self.agent_id, min(self._mains, default=None)
+        elif self.agent_id in self._mains or not self._mains:
             self.main = self.agent_id
         else:
             self.join(min(self._mains))
@@ -125,4 +136,4 @@ class AgentEvents:
             return {}
         if self.own is None:
             return {AGENT_ID: self.agent_id}
-        return {AGENT_ID: self.agent_id, AGENT: self.own, MAIN: self.main or self.agent_id}
+        return {AGENT_ID: self.agent_id, AGENT: self.own, **({} if self.main is None else {MAIN: self.main})}

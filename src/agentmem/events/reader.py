@@ -70,6 +70,7 @@ class EventReader:
         *,
         everyone: bool = False,
         is_agent: bool = False,
+        having: str | None = None,
     ) -> None:
         """Read through a boto3 ``bedrock-agentcore`` client.
 
@@ -80,7 +81,9 @@ class EventReader:
                 the main agent too, unless ``is_agent``.
             everyone: Read the events of all agents.
             is_agent: An agent of this id is about to work in the session.
+            having: Read, with ``everyone``, only events with this metadata key.
         """
+        self._having = having
         self.agents = None if everyone else AgentEvents(agent_id)
         self.is_agent = is_agent
         self._client = client
@@ -125,7 +128,10 @@ class EventReader:
         is_chosen = token is not None and token.startswith(_CHOSEN)
         if agents is not None and not payloads and token is None and agents.is_shared:
             token, is_chosen = f"{_CHOSEN}|", True
-        below, more = "", ({"nextToken": token} if token else {})
+        below = ""
+        more: dict[str, Any] = {"nextToken": token} if token else {}
+        if self._having is not None:
+            more["filter"] = {"eventMetadata": [{"left": {"metadataKey": self._having}, "operator": "EXISTS"}]}
         if is_chosen and token is not None and agents is not None:
             _, below, after = token.split("|", 2) if token.count("|") > 1 else (*token.split("|"), "")
             more = {"filter": agents.filter(), **({"nextToken": after} if after else {})}

@@ -110,6 +110,13 @@ class Serializer:
         changed = {key: self._texts(value) for key, value in state.items()}
         return {**changed, "state": self._all(state["state"])}
 
+    def run(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the stored state of a graph or a swarm with its texts passed through the user's redaction."""
+        if self._redact is None:
+            return state
+        said = {key: self._all(state[key]) for key in ("current_task", "context") if key in state}
+        return {**{key: self._texts(value) for key, value in state.items()}, **said}
+
     def text(self, text: str) -> str:
         """Pass one text through the user's redaction."""
         if self._redact is None or not text:

@@ -17,7 +17,6 @@ from strands.hooks import (
     HookOrder,
     MessageAddedEvent,
 )
-from strands.hooks.events import MultiAgentInitializedEvent
 from strands.middleware import InvokeModelStage
 from strands.types.exceptions import ContextWindowOverflowException
 from strands.types.session import SessionAgent
@@ -50,6 +49,7 @@ from agentmem.scope.identity import validate_agent_id
 from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.conversation_manager import take_over
 from agentmem.session_manager.manager_card import manager_card
+from agentmem.session_manager.multi_agent import MultiAgentRuns
 from agentmem.session_manager.pin_tool import register_pin_tool
 from agentmem.session_manager.sdk_base import conversation_state
 from agentmem.session_manager.sdk_messages import SdkMessages
@@ -66,7 +66,7 @@ from agentmem.support import telemetry
 from agentmem.support.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import boto3
     from botocore.config import Config
@@ -88,7 +88,7 @@ __all__ = ["CompactingSessionManager"]
 _log = logging.getLogger(__name__)
 
 
-class CompactingSessionManager(SdkMessages):
+class CompactingSessionManager(MultiAgentRuns, SdkMessages):
     """A Strands session manager over AgentCore Memory that keeps the model's context inside a token budget.
 
     Every turn is one event. Before each model call the size of the coming request is estimated; at the threshold tool
@@ -181,16 +181,23 @@ class CompactingSessionManager(SdkMessages):
     @classmethod
     def for_session(cls, session: SessionScope) -> Self:
         """Make the manager of a bound session; ``MemorySession.session_manager()`` calls this."""
+        return cls(**cls.settings_of(session))
+
+    @staticmethod
+    def settings_of(session: SessionScope) -> dict[str, Any]:
+        """Return the arguments that make a manager of a bound session."""
         config = session.config
-        return cls(
-            AgentCoreMemoryConfig(memory_id=config.memory_id, session_id=session.session_id, actor_id=session.actor_id),
-            config.region,
-            checkpoints=config.checkpoints,
-            compaction=config.compaction,
-            writes=config.writes,
-            boto_session=config.boto_session(),
-            namespace_variables=session.variables,
-        )
+        return {
+            "agentcore_memory_config": AgentCoreMemoryConfig(
+                memory_id=config.memory_id, session_id=session.session_id, actor_id=session.actor_id
+            ),
+            "region_name": config.region,
+            "checkpoints": config.checkpoints,
+            "compaction": config.compaction,
+            "writes": config.writes,
+            "boto_session": config.boto_session(),
+            "namespace_variables": session.variables,
+        }
 
     # ---- what can be looked at
 
@@ -309,7 +316,7 @@ class CompactingSessionManager(SdkMessages):
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
         """Subscribe to the agent's life; Strands calls this."""
         registry.add_callback(AgentInitializedEvent, lambda event: self.initialize(event.agent))
-        registry.add_callback(MultiAgentInitializedEvent, lambda event: self.initialize_multi_agent(event.source))
+        self.register_run(registry)
         # Last: an invocation that another hook's error ends before it began has no end that we are told of.
         registry.add_callback(BeforeInvocationEvent, self._on_invocation, order=HookOrder.SDK_LAST)
         registry.add_callback(MessageAddedEvent, self._on_message)
@@ -420,7 +427,7 @@ class CompactingSessionManager(SdkMessages):
 
     def finish(self) -> None:
         """Queue what the turn in progress has said so far; called when the process is about to end."""
-        if self._agent_id is not None and self.persistence_mode is PersistenceMode.FULL:
+        if self._agent_id is not None and self.persistence_mode is PersistenceMode.FULL and not self._is_held:
             self._log.close_part(0)
 
     def __enter__(self) -> Self:
@@ -469,6 +476,8 @@ class CompactingSessionManager(SdkMessages):
     async def _on_message(self, event: MessageAddedEvent) -> None:
         message = self._arrivals.take(event.message, event.agent.messages)
         self._log.turn.add(message)
+        if self._is_held:
+            return
         if self._writes.flush == "message" or (not self._invoking and ends_direct_call(message)):
             await asyncio.to_thread(self._close_turn, event.agent)
             await self._drain()
@@ -479,7 +488,7 @@ class CompactingSessionManager(SdkMessages):
         agent = event.agent
         self._log.adopt(agent.messages)
         # Not on the event loop: what is closed is serialized, and put into the outbox.
-        if self.persistence_mode is PersistenceMode.FULL and await asyncio.to_thread(
+        if self.persistence_mode is PersistenceMode.FULL and not self._is_held and await asyncio.to_thread(
             self._log.close_part, self._writes.flush_interval_seconds
         ):
             await self._drain()
@@ -499,9 +508,11 @@ class CompactingSessionManager(SdkMessages):
 
     async def _after_invocation(self, event: AfterInvocationEvent) -> None:
         self._invoking = False
-        await asyncio.to_thread(self._close_turn, event.agent)
+        if not self._is_held:
+            await asyncio.to_thread(self._close_turn, event.agent)
         self._arrivals.seen(event.agent.messages)
-        await self._drain()
+        if not self._is_held:
+            await self._drain()
         self._compactor.prepare(event.agent.messages)
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
@@ -527,6 +538,11 @@ class CompactingSessionManager(SdkMessages):
     def _own(self) -> str | None:
         """What the agent's events are marked with; None for the session's main agent."""
         return None if self._reader.agents is None else self._reader.agents.own
+
+    @property
+    def _is_held(self) -> bool:
+        """Whether the turn in progress is written by somebody else, together with what it belongs to."""
+        return False
 
     def _name_of(self, agent: Agent) -> str:
         """Return the id under which the session keeps an agent."""
@@ -605,13 +621,15 @@ class CompactingSessionManager(SdkMessages):
         """Return what was said and is not in the log yet: turns that could not be sent, and the one in progress."""
         return [*self._writer.queue.waiting(self._own), *self._log.turn.messages.values()]
 
-    def _close_turn(self, agent: Agent) -> None:
+    def _close_turn(
+        self, agent: Agent, beside: Sequence[dict[str, Any]] = (), metadata: Mapping[str, str] | None = None
+    ) -> None:
         self._log.adopt(agent.messages)
         if self.persistence_mode is PersistenceMode.NONE:
             return
         state = SessionAgent.from_agent(agent).to_dict()
         state["conversation_manager_state"] = self._conversation_state
-        self._log.close_turn(self._agent_id or agent.agent_id, state, agent.messages)
+        self._log.close_turn(self._agent_id or agent.agent_id, state, agent.messages, beside=beside, metadata=metadata)
 
     async def _drain(self) -> None:
         if self._background is not None:

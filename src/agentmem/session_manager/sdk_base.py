@@ -111,20 +111,6 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
             return None
         return page.events[0].agent_state if page.events else None
 
-    def initialize_multi_agent(self, source: Any, **_: Any) -> None:
-        """Refuse: a graph or swarm has no one history to compact.
-
-        Raises:
-            ConfigurationError: Always.
-        """
-        raise ConfigurationError(
-            f"CompactingSessionManager keeps one agent's session, and {type(source).__name__} is a multi-agent system. "
-            "Strands allows a session manager on the system only: give it one of Strands' own, such as "
-            "FileSessionManager or S3SessionManager, and its agents hooks=[memory.hook()] to share long-term memory"
-        )
-
-    sync_multi_agent = initialize_multi_agent
-
 
 def conversation_state(stored: Mapping[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """Return the conversation manager's state to store with a session that was restored.
