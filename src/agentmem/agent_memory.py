@@ -10,6 +10,7 @@ from agentmem.events.agents import NODE, TOOL
 if TYPE_CHECKING:
     from agentmem.session import MemorySession
     from agentmem.session_manager.manager import CompactingSessionManager
+    from agentmem.settings.sections import CompactionConfig
 
 __all__ = ["AgentMemory"]
 
@@ -22,11 +23,13 @@ class AgentMemory:
         session: The session that it is in.
         name: The node or agent.
         kind: ``node`` of a graph or a swarm, or ``tool`` of another agent.
+        compaction: Settings of its own context; None for the session's.
     """
 
     session: MemorySession
     name: str
     kind: Literal["node", "tool"]
+    compaction: CompactionConfig | None = None
 
     @property
     def agent_id(self) -> str:
@@ -43,4 +46,4 @@ class AgentMemory:
         from agentmem.session_manager.sub_agent_manager import SubAgentManager
 
         made = NodeManager.for_node if self.kind == "node" else SubAgentManager.for_sub_agent
-        return made(self.session, self.name)
+        return made(self.session, self.name, self.compaction)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agentmem.scope.address import SessionAddress
     from agentmem.session_manager.manager import CompactingSessionManager
     from agentmem.session_manager.session_pins import SessionPins
+    from agentmem.settings.sections import CompactionConfig
 
 DEFAULT_AGENT = "default"
 """The id Strands gives an agent that is given none."""
@@ -94,31 +95,33 @@ class MemorySession(SessionScope):
 
         return CompactingSessionManager.for_session(self)
 
-    def node(self, name: str) -> AgentMemory:
+    def node(self, name: str, *, compaction: CompactionConfig | None = None) -> AgentMemory:
         """Return the memory of a node of a graph or a swarm, whose agent Strands forbids a session manager.
 
         Args:
             name: The node, such as its id in the graph; it tells this memory from other nodes'.
+            compaction: Settings of its own context; None for the session's.
 
         Returns:
             What makes the hook for ``Agent(hooks=[memory.node("researcher").hook()])``.
         """
         from agentmem.agent_memory import AgentMemory
 
-        return AgentMemory(self, name, "node")
+        return AgentMemory(self, name, "node", compaction)
 
-    def sub_agent(self, name: str) -> AgentMemory:
+    def sub_agent(self, name: str, *, compaction: CompactionConfig | None = None) -> AgentMemory:
         """Return the memory of an agent that another agent uses as a tool.
 
         Args:
             name: The agent; it tells this memory from other sub-agents'.
+            compaction: Settings of its own context; None for the session's.
 
         Returns:
             What makes the hook for ``Agent(hooks=[memory.sub_agent("researcher").hook()])``.
         """
         from agentmem.agent_memory import AgentMemory
 
-        return AgentMemory(self, name, "tool")
+        return AgentMemory(self, name, "tool", compaction)
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
         """Refuse to be given to an agent in place of what is made of it; Strands calls this.

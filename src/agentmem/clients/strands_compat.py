@@ -67,6 +67,24 @@ def hook_providers_of(agent: Agent, kind: type[_Owner]) -> list[_Owner]:
     return [owner for owner in owners if isinstance(owner, kind)]
 
 
+def is_interrupted(agent: Agent) -> bool:
+    """Return whether an agent waits for the answer to an interrupt.
+
+    Uses ``Agent._interrupt_state``: an agent has no public way to tell.
+    """
+    return bool(agent._interrupt_state.activated)  # noqa: SLF001
+
+
+def sub_agent_of(tool: object) -> tuple[Agent, bool] | None:
+    """Return the agent that a tool runs, and whether it keeps what was said in earlier calls.
+
+    Uses ``_AgentAsTool._preserve_context``: what ``Agent.as_tool`` makes is a private class that does not say it.
+    """
+    from strands.agent._agent_as_tool import _AgentAsTool
+
+    return (tool.agent, tool._preserve_context) if isinstance(tool, _AgentAsTool) else None  # noqa: SLF001
+
+
 def due_again(graph: Graph, batch: Sequence[str]) -> list[str]:
     """Return the nodes of a cycle that a graph would run next, which its own serialized state leaves out.
 

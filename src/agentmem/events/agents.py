@@ -8,12 +8,14 @@ leave them out as soon as they are most of what it reads.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["AGENT", "AGENT_ID", "CALL", "GROUP", "MAIN", "NODE", "RESERVED", "RUN", "TOOL", "UNNAMED", "AgentEvents", "agent_of", "agents_in", "kind_of"]
+__all__ = ["AGENT", "AGENT_ID", "CALL", "GROUP", "MAIN", "NODE", "RESERVED", "RUN", "TOOL", "UNNAMED", "AgentEvents", "agent_of", "agents_in", "kind_of", "tool_call_id"]
 
 AGENT_ID = "agentId"
 """Metadata key under which the SDK, and so we, keep the id of the agent that an event is of."""
@@ -38,6 +40,13 @@ RESERVED = frozenset({AGENT, MAIN, CALL, RUN})
 NODE, TOOL, GROUP = "node:", "tool:", "run:"
 """What the ids begin with of agents that are never a session's main one: nodes of a graph or a swarm, agents as tools,
 and the graph or swarm itself."""
+
+
+def tool_call_id(tool_use_id: str) -> str:
+    """Return the id of a tool call as event metadata may hold it; one that the service would refuse is hashed."""
+    if re.fullmatch(r"[\w.:=+@-]{1,80}", tool_use_id, re.ASCII):
+        return tool_use_id
+    return hashlib.sha256(tool_use_id.encode()).hexdigest()[:32]
 
 
 def kind_of(agent_id: str) -> str:

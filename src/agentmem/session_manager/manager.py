@@ -14,6 +14,7 @@ from strands.hooks import (
     AgentInitializedEvent,
     BeforeInvocationEvent,
     BeforeModelCallEvent,
+    BeforeToolCallEvent,
     HookOrder,
     MessageAddedEvent,
 )
@@ -50,6 +51,7 @@ from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.conversation_manager import take_over
 from agentmem.session_manager.manager_card import manager_card
 from agentmem.session_manager.multi_agent import MultiAgentRuns
+from agentmem.session_manager.tool_calls import on_tool_call
 from agentmem.session_manager.pin_tool import register_pin_tool
 from agentmem.session_manager.sdk_base import conversation_state
 from agentmem.session_manager.sdk_messages import SdkMessages
@@ -323,6 +325,8 @@ class CompactingSessionManager(MultiAgentRuns, SdkMessages):
         # Last before the model: whatever other hooks did to the messages is part of the request.
         registry.add_callback(BeforeModelCallEvent, self._before_model, order=HookOrder.SDK_LAST)
         registry.add_callback(AfterModelCallEvent, self._after_model, order=HookOrder.SDK_LAST)
+        # Last: another hook may put a sub-agent in the place of a tool.
+        registry.add_callback(BeforeToolCallEvent, on_tool_call, order=HookOrder.SDK_LAST)
         registry.add_callback(AfterInvocationEvent, self._after_invocation, order=HookOrder.SDK_LAST)
 
     def initialize(self, agent: Any, **_: Any) -> None:
@@ -340,8 +344,13 @@ class CompactingSessionManager(MultiAgentRuns, SdkMessages):
                 f"this session manager already serves agent_id {self._agent_id!r} in {self._address}; make another one "
                 "for the second agent, of the same session if they are to share it"
             )
-        name = validate_agent_id(self._name_of(agent), self._address)
+        validate_agent_id(self._name_of(agent), self._address)
         self._conversation_state = take_over(agent)
+        self._open(agent, self._name_of(agent))
+        agent.add_middleware(InvokeModelStage.Input, self._to_model)
+
+    def _open(self, agent: Agent, name: str) -> None:
+        """Open an agent's history in the session under an id."""
         self._agent_id = name
         self._stateful = agent.model.stateful
         key = CheckpointKey(self._address.memory_id, self._address.actor_id, self._address.session_id, name)
@@ -349,7 +358,7 @@ class CompactingSessionManager(MultiAgentRuns, SdkMessages):
         self._writer = self._writer.shared_by(name)
         self._settings = truncation_settings(self._compaction)
         self._recall = SessionRecall(self._reader, self._store, key, unsent=self._unsent)
-        has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
+        has_tool = self._compaction.recall_tool and self._offer_recall(agent)
         self._summarizer = summarizer_for(self._compaction, agent)
         self._compactor = Compactor(
             self._settings,
@@ -373,7 +382,10 @@ class CompactingSessionManager(MultiAgentRuns, SdkMessages):
         )
         if self._compaction.pin_tool:
             register_pin_tool(agent, self._pins)
-        agent.add_middleware(InvokeModelStage.Input, self._to_model)
+
+    def _offer_recall(self, agent: Agent) -> bool:
+        """Give the agent the recall tool; return whether it has it."""
+        return register_recall_tool(agent, self._recall)
 
     def sync_agent(self, agent: Any, **_: Any) -> None:
         """Write the agent's state, if it has changed since it was written last.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from agentmem.scope.scope import SessionScope
+    from agentmem.settings.sections import CompactionConfig
 
 __all__ = ["NodeManager"]
 
@@ -45,9 +46,10 @@ class NodeManager(HeldTurn, CompactingSessionManager):
         self._known_state: Mapping[str, Any] = {}
 
     @classmethod
-    def for_node(cls, session: SessionScope, name: str) -> Self:
-        """Make the memory of a node in a bound session."""
-        return cls(**cls.settings_of(session), name=name)
+    def for_node(cls, session: SessionScope, name: str, compaction: CompactionConfig | None = None) -> Self:
+        """Make the memory of a node in a bound session; see `AgentMemory`."""
+        settings = cls.settings_of(session)
+        return cls(**{**settings, "compaction": compaction or settings["compaction"]}, name=name)
 
     @property
     def _is_held(self) -> bool:
