@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["AGENT", "AGENT_ID", "CALL", "GROUP", "MAIN", "NODE", "RESERVED", "RUN", "TOOL", "UNNAMED", "AgentEvents", "agent_of", "agents_in", "kind_of", "tool_call_id"]
+__all__ = ["AGENT", "AGENT_ID", "CALL", "GROUP", "KIND", "MAIN", "NODE", "RESERVED", "RUN", "TOOL", "UNNAMED", "AgentEvents", "agent_of", "agents_in", "kind_of", "tool_call_id"]
 
 AGENT_ID = "agentId"
 """Metadata key under which the SDK, and so we, keep the id of the agent that an event is of."""
@@ -35,7 +35,10 @@ RUN = "agentmemRun"
 UNNAMED = "default"
 """The id Strands gives an agent that is given none. Who asks for it from outside means the session's main agent."""
 
-RESERVED = frozenset({AGENT, MAIN, CALL, RUN})
+KIND = "agentmemKind"
+"""Metadata key that says that an agent is of a kind its id does not tell: ``voice`` for a bidirectional one."""
+
+RESERVED = frozenset({AGENT, MAIN, CALL, RUN, KIND})
 
 NODE, TOOL, GROUP = "node:", "tool:", "run:"
 """What the ids begin with of agents that are never a session's main one: nodes of a graph or a swarm, agents as tools,

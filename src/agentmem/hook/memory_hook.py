@@ -9,6 +9,7 @@ import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from strands.bidi import BidiAgent
 from strands.hooks import (
     AfterInvocationEvent,
     AfterModelCallEvent,
@@ -226,6 +227,11 @@ class MemoryHook(HookProvider):
 
     def _on_initialized(self, event: AgentInitializedEvent) -> None:
         agent = event.agent
+        if isinstance(agent, BidiAgent):
+            raise ConfigurationError(
+                f"MemoryHook puts memories before single model calls, and a {type(agent).__name__} makes none; give it "
+                "session_manager=memory.session_manager(), and what memory.search() finds in its system_prompt"
+            )
         memory = self._memory_of(agent)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
         if not memory.restored and not _in_event_loop():

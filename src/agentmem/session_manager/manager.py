@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig, PersistenceMode
 from strands.agent.state import AgentState
+from strands.bidi import BidiAgent
 from strands.hooks import (
     AfterInvocationEvent,
     AfterModelCallEvent,
@@ -64,6 +65,7 @@ from agentmem.session_manager.sdk_settings import (
 from agentmem.session_manager.session_log import SessionLog
 from agentmem.session_manager.session_pins import SessionPins
 from agentmem.settings.sections import CompactionConfig, EventLogCheckpoints, WriteConfig
+from agentmem.session_manager.voice import VoiceAgents
 from agentmem.support import telemetry
 from agentmem.support.threads import Threads
 
@@ -90,7 +92,7 @@ __all__ = ["CompactingSessionManager"]
 _log = logging.getLogger(__name__)
 
 
-class CompactingSessionManager(MultiAgentRuns, SdkMessages):
+class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
     """A Strands session manager over AgentCore Memory that keeps the model's context inside a token budget.
 
     Every turn is one event. Before each model call the size of the coming request is estimated; at the threshold tool
@@ -311,6 +313,7 @@ class CompactingSessionManager(MultiAgentRuns, SdkMessages):
     def _session_pins(self) -> SessionPins:
         if self._agent_id is None:
             raise ConfigurationError(f"no agent has this session manager of {self._address} yet; construct one with it")
+        self._refuse_voice("a pin")
         return self._pins
 
     # ---- hooks
@@ -319,6 +322,7 @@ class CompactingSessionManager(MultiAgentRuns, SdkMessages):
         """Subscribe to the agent's life; Strands calls this."""
         registry.add_callback(AgentInitializedEvent, lambda event: self.initialize(event.agent))
         self.register_run(registry)
+        self.register_voice(registry)
         # Last: an invocation that another hook's error ends before it began has no end that we are told of.
         registry.add_callback(BeforeInvocationEvent, self._on_invocation, order=HookOrder.SDK_LAST)
         registry.add_callback(MessageAddedEvent, self._on_message)
@@ -345,6 +349,9 @@ class CompactingSessionManager(MultiAgentRuns, SdkMessages):
                 "for the second agent, of the same session if they are to share it"
             )
         validate_agent_id(self._name_of(agent), self._address)
+        if isinstance(agent, BidiAgent):
+            self._open_voice(agent, self._name_of(agent))
+            return
         self._conversation_state = take_over(agent)
         self._open(agent, self._name_of(agent))
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
@@ -421,7 +428,7 @@ class CompactingSessionManager(MultiAgentRuns, SdkMessages):
         Returns:
             Whether everything is acknowledged; what is not stays queued.
         """
-        self._close_turn(agent)
+        self._close_turn(self._of_voice(agent))
         return self._log.drain()
 
     def close(self) -> None:
@@ -486,6 +493,9 @@ class CompactingSessionManager(MultiAgentRuns, SdkMessages):
         self._log.turn.patience = PATIENCE
 
     async def _on_message(self, event: MessageAddedEvent) -> None:
+        if self._voice is not None:
+            await self._on_said(event)
+            return
         message = self._arrivals.take(event.message, event.agent.messages)
         self._log.turn.add(message)
         if self._is_held:

@@ -19,7 +19,7 @@ METADATA_PATTERN = r"^[a-zA-Z0-9\s._:/=+@-]*$"
 """What the service takes in an event's metadata keys and values (botocore `MetadataKey`, `MetadataValue`)."""
 
 _RESERVED_METADATA = frozenset(
-    {"agentId", "stateType", "agentmemAgent", "agentmemMain", "agentmemCall", "agentmemRun"}
+    {"agentId", "stateType", "agentmemAgent", "agentmemMain", "agentmemCall", "agentmemRun", "agentmemKind"}
 )
 """Keys that say whose an event is: the AgentCore SDK's session manager's own, and those of `events.agents`."""
 
