@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from agentmem.checkpoints.checkpoint import CheckpointKey, CheckpointStore
     from agentmem.events.pins import Pin, Pins
-    from agentmem.agent_memory import AgentMemory
     from agentmem.hook import MemoryHook
     from agentmem.recall.recall import RecalledMessage, SessionRecall
     from agentmem.records.retrieval import MemoryRecord
     from agentmem.records.waiting.marks import Mark, Record, Since
     from agentmem.records.waiting.options import WaitOptions
     from agentmem.scope.address import SessionAddress
+    from agentmem.session_manager.agent_memory import AgentMemory
     from agentmem.session_manager.manager import CompactingSessionManager
     from agentmem.session_manager.session_pins import SessionPins
     from agentmem.settings.sections import CompactionConfig
@@ -105,7 +105,7 @@ class MemorySession(SessionScope):
         Returns:
             What makes the hook for ``Agent(hooks=[memory.node("researcher").hook()])``.
         """
-        from agentmem.agent_memory import AgentMemory
+        from agentmem.session_manager.agent_memory import AgentMemory
 
         return AgentMemory(self, name, "node", compaction)
 
@@ -119,7 +119,7 @@ class MemorySession(SessionScope):
         Returns:
             What makes the hook for ``Agent(hooks=[memory.sub_agent("researcher").hook()])``.
         """
-        from agentmem.agent_memory import AgentMemory
+        from agentmem.session_manager.agent_memory import AgentMemory
 
         return AgentMemory(self, name, "tool", compaction)
 

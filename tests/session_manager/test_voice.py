@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sessions import Session
 from strands.bidi import BidiAgent
 from strands.bidi.models import BidiModel
 from strands.bidi.types.events import (
@@ -19,6 +18,7 @@ from strands.bidi.types.events import (
 from agentmem import MemoryConfig
 from agentmem.errors import ConfigurationError
 from agentmem.settings.sections import CompactionConfig
+from sessions import Session
 
 
 class Voice(BidiModel):
@@ -83,8 +83,11 @@ def texts(messages):
 
 def test_what_was_spoken_is_restored_word_for_word():
     session = Session()
-    agent = BidiAgent(model=Voice([("Hello.", "Good day."), ("A table for two.", "Done.")]), state={"mood": "calm"},
-                      session_manager=session.manager())
+    agent = BidiAgent(
+        model=Voice([("Hello.", "Good day."), ("A table for two.", "Done.")]),
+        state={"mood": "calm"},
+        session_manager=session.manager(),
+    )
     spoken(agent)
     again = BidiAgent(model=Voice(), session_manager=session.manager())
     assert texts(again.messages) == ["Hello.", "Good day.", "A table for two.", "Done."]
@@ -136,7 +139,9 @@ def test_a_session_of_the_sdks_manager_opens_here():
 
     session = Session()
     plain = AgentCoreMemorySessionManager(session.sdk_config, region_name="us-west-2", boto_session=session.boto)
-    agent = BidiAgent(model=Voice(), messages=[{"role": "user", "content": [{"text": "Hello."}]}], session_manager=plain)
+    agent = BidiAgent(
+        model=Voice(), messages=[{"role": "user", "content": [{"text": "Hello."}]}], session_manager=plain
+    )
     plain.sync_agent(agent)
     assert texts(BidiAgent(model=Voice(), session_manager=session.manager()).messages) == ["Hello."]
 
@@ -145,8 +150,8 @@ def test_what_a_voice_agent_cannot_have_is_refused_by_name():
     session = Session()
     manager = session.manager()
     BidiAgent(model=Voice(), session_manager=manager)
-    with pytest.raises(ConfigurationError, match="a pin stands before each model call.*system_prompt"):
+    with pytest.raises(ConfigurationError, match=r"a pin stands before each model call.*system_prompt"):
         manager.pin("Never call before noon.")
     hook = MemoryConfig.local(path=":memory:", namespaces=()).bind("ann", "s-1").hook()
-    with pytest.raises(ConfigurationError, match="BidiAgent makes none.*session_manager"):
+    with pytest.raises(ConfigurationError, match=r"BidiAgent makes none.*session_manager"):
         BidiAgent(model=Voice(), hooks=[hook])

@@ -48,8 +48,8 @@ from agentmem.scope.address import SessionAddress
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
-    from agentmem.events.agents import AgentEvents
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
+    from agentmem.events.agents import AgentEvents
     from agentmem.events.codec import DecodedEvent
 
 _RECENT = 24_000  # characters of packed index that every checkpoint may carry of earlier ones: some 360 short messages
@@ -360,6 +360,7 @@ class EventLogCheckpointStore:
                 # The log is ordered by time to the millisecond; what is written last must also be read as the last.
                 at = max(at, newest.at + timedelta(milliseconds=1))
         marks = {name: {"stringValue": value} for name, value in self._marks.get(key, {}).items()}
+        options: dict[str, Any] = {"metadata": marks} if marks else {}
         try:
             answer = ask(
                 self._client,
@@ -368,7 +369,7 @@ class EventLogCheckpointStore:
                 eventTimestamp=at,
                 payload=list(payload),
                 extractionMode="SKIP",
-                **({"metadata": marks} if marks else {}),
+                **options,
             )
             return event_id_of(answer)
         except (ClientError, BotoCoreError, ResponseParserError) as error:

@@ -15,7 +15,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["AGENT", "AGENT_ID", "CALL", "GROUP", "KIND", "MAIN", "NODE", "RESERVED", "RUN", "TOOL", "UNNAMED", "AgentEvents", "agent_of", "agents_in", "kind_of", "tool_call_id"]
+__all__ = [
+    "AGENT",
+    "AGENT_ID",
+    "CALL",
+    "GROUP",
+    "KIND",
+    "MAIN",
+    "NODE",
+    "RESERVED",
+    "RUN",
+    "TOOL",
+    "UNNAMED",
+    "AgentEvents",
+    "agent_of",
+    "agents_in",
+    "kind_of",
+    "tool_call_id",
+]
 
 AGENT_ID = "agentId"
 """Metadata key under which the SDK, and so we, keep the id of the agent that an event is of."""

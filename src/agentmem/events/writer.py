@@ -141,7 +141,11 @@ class EventWriter:
         key = id(self._client), self._address
         with _shared_lock:
             found = _shared.get(key)
-            if found is None or agent_id in found.agents or not found.serves(self._client, self._address, self._settings):
+            if (
+                found is None
+                or agent_id in found.agents
+                or not found.serves(self._client, self._address, self._settings)
+            ):
                 found = _shared[key] = self
             found.agents.add(agent_id)
             return found

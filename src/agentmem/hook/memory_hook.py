@@ -226,7 +226,7 @@ class MemoryHook(HookProvider):
         self._adopt(event.agent)
 
     def _on_initialized(self, event: AgentInitializedEvent) -> None:
-        agent = event.agent
+        agent: Any = event.agent
         if isinstance(agent, BidiAgent):
             raise ConfigurationError(
                 f"MemoryHook puts memories before single model calls, and a {type(agent).__name__} makes none; give it "

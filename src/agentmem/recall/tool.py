@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from strands import tool
 
@@ -12,13 +12,13 @@ from agentmem.errors import AgentMemError
 from agentmem.messages.cutting import RECALL_TOOL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from strands.agent.agent import Agent
     from strands.types.tools import AgentTool
 
-    from agentmem.recall.recall import RecalledMessage, SessionRecall
+    from agentmem.recall.recall import RecalledMessage
 
 __all__ = ["recall_tool", "register_recall_tool"]
 
@@ -30,7 +30,55 @@ _WORDS_TOKENS = 2_000
 _log = logging.getLogger(__name__)
 
 
-def recall_tool(recall: SessionRecall) -> AgentTool:
+class Recalls(Protocol):
+    """What the tool asks; see `SessionRecall`."""
+
+    @property
+    def looked_back_to(self) -> datetime | None:
+        """Where the last recall by words stopped."""
+        ...
+
+    @property
+    def has_more(self) -> bool:
+        """Whether more passages match."""
+        ...
+
+    def by_handle(self, handle: str) -> RecalledMessage | None:
+        """Return what a handle names."""
+        ...
+
+    def by_words(self, query: str, *, max_tokens: int, asked: bool) -> list[RecalledMessage]:
+        """Return what answers a question."""
+        ...
+
+
+class OpenRecall:
+    """Asks the recall of whichever conversation is open when it is asked."""
+
+    def __init__(self, current: Callable[[], Recalls]) -> None:
+        """Ask what ``current`` returns."""
+        self._current = current
+
+    @property
+    def looked_back_to(self) -> datetime | None:
+        """See `SessionRecall`."""
+        return self._current().looked_back_to
+
+    @property
+    def has_more(self) -> bool:
+        """See `SessionRecall`."""
+        return self._current().has_more
+
+    def by_handle(self, handle: str) -> RecalledMessage | None:
+        """See `SessionRecall.by_handle`."""
+        return self._current().by_handle(handle)
+
+    def by_words(self, query: str, *, max_tokens: int, asked: bool) -> list[RecalledMessage]:
+        """See `SessionRecall.by_words`."""
+        return self._current().by_words(query, max_tokens=max_tokens, asked=asked)
+
+
+def recall_tool(recall: Recalls) -> AgentTool:
     """Return the tool over one session's recall."""
 
     @tool(name=RECALL_TOOL)
@@ -61,7 +109,7 @@ def recall_tool(recall: SessionRecall) -> AgentTool:
     return recall_session
 
 
-def register_recall_tool(agent: Agent, recall: SessionRecall) -> bool:
+def register_recall_tool(agent: Agent, recall: Recalls) -> bool:
     """Give an agent the tool, unless it has one of that name; return whether it did."""
     if RECALL_TOOL in agent.tool_registry.registry:
         _log.warning("tool_name=<%s> | the agent has a tool of this name already, recall is not offered", RECALL_TOOL)

@@ -52,7 +52,6 @@ from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.conversation_manager import take_over
 from agentmem.session_manager.manager_card import manager_card
 from agentmem.session_manager.multi_agent import MultiAgentRuns
-from agentmem.session_manager.tool_calls import on_tool_call
 from agentmem.session_manager.pin_tool import register_pin_tool
 from agentmem.session_manager.sdk_base import conversation_state
 from agentmem.session_manager.sdk_messages import SdkMessages
@@ -64,8 +63,9 @@ from agentmem.session_manager.sdk_settings import (
 )
 from agentmem.session_manager.session_log import SessionLog
 from agentmem.session_manager.session_pins import SessionPins
-from agentmem.settings.sections import CompactionConfig, EventLogCheckpoints, WriteConfig
+from agentmem.session_manager.tool_calls import on_tool_call
 from agentmem.session_manager.voice import VoiceAgents
+from agentmem.settings.sections import CompactionConfig, EventLogCheckpoints, WriteConfig
 from agentmem.support import telemetry
 from agentmem.support.threads import Threads
 
@@ -510,8 +510,10 @@ class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
         agent = event.agent
         self._log.adopt(agent.messages)
         # Not on the event loop: what is closed is serialized, and put into the outbox.
-        if self.persistence_mode is PersistenceMode.FULL and not self._is_held and await asyncio.to_thread(
-            self._log.close_part, self._writes.flush_interval_seconds
+        if (
+            self.persistence_mode is PersistenceMode.FULL
+            and not self._is_held
+            and await asyncio.to_thread(self._log.close_part, self._writes.flush_interval_seconds)
         ):
             await self._drain()
         await self._fit(agent)
@@ -566,9 +568,9 @@ class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
         """Whether the turn in progress is written by somebody else, together with what it belongs to."""
         return False
 
-    def _name_of(self, agent: Agent) -> str:
+    def _name_of(self, agent: Any) -> str:
         """Return the id under which the session keeps an agent."""
-        return agent.agent_id
+        return str(agent.agent_id)
 
     def _take_place(self) -> None:
         """Mark what is written from now on as the agent's, which the log has told the place of."""
@@ -593,13 +595,7 @@ class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
         if restored.newest_event_id is not None:
             self._writer.start_after(restored.newest_event_id)
         if restored.is_new and not waiting:
-            identify(agent.messages)
-            for message in agent.messages:
-                self._log.turn.add(message)
-            if self.persistence_mode is not PersistenceMode.NONE:
-                if self._own is None:
-                    self._log.begin_session(self.session_id)
-                self._log.drain()
+            self._begin(agent)
             return
         self._log.resume(restored)
         stored = self._state_of(restored, key.agent_id)
@@ -615,6 +611,16 @@ class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
                 known = {message["tracking_id"] for message in shown}
                 self._log.leave_out([one for one in restored.messages if one.message["tracking_id"] not in known])
             agent.messages = shown
+
+    def _begin(self, agent: Agent) -> None:
+        """Begin a history with the messages that the agent was made with."""
+        identify(agent.messages)
+        for message in agent.messages:
+            self._log.turn.add(message)
+        if self.persistence_mode is not PersistenceMode.NONE:
+            if self._own is None:
+                self._log.begin_session(self.session_id)
+            self._log.drain()
 
     def _restore_state(self, agent: Agent, stored: Mapping[str, Any]) -> None:
         try:

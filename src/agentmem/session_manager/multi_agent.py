@@ -131,6 +131,11 @@ class MultiAgentRuns(SdkSessionManager):
         registry.add_callback(AfterMultiAgentInvocationEvent, self._after_run)
 
     @property
+    def at_work(self) -> Run | None:
+        """The graph or swarm that has this manager, in this process."""
+        return self._run
+
+    @property
     def run(self) -> RunState | None:
         """How far the graph or swarm that has this manager has come, as stored; None before anything is.
 
@@ -183,13 +188,13 @@ class MultiAgentRuns(SdkSessionManager):
                 held.run_of_node = run
         elif isinstance(executor, MultiAgentBase):
             inner = getattr(executor, "session_manager", None)
-            if isinstance(inner, MultiAgentRuns) and inner._run is not None:
+            if isinstance(inner, MultiAgentRuns) and inner.at_work is not None:
                 if executor.id == run.source.id:
                     raise ConfigurationError(
                         f"the graph or swarm {executor.id!r} is a node of another one with the same id, so that one "
                         "session cannot tell them apart; give each an id of its own"
                     )
-                inner._run.outer = (run, name)
+                inner.at_work.outer = (run, name)
             elif any(hook_providers_of(agent, HeldTurn) for agent in _agents_of(executor)):
                 raise ConfigurationError(
                     f"node {name!r} is a {type(executor).__name__} without a session manager, and agents in it keep a "

@@ -68,7 +68,7 @@ class NodeManager(HeldTurn, CompactingSessionManager):
         self._close_turn(agent, beside, metadata)
         return self._log.drain
 
-    def _name_of(self, agent: Agent) -> str:
+    def _name_of(self, agent: Any) -> str:
         del agent
         return self._name
 

@@ -112,7 +112,11 @@ class SessionPins:
                 eventTimestamp=datetime.now(UTC),
                 payload=[pins_item([change])],
                 extractionMode="SKIP",
-                **({"metadata": {name: {"stringValue": value} for name, value in self.marks.items()}} if self.marks else {}),
+                **(
+                    {"metadata": {name: {"stringValue": value} for name, value in self.marks.items()}}
+                    if self.marks
+                    else {}
+                ),
             )
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise PinError(

@@ -11,7 +11,7 @@ from agentmem.clients.strands_compat import is_interrupted
 from agentmem.errors import ConfigurationError
 from agentmem.events.agents import CALL, TOOL, tool_call_id
 from agentmem.messages.tracking import identify
-from agentmem.recall.tool import register_recall_tool
+from agentmem.recall.tool import OpenRecall, register_recall_tool
 from agentmem.scope.identity import validate_agent_id
 from agentmem.session_manager.conversation_manager import take_over
 from agentmem.session_manager.manager import CompactingSessionManager
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from strands.hooks import BeforeInvocationEvent
 
     from agentmem.checkpoints.checkpoint import CheckpointKey
-    from agentmem.recall.recall import RecalledMessage
     from agentmem.scope.scope import SessionScope
     from agentmem.settings.sections import CompactionConfig
 
@@ -82,24 +81,6 @@ class SubAgentManager(CalledAsTool, CompactingSessionManager):
         if keeps_context and self._agent_id is None:
             self._open(agent, self._name)
 
-    def by_words(self, *args: Any, **options: Any) -> list[RecalledMessage]:
-        """Recall from the conversation that is open; see `SessionRecall.by_words`."""
-        return self._recall.by_words(*args, **options)
-
-    def by_handle(self, handle: str) -> RecalledMessage | None:
-        """Recall from the conversation that is open; see `SessionRecall.by_handle`."""
-        return self._recall.by_handle(handle)
-
-    @property
-    def looked_back_to(self) -> Any:
-        """See `SessionRecall`."""
-        return self._recall.looked_back_to
-
-    @property
-    def has_more(self) -> bool:
-        """See `SessionRecall`."""
-        return self._recall.has_more
-
     def _on_invocation(self, event: BeforeInvocationEvent) -> None:
         agent = event.agent
         if self._is_fresh:
@@ -115,8 +96,7 @@ class SubAgentManager(CalledAsTool, CompactingSessionManager):
 
     def _offer_recall(self, agent: Agent) -> bool:
         if self._has_recall is None:
-            # The tool asks this object, which asks the conversation that is open.
-            self._has_recall = register_recall_tool(agent, self)
+            self._has_recall = register_recall_tool(agent, OpenRecall(lambda: self._recall))
         return self._has_recall
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bedrock_agentcore.memory.integrations.strands.config import PersistenceMode
-from strands.bidi import BidiAgent
 from strands.bidi.hooks import BidiAgentStopEvent, BidiBeforeConnectionRestartEvent, BidiResponseStopEvent
 from strands.hooks.events import MessageUpdatedEvent
 
@@ -21,6 +20,8 @@ from agentmem.events.agents import KIND
 from agentmem.messages.tracking import ends_direct_call, identify
 
 if TYPE_CHECKING:
+    from strands.agent.agent import Agent
+    from strands.bidi import BidiAgent
     from strands.hooks import HookRegistry, MessageAddedEvent
     from strands.types.content import Message
 
@@ -146,7 +147,7 @@ class VoiceAgents:
     async def _fit_voice(self) -> None:
         voice = self._voice
         if voice is not None and self._budget.is_due(voice):  # type: ignore[arg-type]
-            await asyncio.to_thread(self._budget.compact, voice, "threshold")
+            await asyncio.to_thread(self._budget.compact, cast("Agent", voice), "threshold")
 
     async def _write(self) -> None:
         if self._voice is None or self.persistence_mode is PersistenceMode.NONE:

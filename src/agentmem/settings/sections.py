@@ -242,7 +242,9 @@ class WriteConfig(Settings):
     @model_validator(mode="after")
     def _unreserved(self) -> Self:
         if taken := sorted(_RESERVED_METADATA & self.metadata.keys()):
-            raise ValueError(f"metadata key {taken[0]!r} is written by the AgentCore SDK or by agentmem itself; choose another")
+            raise ValueError(
+                f"metadata key {taken[0]!r} is written by the AgentCore SDK or by agentmem itself; choose another"
+            )
         return self
 
 

@@ -1,4 +1,4 @@
-"""Makes what keeps the memory of an agent inside another system: a node of a graph or a swarm, or an agent as a tool."""
+"""Makes what keeps the memory of an agent inside something else: a node of a graph or a swarm, an agent as a tool."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from agentmem.events.agents import NODE, TOOL
 
 if TYPE_CHECKING:
-    from agentmem.session import MemorySession
+    from agentmem.scope.scope import SessionScope
     from agentmem.session_manager.manager import CompactingSessionManager
     from agentmem.settings.sections import CompactionConfig
 
@@ -26,7 +26,7 @@ class AgentMemory:
         compaction: Settings of its own context; None for the session's.
     """
 
-    session: MemorySession
+    session: SessionScope
     name: str
     kind: Literal["node", "tool"]
     compaction: CompactionConfig | None = None
