@@ -87,6 +87,7 @@ def graph_of(memory: Any, graph_id: str, nodes: dict[str, Any], edges: list[tupl
         builder.add_node(executor, name)
     for edge in edges:
         builder.add_edge(*edge[:2], condition=edge[2] if len(edge) > 2 else None)
+    builder.set_entry_point(next(iter(nodes)))
     builder.set_max_node_executions(30)
     builder.set_graph_id(graph_id)
     builder.reset_on_revisit(enabled=True)
