@@ -7,8 +7,9 @@ says in a sentence what has changed when one no longer stands; written for stran
 
 from __future__ import annotations
 
+import re
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from strands.agent.agent import Agent
     from strands.agent.conversation_manager import ConversationManager
     from strands.multiagent.graph import Graph
-    from strands.types.content import Message
+    from strands.types.content import ContentBlock, Message
     from strands.types.tools import ToolGenerator, ToolResult, ToolSpec
 
 _Owner = TypeVar("_Owner")
@@ -107,6 +108,40 @@ def is_structured_output_prompt(message: Message) -> bool:
     from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
 
     return [block.get("text") for block in message["content"]] == [DEFAULT_STRUCTURED_OUTPUT_PROMPT]
+
+
+_SWARM = re.compile(
+    r"Context:\n(?P<handed>Handoff Message: .*?\n\n)?(?:User Request: (?P<asked>.*?)\n\n)?"
+    r"(?P<later>Previous agents who worked on this: .*?\n\n)?(?:Shared knowledge from previous agents:\n.*?\n\n)?"
+    r"(?:Other agents available for collaboration:\n.*?\n\n)?"
+    r"You have access to swarm coordination tools if you need help from other agents\. .*",
+    re.DOTALL,
+)
+
+
+def said_by_user(message: Message) -> Message | None:
+    """Return what of a user's message the user said: without what a graph or a swarm wraps around it for a node.
+
+    Uses the wording of ``Graph._build_node_input`` and ``Swarm._build_node_input``: such a message has no other mark.
+
+    Args:
+        message: The message; the same object is returned when nothing is wrapped around it.
+
+    Returns:
+        None when the user said nothing in it that the first node was not told already.
+    """
+    texts = [block.get("text", "") for block in message["content"]]
+    if len(texts) > 1 and texts[0].startswith("Original Task:") and "\nInputs from previous nodes:" in texts:
+        return None
+    found = _SWARM.fullmatch(texts[0].rstrip()) if texts else None
+    if found is None:
+        return message
+    if found["handed"] or found["later"]:
+        return None
+    asked = found["asked"]
+    first: list[ContentBlock] = [{"text": asked}] if asked and asked != "Multi-modal task" else []
+    content = [*first, *message["content"][1:]]
+    return cast("Message", {**message, "content": content}) if content else None
 
 
 def normalized_tool_spec(spec: ToolSpec) -> ToolSpec:

@@ -60,6 +60,7 @@ class EventReader:
     Attributes:
         agents: Chooses one agent's events; None for those of all.
         is_agent: Whether an agent of this id is about to work in the session.
+        whose: The agents of the events that were read, where they name one, of a reader for everyone.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class EventReader:
             having: Read, with ``everyone``, only events with this metadata key.
         """
         self._having = having
+        self.whose: dict[str, str] = {}
         self.agents = None if everyone else AgentEvents(agent_id)
         self.is_agent = is_agent
         self._client = client
@@ -255,6 +257,8 @@ class EventReader:
                 f"an event of {self._address} is not of the service's shape ({type(error).__name__}: {error}), so the "
                 "history is not known; check what answers in the service's place, such as a proxy"
             ) from error
+        if self.agents is None and decoded.agent_id is not None:
+            self.whose[decoded.event_id] = decoded.agent_id
         if decoded.unknown and not self._told_unknown:
             self._told_unknown = True
             _log.warning(

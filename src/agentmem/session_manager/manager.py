@@ -46,6 +46,7 @@ from agentmem.messages.pinned import with_pinned
 from agentmem.messages.summary_fence import with_inert_look_alikes
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
+from agentmem.recall.shared import SharedRecall
 from agentmem.recall.tool import register_recall_tool
 from agentmem.scope.identity import validate_agent_id
 from agentmem.session_manager.backfill import Backfill
@@ -392,7 +393,11 @@ class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
 
     def _offer_recall(self, agent: Agent) -> bool:
         """Give the agent the recall tool; return whether it has it."""
-        return register_recall_tool(agent, self._recall)
+        return register_recall_tool(agent, self._recall, self._shared_recall())
+
+    def _shared_recall(self) -> SharedRecall | None:
+        is_shared = self._compaction.recall_scope == "session"
+        return SharedRecall(self._client, self._address) if is_shared else None
 
     def sync_agent(self, agent: Any, **_: Any) -> None:
         """Write the agent's state, if it has changed since it was written last.

@@ -96,7 +96,7 @@ class SubAgentManager(CalledAsTool, CompactingSessionManager):
 
     def _offer_recall(self, agent: Agent) -> bool:
         if self._has_recall is None:
-            self._has_recall = register_recall_tool(agent, OpenRecall(lambda: self._recall))
+            self._has_recall = register_recall_tool(agent, OpenRecall(lambda: self._recall), self._shared_recall())
         return self._has_recall
 
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:

@@ -126,6 +126,10 @@ class CompactionConfig(Settings):
         default=True,
         description="Give false to leave out the tool with which the agent reads back what was folded away.",
     )
+    recall_scope: Literal["agent", "session"] = Field(
+        default="agent",
+        description="Give 'session' to let the recall tool look at what the session's other agents said, too.",
+    )
     pin_tool: bool = Field(
         default=False,
         description="Give true for a tool with which the agent pins sentences of the user's that are to hold.",
