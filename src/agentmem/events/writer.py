@@ -439,7 +439,7 @@ class EventWriter:
 
     def _body(self, turn: QueuedTurn, event: QueuedEvent, checkpoint: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
         """Return what an event of a turn carries, besides the ids and the time."""
-        metadata = {**self._settings.metadata, **event.marks}
+        metadata = {**self._settings.metadata, **(event.items[0].marks if event.items else {})}
         if not turn.events or event is not turn.events[-1]:
             return body_of(event.items, (), metadata, self._options)
         return body_of(event.items, [*checkpoint, *turn.last], {**metadata, **turn.metadata}, self._options)

@@ -107,6 +107,9 @@ class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
         config: The SDK's configuration of it.
     """
 
+    _is_held: bool = False
+    """Whether the turn in progress is written by somebody else, together with what it belongs to."""
+
     def __init__(
         self,
         agentcore_memory_config: AgentCoreMemoryConfig,
@@ -567,11 +570,6 @@ class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
     def _own(self) -> str | None:
         """What the agent's events are marked with; None for the session's main agent."""
         return None if self._reader.agents is None else self._reader.agents.own
-
-    @property
-    def _is_held(self) -> bool:
-        """Whether the turn in progress is written by somebody else, together with what it belongs to."""
-        return False
 
     def _name_of(self, agent: Any) -> str:
         """Return the id under which the session keeps an agent."""

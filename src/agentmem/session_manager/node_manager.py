@@ -52,7 +52,7 @@ class NodeManager(HeldTurn, CompactingSessionManager):
         return cls(**{**settings, "compaction": compaction or settings["compaction"]}, name=name)
 
     @property
-    def _is_held(self) -> bool:
+    def _is_held(self) -> bool:  # type: ignore[override]  # of a node it changes with the run
         return self.run_of_node is not None and self.run_of_node.is_going
 
     def initialize(self, agent: Any, **kwargs: Any) -> None:
