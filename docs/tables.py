@@ -56,8 +56,10 @@ def _variables(_name: str) -> str:
         "compaction": agentmem.CompactionConfig,
         "hook": agentmem.HookConfig,
         "writes": agentmem.WriteConfig,
+        "model": agentmem.ModelConfig,
+        "guardrail": agentmem.GuardrailConfig,
     }
-    for key, field in agentmem.MemoryConfig.model_fields.items():
+    for key, field in agentmem.AgentSettings.model_fields.items():
         if field.exclude:
             continue
         if key in sections:
