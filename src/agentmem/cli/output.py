@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PIPED_WIDTH = 10_000
 
-_WHOLE = frozenset({"actor", "agent", "event", "handle", "id", "record", "session"})
+_WHOLE = frozenset({"actor", "agent", "event", "handle", "id", "record", "session", "version"})
 """Columns of ids and names that other commands take: they are neither wrapped nor shortened."""
 
 
