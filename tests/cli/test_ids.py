@@ -16,6 +16,7 @@ from test_commands import commands
 
 from agentmem import MemoryConfig, new_session_id
 
+END = b"<end>"
 ANN = ("--actor", "ann", "--session", "ann-1")
 
 
@@ -26,11 +27,8 @@ def at_width(columns, run, *arguments):
     printed = bytearray()
 
     def read():
-        try:
-            while chunk := os.read(master, 65_536):
-                printed.extend(chunk)
-        except OSError:  # Linux's way to say that the other end is closed
-            pass
+        while not printed.endswith(END):
+            printed.extend(os.read(master, 65_536))
 
     reading = threading.Thread(target=read)
     reading.start()
@@ -40,11 +38,12 @@ def at_width(columns, run, *arguments):
         [sys.executable, "-c", "from agentmem.cli import main; main()", *map(str, arguments), *run.where],
         stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.PIPE, env=environment, check=False, timeout=120,
     )  # fmt: skip
-    os.close(slave)
+    os.write(slave, END)  # behind everything the command wrote; a slave that is closed at once may lose its last lines
     reading.join()
+    os.close(slave)
     os.close(master)
     assert done.returncode == 0, done.stderr.decode()
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.decode()).splitlines()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.removesuffix(END).decode()).splitlines()
 
 
 @pytest.fixture(scope="module")
