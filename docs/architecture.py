@@ -23,7 +23,7 @@ PICTURE = ROOT / "docs" / "images" / "rooms.svg"
 
 STOREYS = {
     "commands": ("cli", "inspector", "replay", "operations", "testing"),
-    "public API": ("agentmem", "config", "session"),
+    "public API": ("agentmem", "agent", "config", "session"),
     "deployment": ("deploy", "runtime", "streaming"),
     "integration": ("session_manager", "hook"),
     "memory": ("compaction", "recall", "records", "checkpoints", "events"),

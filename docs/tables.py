@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ def _variables(_name: str) -> str:
         "compaction": agentmem.CompactionConfig,
         "hook": agentmem.HookConfig,
         "writes": agentmem.WriteConfig,
+        "model": agentmem.ModelConfig,
+        "guardrail": agentmem.GuardrailConfig,
     }
-    for key, field in agentmem.MemoryConfig.model_fields.items():
+    for key, field in agentmem.AgentSettings.model_fields.items():
         if field.exclude:
             continue
         if key in sections:
@@ -80,11 +83,14 @@ def _commands(_name: str) -> str:
     parts = []
     for path, command in _walk(typer.main.get_command(app), ("agentmem",)):
         text, _, example = (command.help or "").partition("Example: ")
+        text, _, shape = text.partition("With --json: ")
         taken = [f"{{{one.name}}}" for one in command.params if _is_argument(one)]
         parts.append(f"## {' '.join(path[1:])}\n\n{' '.join(text.split())}\n")
         parts.append(
             f'```text title="usage and example"\n{" ".join([*path, *taken])} [OPTIONS]\n{example.strip()}\n```\n'
         )
+        if shape:
+            parts.append(f'```text title="with --json"\n{_broken(shape.strip().removesuffix("."))}\n```\n')
         shared = _WHERE if {opt for one in command.params for opt in one.opts} >= _WHERE else set()
         own = [one for one in command.params if one.name != "help" and not shared & set(one.opts)]
         rows = [(_option(one), _shown(one), _remedy(one.help or "")) for one in own]
@@ -100,6 +106,14 @@ def _walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
             yield from _walk(inner, (*path, name))
     else:
         yield path, command
+
+
+def _broken(shape: str) -> str:
+    """Break the line of a shape where a reader would, so that no page has to be scrolled sideways."""
+    return "\n".join(
+        textwrap.fill(line, 88, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for line in shape.replace("; ", ";\n").splitlines()
+    )
 
 
 def _is_argument(parameter: Any) -> bool:

@@ -7,6 +7,7 @@ package costs next to nothing. Type checkers read the same names in `__init__.py
 from agentmem.support.lazy_names import lazy_names
 
 _NAMES = {
+    "agentmem.agent": ("AgentSettings",),
     "agentmem.config": ("MemoryConfig",),
     "agentmem.deploy.permissions": ("iam_policy",),
     "agentmem.deploy.provisioning": ("ensure_memory", "ensure_memory_async"),
@@ -42,6 +43,7 @@ _NAMES = {
     "agentmem.scope.namespaces": ("Namespace",),
     "agentmem.session": ("MemorySession",),
     "agentmem.session_manager.manager": ("CompactingSessionManager",),
+    "agentmem.settings.model": ("GuardrailConfig", "ModelConfig"),
     "agentmem.settings.sections": (
         "CompactionConfig",
         "DynamoDBCheckpoints",

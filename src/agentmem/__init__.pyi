@@ -1,3 +1,4 @@
+from agentmem.agent import AgentSettings as AgentSettings
 from agentmem.config import MemoryConfig as MemoryConfig
 from agentmem.deploy.permissions import iam_policy as iam_policy
 from agentmem.deploy.provisioning import ensure_memory as ensure_memory
@@ -36,6 +37,8 @@ from agentmem.scope.identity import new_session_id as new_session_id
 from agentmem.scope.namespaces import Namespace as Namespace
 from agentmem.session import MemorySession as MemorySession
 from agentmem.session_manager.manager import CompactingSessionManager as CompactingSessionManager
+from agentmem.settings.model import GuardrailConfig as GuardrailConfig
+from agentmem.settings.model import ModelConfig as ModelConfig
 from agentmem.settings.sections import CompactionConfig as CompactionConfig
 from agentmem.settings.sections import DynamoDBCheckpoints as DynamoDBCheckpoints
 from agentmem.settings.sections import EventLogCheckpoints as EventLogCheckpoints

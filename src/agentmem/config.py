@@ -64,7 +64,7 @@ class MemoryConfig(Configuration):
         Raises:
             ConfigurationError: The file cannot be read, or a value is malformed or unknown.
         """
-        return cls._from_values(stacked(stacked(read_toml(path), read_environment(cls)), arguments))
+        return cls._from_values(stacked(stacked(read_toml(path, cls), read_environment(cls)), arguments))
 
     @classmethod
     def local(cls, path: str | Path | LocalMemory = "./.agentmem", *, name: str = "agentmem", **fields: Any) -> Self:

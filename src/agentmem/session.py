@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from agentmem.records.waiting.marks import Mark, Record, Since
     from agentmem.records.waiting.options import WaitOptions
     from agentmem.scope.address import SessionAddress
+    from agentmem.session_manager.agent_memory import AgentMemory
     from agentmem.session_manager.manager import CompactingSessionManager
     from agentmem.session_manager.session_pins import SessionPins
+    from agentmem.settings.sections import CompactionConfig
 
 DEFAULT_AGENT = "default"
 """The id Strands gives an agent that is given none."""
@@ -92,6 +94,34 @@ class MemorySession(SessionScope):
         from agentmem.session_manager.manager import CompactingSessionManager
 
         return CompactingSessionManager.for_session(self)
+
+    def node(self, name: str, *, compaction: CompactionConfig | None = None) -> AgentMemory:
+        """Return the memory of a node of a graph or a swarm, whose agent Strands forbids a session manager.
+
+        Args:
+            name: The node, such as its id in the graph; it tells this memory from other nodes'.
+            compaction: Settings of its own context; None for the session's.
+
+        Returns:
+            What makes the hook for ``Agent(hooks=[memory.node("researcher").hook()])``.
+        """
+        from agentmem.session_manager.agent_memory import AgentMemory
+
+        return AgentMemory(self, name, "node", compaction)
+
+    def sub_agent(self, name: str, *, compaction: CompactionConfig | None = None) -> AgentMemory:
+        """Return the memory of an agent that another agent uses as a tool.
+
+        Args:
+            name: The agent; it tells this memory from other sub-agents'.
+            compaction: Settings of its own context; None for the session's.
+
+        Returns:
+            What makes the hook for ``Agent(hooks=[memory.sub_agent("researcher").hook()])``.
+        """
+        from agentmem.session_manager.agent_memory import AgentMemory
+
+        return AgentMemory(self, name, "tool", compaction)
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
         """Refuse to be given to an agent in place of what is made of it; Strands calls this.
@@ -426,14 +456,15 @@ class MemorySession(SessionScope):
         from agentmem.events.reader import EventReader
 
         store, key = self._checkpoints(agent_id)
-        return read_session(EventReader(self.client, self._address), store, key).pins
+        reader = EventReader(self.client, self._address, agent_id)
+        return read_session(reader, store, key).pins
 
     def _recall_of(self, agent_id: str) -> SessionRecall:
         """Make what recalls this session with an agent's checkpoints."""
         from agentmem.events.reader import EventReader
         from agentmem.recall.recall import SessionRecall
 
-        return SessionRecall(EventReader(self.client, self._address), *self._checkpoints(agent_id))
+        return SessionRecall(EventReader(self.client, self._address, agent_id), *self._checkpoints(agent_id))
 
     @property
     def _address(self) -> SessionAddress:

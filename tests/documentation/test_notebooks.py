@@ -19,6 +19,7 @@ NAMES = (
     "02_compaction",
     "03_waiting_and_testing",
     "04_from_laptop_to_aws",
+    "05_many_agents",
 )
 MOST_BYTES = 400_000
 MACHINE_PATH = re.compile(

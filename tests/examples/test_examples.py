@@ -94,3 +94,17 @@ def test_a_session_is_handed_over_between_processes(run):
     assert len(versions) == 2
     assert int(versions[0][0]) < int(versions[1][0])
     assert 0 < int(versions[0][1]) < int(versions[1][1])
+
+
+def test_a_supervisor_and_its_researcher_share_an_actor_and_a_trace_across_processes(run):
+    printed = run("supervisor.py")
+    processes = re.findall(r"^\[process (\d+)\] (researcher|supervisor): (.*)$", printed, re.MULTILINE)
+    assert [(name, said) for _, name, said in processes] == [
+        ("researcher", "The harbour of Porto is in Leixoes."),
+        ("supervisor", "It is in Leixoes."),
+    ]
+    assert processes[0][0] != processes[1][0]
+    traces = re.findall(r"^session of (researcher|supervisor): linked, trace ([0-9a-f]{32})$", printed, re.MULTILINE)
+    assert {name for name, _ in traces} == {"researcher", "supervisor"}
+    assert len({trace for _, trace in traces}) == 1
+    assert int(traces[0][1], 16)

@@ -12,6 +12,7 @@ import functools
 import json
 import random
 import string
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentmem import AgentMemError, MemoryConfig, Namespace
@@ -34,6 +35,8 @@ from converse import validate_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+FOLDER = Path(__file__).parent.parent / "data" / "histories"
 
 PIECES = (
     "<thinking>", "</thinking>", "<think", ">", "<conversation_summary>", "</conversation_summary>", "\uff1c",
@@ -216,6 +219,15 @@ def http(rng: random.Random) -> None:
     json.loads(answer.body or b"null")
 
 
+def _history(file: Path) -> Any:
+    text = file.read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()] if file.suffix == ".jsonl" else json.loads(text)
+
+
+HISTORIES = {one.name: _history(one) for one in FOLDER.iterdir() if one.suffix != ".md"}
+"""Files of other programs, by name."""
+
+
 def replay(rng: random.Random) -> None:
     """A file is read into what a model takes, or refused by name."""
     conversation: list[Any] = rng.choice(
@@ -235,10 +247,11 @@ def replay(rng: random.Random) -> None:
             ],
         ]
     )  # fmt: skip
+    name = rng.choice(("", "", *sorted(HISTORIES)))
+    conversation = HISTORIES[name] if name else conversation
     given = changed(rng, conversation)
-    lines = (
-        [json.dumps(one) for one in given] if isinstance(given, list) and rng.random() < 0.5 else [json.dumps(given)]
-    )
+    is_whole = not isinstance(given, list) or (not name.endswith("l") and rng.random() < 0.5)
+    lines = [json.dumps(given)] if is_whole else [json.dumps(one) for one in given]
     try:
         found = read_lines(lines)
     except ReplayFormatError:

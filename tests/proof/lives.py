@@ -206,6 +206,7 @@ class Talk:
             return
         if answer != f"{replied}\n":
             notes.problem(f"turn {name} was answered {answer!r}")
+        notes.write("answered", asked, replied)
         for request in agent.model.requests:
             with _told(notes, "the request is not valid"):
                 validate_request(request.messages, request.system_content, request.tools)
@@ -231,7 +232,7 @@ class Talk:
             for block in one.message["content"]
             if block.get("text", "").startswith(("Question", "Reply"))
         ]
-        stored = notes.of("said") if self.outbox and notes.of("closed") else notes.of("stored")
+        stored = notes.of("answered" if self.outbox else "stored")  # with an outbox, a turn that ended is kept
         found += [f"lost: {text[:20]}" for text in stored if text not in logged]
         found += [f"stored twice: {text[:20]}" for text in set(logged) if logged.count(text) > 1]
         found += ["out of order"] * (logged != [text for text in notes.of("said") if text in logged])
@@ -289,7 +290,6 @@ def _closed(holders: list[Any], notes: Notes) -> None:
     if all(one.status.pending == 0 and one.status.dropped == 0 for one in holders):
         stored = set(notes.of("stored"))
         notes.write("stored", *(text for text in notes.of("said") if text not in stored))
-        notes.write("closed", "yes")
 
 
 @contextlib.contextmanager

@@ -8,14 +8,11 @@ import uuid
 
 import pytest
 from strands import Agent, tool
-from strands.bidi import BidiAgent
-from strands.bidi.models import BidiModel
-from strands.multiagent import GraphBuilder, Swarm
+from strands.multiagent import GraphBuilder
 from strands.multiagent.base import Status
 from strands.session import FileSessionManager
 
 from agentmem import MemoryConfig
-from agentmem.errors import ConfigurationError, IdentityError
 from agentmem.events.serializer import encode_message
 from agentmem.testing import Reply, ScriptedModel, ToolCall
 from growth import Growth
@@ -120,21 +117,7 @@ def test_a_stateful_model_makes_it_inert(growth):
     assert growth.manager.checkpoint is None
 
 
-@pytest.mark.parametrize("kind", ["Graph", "Swarm"])
-def test_multi_agent_systems_are_refused_by_name(growth, kind):
-    node = Agent(name="a", model=ScriptedModel([]), callback_handler=None)
-    manager = growth.session.manager()
-    builder = GraphBuilder()
-    builder.add_node(node, "a")
-    builder.set_session_manager(manager)
-    builder.set_execution_timeout(1)
-    make = builder.build if kind == "Graph" else lambda: Swarm([node], session_manager=manager)
-    with pytest.raises(ConfigurationError, match=f"{kind} is a multi-agent system.*FileSessionManager.*memory.hook"):
-        make()
-    assert growth.session.calls.total() == 0
-
-
-def test_a_graph_runs_as_the_refusal_advises(tmp_path):
+def test_a_graph_runs_with_hooks_and_a_session_manager_of_strands(tmp_path):
     memory = MemoryConfig.local(path=":memory:", namespaces=()).bind("ann", "s-1")
     model = ScriptedModel(["The harbour is blue."])
     with memory.hook() as hook:
@@ -146,45 +129,14 @@ def test_a_graph_runs_as_the_refusal_advises(tmp_path):
     assert "The harbour is blue." in [one.text for one in memory.recall("harbour")]
 
 
-class Voice(BidiModel):
-    """A bidirectional model that is never started."""
-
-    config: dict = {}  # noqa: RUF012 - Strands' own protocol
-
-    def get_config(self):
-        raise NotImplementedError
-
-    def update_config(self, **config):
-        raise NotImplementedError
-
-    async def start(self, *args, **kwargs):
-        raise NotImplementedError
-
-    async def stop(self):
-        raise NotImplementedError
-
-    def receive(self):
-        raise NotImplementedError
-
-    async def send(self, content):
-        raise NotImplementedError
-
-
-def test_bidirectional_agents_are_refused_by_name(growth):
-    with pytest.raises(ConfigurationError, match=r"serves strands\.Agent, and this is a BidiAgent"):
-        BidiAgent(model=Voice(), session_manager=growth.session.manager())
-    assert growth.session.calls.total() == 0
-
-
-def test_a_second_agent_id_is_refused_also_after_compaction(growth):
+def test_a_second_agent_id_reads_nothing_of_a_compacted_one(growth):
     agent = growth.open(agent_id="first")
     for number in range(8):
         growth.script(Reply(tool_calls=[ToolCall("look", {"query": f"item {number}"})]), "It is blue.")
         agent(f"What about item {number}?")
     assert growth.folded
     before = growth.logged()
-    with pytest.raises(IdentityError, match=r"belongs to agent_id 'first'.*'second'.*another session"):
-        growth.session.agent(growth.session.manager(), agent_id="second")
+    assert growth.session.agent(growth.session.manager(), agent_id="second").messages == []
     assert growth.logged() == before
 
 
@@ -215,8 +167,7 @@ def test_other_branches_are_left_alone(growth):
         "on a branch" not in one.text for one in growth.manager.recall.by_words("on a branch 1")
     )
     events = data.list_events(**address, maxResults=100)["events"]
-    assert [event["eventId"] for event in events if event.get("branch")] == branched[::-1]
-    assert {event["branch"]["name"] for event in events if event.get("branch")} == {"other"}
+    assert [event["eventId"] for event in events if event["branch"]["name"] != "main"] == branched[::-1]
     growth.check_requests()
     growth.check_recall()
     growth.check_restart()

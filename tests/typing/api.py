@@ -11,11 +11,12 @@ from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemory
 from botocore.config import Config
 from strands import Agent
 from strands.memory import MemoryManager
-from strands.models import BedrockModel
+from strands.models import BedrockModel, Model
 from strands.types.session import SessionMessage
 
 from agentmem import (
     AgentMemError,
+    AgentSettings,
     CheckpointConflictError,
     CheckpointStoreError,
     CompactingSessionManager,
@@ -25,6 +26,7 @@ from agentmem import (
     DynamoDBCheckpoints,
     EventLogCheckpoints,
     ExtractionFailedError,
+    GuardrailConfig,
     HistoryUnavailableError,
     HookConfig,
     IdentityError,
@@ -37,6 +39,7 @@ from agentmem import (
     MemorySession,
     MemoryWaitTimeout,
     MissingExtraError,
+    ModelConfig,
     Namespace,
     Pin,
     PinError,
@@ -112,6 +115,15 @@ local = MemoryConfig.local(LocalMemory(extraction_delay=2.0, clock=lambda: 0.0))
 config: MemoryConfig = MemoryConfig.from_env()
 config = MemoryConfig.from_env(compaction=CompactionConfig(token_threshold="auto"))
 config = MemoryConfig.from_toml("agentmem.toml", region="us-west-2")
+settings: AgentSettings = AgentSettings.from_env(
+    model=ModelConfig(model_id="amazon.nova-lite-v1:0", max_tokens=2_000, read_timeout=300),
+    guardrail=GuardrailConfig(guardrail_id="gr1a2b3c4d5e", version="7"),
+)
+settings = AgentSettings.local(model=ScriptedModel())
+settings_agent: Agent = Agent(
+    **settings.agent_arguments(settings.bind("user123", "chat-0001"), hooks=[ResilientTools()])
+)
+opened_model: Model = settings.open_model()
 config = MemoryConfig(
     memory_id="support_bot-a1b2c3d4e5",
     region="us-west-2",

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey, IndexEntry
+    from agentmem.events.agents import AgentEvents
     from agentmem.events.codec import DecodedEvent
 
 _RECENT = 24_000  # characters of packed index that every checkpoint may carry of earlier ones: some 360 short messages
@@ -73,6 +74,12 @@ class EventLogCheckpointStore:
         self._offered: dict[CheckpointKey, dict[str, Any]] = {}
         self._held: dict[CheckpointKey, tuple[str, Mapping[str, Any]]] = {}
         self._large: dict[CheckpointKey, tuple[str, Mapping[str, Any]]] = {}
+        self._marks: dict[CheckpointKey, Mapping[str, str]] = {}
+
+    def mark(self, key: CheckpointKey, agents: AgentEvents | None) -> None:
+        """Note how the events of an agent are marked, when it is not the session's main one."""
+        if agents is not None and agents.own is not None:
+            self._marks[key] = agents.marks()
 
     def items(self, key: CheckpointKey, checkpoint: Checkpoint | None) -> list[dict[str, Any]]:
         """Return what a turn's event carries: the checkpoint, when there is a new one, or else the pointer.
@@ -338,17 +345,22 @@ class EventLogCheckpointStore:
         return count
 
     def _reader(self, key: CheckpointKey) -> EventReader:
-        return EventReader(self._client, SessionAddress(key.memory_id, key.actor_id, key.session_id))
+        address = SessionAddress(key.memory_id, key.actor_id, key.session_id)
+        return EventReader(self._client, address, key.agent_id)
 
     def _write(self, key: CheckpointKey, payload: Sequence[dict[str, Any]], at: datetime | None = None) -> str:
         address = SessionAddress(key.memory_id, key.actor_id, key.session_id)
         if at is None:
             at = datetime.now(UTC)
             with _reading(key):
-                newest = next((event for page in self._reader(key).pages(page_size=1) for event in page), None)
+                reader = self._reader(key)
+                newest = next((event for page in reader.pages(page_size=1) for event in page), None)
+                self.mark(key, reader.agents)
             if newest is not None:
                 # The log is ordered by time to the millisecond; what is written last must also be read as the last.
                 at = max(at, newest.at + timedelta(milliseconds=1))
+        marks = {name: {"stringValue": value} for name, value in self._marks.get(key, {}).items()}
+        options: dict[str, Any] = {"metadata": marks} if marks else {}
         try:
             answer = ask(
                 self._client,
@@ -357,6 +369,7 @@ class EventLogCheckpointStore:
                 eventTimestamp=at,
                 payload=list(payload),
                 extractionMode="SKIP",
+                **options,
             )
             return event_id_of(answer)
         except (ClientError, BotoCoreError, ResponseParserError) as error:

@@ -156,7 +156,11 @@ def read_session(
     if checkpoint is None:
         while not enough(tail.events) and tail.more():
             pass
-    _refuse_other_agents(tail.events, key)
+    joined = _refuse_other_agents(tail.events, key, reader)
+    if joined:
+        return read_session(reader, store, key, enough=enough)
+    if isinstance(store, EventLogCheckpointStore):
+        store.mark(key, reader.agents)
     messages = in_order(tail.events)
     if checkpoint is not None:
         messages = _shown(messages, tail.events, checkpoint, reader)
@@ -281,14 +285,20 @@ def _fetched(event_ids: Sequence[str], reader: EventReader) -> list[DecodedEvent
         return list(pool.map(reader.get, event_ids))
 
 
-def _refuse_other_agents(events: list[DecodedEvent], key: CheckpointKey) -> None:
+def _refuse_other_agents(events: list[DecodedEvent], key: CheckpointKey, reader: EventReader) -> bool:
+    """Return whether the session turned out to be another agent's, which this one has now joined."""
+    if reader.agents is not None and reader.agents.own is not None:
+        return False
     others = {event.agent_id for event in events if event.agent_state is not None and event.agent_id is not None}
-    if others and key.agent_id not in others:
-        raise IdentityError(
-            f"session {key.session_id!r} of actor {key.actor_id!r} belongs to agent_id {min(others)!r}, and this "
-            f"agent's agent_id is {key.agent_id!r}; one session holds one agent. Give the agent that agent_id, or "
-            "another session."
-        )
+    if not others or key.agent_id in others:
+        return False
+    if reader.agents is not None and reader.is_agent:
+        reader.agents.join(min(others))
+        return True
+    raise IdentityError(
+        f"session {key.session_id!r} of actor {key.actor_id!r} belongs to agent_id {min(others)!r}, and holds "
+        f"nothing of an agent_id {key.agent_id!r}; `agentmem sessions` lists the agents of each session"
+    )
 
 
 def _is_state_of(event: DecodedEvent, agent_id: str) -> bool:

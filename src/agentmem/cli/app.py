@@ -25,6 +25,7 @@ from agentmem.cli.records import records
 from agentmem.cli.replay import replay
 from agentmem.cli.serve import serve
 from agentmem.cli.sessions import sessions
+from agentmem.cli.shapes import SHAPES, described
 from agentmem.cli.template import template
 from agentmem.cli.transfer import export, import_
 from agentmem.cli.wait import wait
@@ -59,15 +60,18 @@ app.command("import")(import_)
 app.add_typer(checkpoints, name="checkpoints")
 
 
-def _unwrap_help() -> None:
-    """Let the terminal's width decide where a paragraph of help breaks, not the source's."""
-    groups = [app, *(group.typer_instance for group in app.registered_groups if group.typer_instance is not None)]
-    for command in (command for group in groups for command in group.registered_commands):
-        paragraphs = cleandoc(getattr(command.callback, "__doc__", None) or "").split("\n\n")
-        command.help = "\n\n".join(" ".join(paragraph.splitlines()) for paragraph in paragraphs)
+def _write_help() -> None:
+    """Let the terminal's width decide where a paragraph of help breaks, and say what ``--json`` prints."""
+    groups = [("", app), *((f"{group.name} ", group.typer_instance) for group in app.registered_groups)]
+    for prefix, group in groups:
+        for command in group.registered_commands if group is not None else ():
+            paragraphs = cleandoc(getattr(command.callback, "__doc__", None) or "").split("\n\n")
+            if (shape := SHAPES.get(f"{prefix}{command.name}")) is not None:
+                paragraphs.insert(-1, f"With --json: {described(shape)}.")  # before the example
+            command.help = "\n\n".join(" ".join(paragraph.splitlines()) for paragraph in paragraphs)
 
 
-_unwrap_help()
+_write_help()
 
 
 def _version(asked: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentmem.cli.configuration import Actor, Agent, AsJson, ConfigFile, Session, configured, find_configuration
-from agentmem.cli.output import confirmed, note, print_facts, print_json, print_table, progress
+from agentmem.cli.output import confirmed, note, print_facts, print_json, print_table, progress, when
 
 if TYPE_CHECKING:
     from agentmem.checkpoints.checkpoint import Checkpoint, CheckpointKey
@@ -31,7 +31,7 @@ def list_checkpoints(  # noqa: PLR0917 - typer makes an option of each
     limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1)] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List a session's checkpoints, newest first.
+    """List a session's checkpoints, newest first: the event and item the kept history begins at, and tokens around it.
 
     Example: agentmem checkpoints list --actor user123 --session chat-0001
     """
@@ -43,16 +43,17 @@ def list_checkpoints(  # noqa: PLR0917 - typer makes an option of each
     if as_json:
         print(json.dumps([_facts(checkpoint) for checkpoint in found]))
         return
-    columns = ("#version", "created", "trigger", "#folded", "#tokens before", "#tokens after", "kept from")
+    columns = ("version", "event", "#item", "created", "trigger", "#folded", "#before", "#after")
     rows = [
         (
-            checkpoint.version,
-            checkpoint.created_at.isoformat(timespec="seconds"),
+            str(checkpoint.version),  # as --version takes it, without a comma
+            checkpoint.boundary.event_id,
+            checkpoint.boundary.item,
+            when(checkpoint.created_at),
             checkpoint.trigger,
             checkpoint.folded_messages,
             checkpoint.tokens_before,
             checkpoint.tokens_after,
-            f"{checkpoint.boundary.event_id} item {checkpoint.boundary.item}",
         )
         for checkpoint in found
     ]

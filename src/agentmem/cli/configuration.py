@@ -169,7 +169,7 @@ def read_values(
 
     if file is None and default_file and DEFAULT_FILE.exists():
         file = DEFAULT_FILE
-    values = stacked({} if file is None else read_toml(file), read_environment(MemoryConfig))
+    values = stacked({} if file is None else read_toml(file, MemoryConfig), read_environment(MemoryConfig))
     if local is not None:
         # Another place: the id of a memory elsewhere says nothing about it.
         values = {name: value for name, value in values.items() if name != "memory_id"} | {"local_path": local}

@@ -43,6 +43,8 @@ def forget(
     if not as_json:
         print(f"Actor {actor!r} in memory {config.memory_id!r}:")
         print_facts({f"  {kind}": count for kind, count in traces.counts.items()})
+        if len(traces.agents) > len(traces.events):
+            print(f"  of the agents {', '.join(traces.agents)}")
     if dry_run or not (traces.to_delete or traces.events):
         if as_json:
             print_json({"deleted": False, **traces.counts})

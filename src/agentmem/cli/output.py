@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 _PIPED_WIDTH = 10_000
 
-_WHOLE = frozenset({"actor", "agent", "event", "handle", "id", "record", "session"})
+_GAP, _READABLE = 2, 6
+"""Columns between two columns of a table, and the width that each has at least, if its content is that wide."""
+
+_WHOLE = frozenset({"actor", "agent", "event", "handle", "id", "record", "session", "version"})
 """Columns of ids and names that other commands take: they are neither wrapped nor shortened."""
 
 
@@ -46,6 +49,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
 
     table = Table(box=None, pad_edge=False)
     shown = [[_shown(value) for value in row] for row in rows]
+    needed = 0
     for number, column in enumerate(columns):
         is_whole = column in _WHOLE  # however narrow the terminal, so that it can be copied
         table.add_column(
@@ -55,9 +59,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
             no_wrap=is_whole,
             min_width=max((len(row[number]) for row in shown), default=None) if is_whole else None,
         )
+        longest = max((len(one) for one in (column.lstrip("#"), *(row[number] for row in shown))), default=0)
+        needed += _GAP + (longest if is_whole else min(longest, _READABLE))
     for row in shown:
         table.add_row(*map(Text, row))
-    console().print(table if table.row_count else empty)
+    made = console()
+    if needed > made.width:  # rich would take the room from every column in turn, until some are gone
+        table.width = needed
+    made.print(table if table.row_count else empty)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:

@@ -7,15 +7,19 @@ says in a sentence what has changed when one no longer stands; written for stran
 
 from __future__ import annotations
 
+import re
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
     from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
     from strands.agent.agent import Agent
     from strands.agent.conversation_manager import ConversationManager
-    from strands.types.content import Message
+    from strands.multiagent.graph import Graph
+    from strands.types.content import ContentBlock, Message
     from strands.types.tools import ToolGenerator, ToolResult, ToolSpec
 
 _Owner = TypeVar("_Owner")
@@ -75,6 +79,38 @@ def has_request_middleware(agent: Agent) -> bool:
     return any(handler.phase == "input" for handler in handlers)
 
 
+def is_interrupted(agent: Agent) -> bool:
+    """Return whether an agent waits for the answer to an interrupt.
+
+    Uses ``Agent._interrupt_state``: an agent has no public way to tell.
+    """
+    return bool(agent._interrupt_state.activated)  # noqa: SLF001
+
+
+def sub_agent_of(tool: object) -> tuple[Agent, bool] | None:
+    """Return the agent that a tool runs, and whether it keeps what was said in earlier calls.
+
+    Uses ``_AgentAsTool._preserve_context``: what ``Agent.as_tool`` makes is a private class that does not say it.
+    """
+    from strands.agent._agent_as_tool import _AgentAsTool
+
+    return (tool.agent, tool._preserve_context) if isinstance(tool, _AgentAsTool) else None  # noqa: SLF001
+
+
+def due_again(graph: Graph, batch: Sequence[str]) -> list[str]:
+    """Return the nodes of a cycle that a graph would run next, which its own serialized state leaves out.
+
+    Uses ``Graph._find_newly_ready_nodes``, with which the graph itself goes on: ``Graph.serialize_state`` names no node
+    that was completed before, so a run that is stored in the middle of a cycle would end there.
+
+    Args:
+        graph: The graph.
+        batch: The nodes that have just been completed together.
+    """
+    ready = graph._find_newly_ready_nodes([graph.nodes[name] for name in batch])  # noqa: SLF001
+    return sorted(node.node_id for node in ready if node in graph.state.completed_nodes)
+
+
 def is_structured_output_prompt(message: Message) -> bool:
     """Return whether Strands itself said this to make the model call its structured output tool.
 
@@ -83,6 +119,40 @@ def is_structured_output_prompt(message: Message) -> bool:
     from strands.tools.structured_output import DEFAULT_STRUCTURED_OUTPUT_PROMPT
 
     return [block.get("text") for block in message["content"]] == [DEFAULT_STRUCTURED_OUTPUT_PROMPT]
+
+
+_SWARM = re.compile(
+    r"Context:\n(?P<handed>Handoff Message: .*?\n\n)?(?:User Request: (?P<asked>.*?)\n\n)?"
+    r"(?P<later>Previous agents who worked on this: .*?\n\n)?(?:Shared knowledge from previous agents:\n.*?\n\n)?"
+    r"(?:Other agents available for collaboration:\n.*?\n\n)?"
+    r"You have access to swarm coordination tools if you need help from other agents\. .*",
+    re.DOTALL,
+)
+
+
+def said_by_user(message: Message) -> Message | None:
+    """Return what of a user's message the user said: without what a graph or a swarm wraps around it for a node.
+
+    Uses the wording of ``Graph._build_node_input`` and ``Swarm._build_node_input``: such a message has no other mark.
+
+    Args:
+        message: The message; the same object is returned when nothing is wrapped around it.
+
+    Returns:
+        None when the user said nothing in it that the first node was not told already.
+    """
+    texts = [block.get("text", "") for block in message["content"]]
+    if len(texts) > 1 and texts[0].startswith("Original Task:") and "\nInputs from previous nodes:" in texts:
+        return None
+    found = _SWARM.fullmatch(texts[0].rstrip()) if texts else None
+    if found is None:
+        return message
+    if found["handed"] or found["later"]:
+        return None
+    asked = found["asked"]
+    first: list[ContentBlock] = [{"text": asked}] if asked and asked != "Multi-modal task" else []
+    content = [*first, *message["content"][1:]]
+    return cast("Message", {**message, "content": content}) if content else None
 
 
 def normalized_tool_spec(spec: ToolSpec) -> ToolSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,14 @@ class OutgoingItem:
         payload: The payload item, or None when the message has nothing to store.
         conversational: Whether it holds text that extraction should see.
         said: A payload item in front of it with nothing but its text, for extraction; None for none.
+        marks: Metadata of the event that it is in: whose message it is (`agents`).
     """
 
     tracking_id: str
     payload: dict[str, Any] | None
     conversational: bool = True
     said: dict[str, Any] | None = None
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def payload_items(self) -> list[dict[str, Any]]:

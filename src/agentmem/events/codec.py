@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from bedrock_agentcore.memory.integrations.strands.converters import OpenAIConverseConverter
 from strands.types.session import decode_bytes_values
 
+from agentmem.events.agents import RESERVED
 from agentmem.events.position import Position
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class DecodedEvent:
         ours: Items of agentmem's own, by kind.
         unknown: How many items were in no known form.
         replaces: Ids of the events that this one was written to replace.
+        marks: Metadata that says whose it is, when it is not the main agent's (`agents`).
     """
 
     event_id: str
@@ -79,6 +81,7 @@ class DecodedEvent:
     ours: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unknown: int = 0
     replaces: frozenset[str] = frozenset()
+    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 def decode_event(event: Mapping[str, Any]) -> DecodedEvent:
@@ -112,7 +115,8 @@ def decode_event(event: Mapping[str, Any]) -> DecodedEvent:
         messages = [one for one in messages if one.origin != "text"]  # what is said, for extraction only
     metadata = event.get("metadata") or {}
     agent_id = metadata.get("agentId", {}).get("stringValue")
-    return DecodedEvent(event_id, at, tuple(messages), agent_id, state, marker, ours, unknown, replaces)
+    marks = {key: metadata[key]["stringValue"] for key in RESERVED & metadata.keys()}
+    return DecodedEvent(event_id, at, tuple(messages), agent_id, state, marker, ours, unknown, replaces, marks)
 
 
 def _decode_item(payload: Mapping[str, Any]) -> tuple[str, Any] | None:

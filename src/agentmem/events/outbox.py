@@ -134,6 +134,8 @@ class Outbox:
             for item in items:
                 self._remove_messages(address, [item.tracking_id])
                 body = {"payload": item.payload, "conversational": item.conversational, "said": item.said}
+                if item.marks:
+                    body["marks"] = dict(item.marks)
                 self._insert(address, "message", [(item.tracking_id, None)], body, holder)
 
     def keep_events(

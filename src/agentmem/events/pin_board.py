@@ -33,7 +33,7 @@ class PinBoard:
         self._lock = threading.Lock()
 
     @classmethod
-    def shared(cls, client: Any, address: SessionAddress) -> PinBoard:
+    def shared(cls, client: Any, address: SessionAddress, agent: str | None = None) -> PinBoard:
         """Return the board of a session, the same for everyone in this process who reads it through one client.
 
         It lasts as long as somebody holds it.
@@ -41,9 +41,10 @@ class PinBoard:
         Args:
             client: The boto3 client, which tells one service from another.
             address: The session.
+            agent: Of which agent, when it is not the session's main one.
         """
         with _boards_lock:
-            key = (id(client), address)
+            key = (id(client), address, agent)
             board = _boards.get(key)
             if board is None:
                 board = _boards[key] = cls(client=client)
@@ -62,5 +63,5 @@ class PinBoard:
                 self.pins = self.pins.after(changes)
 
 
-_boards: weakref.WeakValueDictionary[tuple[int, SessionAddress], PinBoard] = weakref.WeakValueDictionary()
+_boards: weakref.WeakValueDictionary[tuple[int, SessionAddress, str | None], PinBoard] = weakref.WeakValueDictionary()
 _boards_lock = threading.Lock()

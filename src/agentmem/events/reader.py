@@ -11,6 +11,7 @@ from botocore.parsers import ResponseParserError
 
 from agentmem.clients.answers import NOT_OF_THE_SHAPE, ask
 from agentmem.errors import HistoryUnavailableError
+from agentmem.events.agents import UNNAMED, AgentEvents
 from agentmem.events.codec import DecodedEvent, LoggedMessage, decode_event
 from agentmem.events.position import Position
 
@@ -28,6 +29,11 @@ REPLACEMENT_PAGES = 10
 """Pages searched for what stands in the place of an event that is gone; an event that expired lies further back."""
 
 _MAIN = "main"
+
+_CHOSEN = "agentmem"
+"""What a page token begins with behind which only one agent's events are asked for:
+``agentmem|<event before which to begin>|<the service's token>``."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -48,11 +54,40 @@ class EventReader:
     """Reads one session's events.
 
     Reads are unfiltered: the service filters after scanning, so a filtered read costs the whole past, and it may lag
-    behind a write. Events of branches other than main are passed over here instead.
+    behind a write. Events of branches other than main are passed over here instead, and so are those of other agents,
+    until they are most of a page: what lies behind it is then asked for by the agent's mark.
+
+    Attributes:
+        agents: Chooses one agent's events; None for those of all.
+        is_agent: Whether an agent of this id is about to work in the session.
+        whose: The agents of the events that were read, where they name one, of a reader for everyone.
     """
 
-    def __init__(self, client: Any, address: SessionAddress) -> None:
-        """Read through a boto3 ``bedrock-agentcore`` client."""
+    def __init__(
+        self,
+        client: Any,
+        address: SessionAddress,
+        agent_id: str | None = None,
+        *,
+        everyone: bool = False,
+        is_agent: bool = False,
+        having: str | None = None,
+    ) -> None:
+        """Read through a boto3 ``bedrock-agentcore`` client.
+
+        Args:
+            client: The client.
+            address: The session.
+            agent_id: Of which agent; None for the session's main agent. One that the log does not know is taken for
+                the main agent too, unless ``is_agent``.
+            everyone: Read the events of all agents.
+            is_agent: An agent of this id is about to work in the session.
+            having: Read, with ``everyone``, only events with this metadata key.
+        """
+        self._having = having
+        self.whose: dict[str, str] = {}
+        self.agents = None if everyone else AgentEvents(agent_id)
+        self.is_agent = is_agent
         self._client = client
         self._address = address
         self._session = address.parameters()
@@ -91,12 +126,45 @@ class EventReader:
         Raises:
             HistoryUnavailableError: The service did not answer; nothing is known of the history.
         """
-        more = {"nextToken": token} if token else {}
+        agents = self.agents
+        is_chosen = token is not None and token.startswith(_CHOSEN)
+        if agents is not None and not payloads and token is None and agents.is_shared:
+            token, is_chosen = f"{_CHOSEN}|", True
+        below = ""
+        more: dict[str, Any] = {"nextToken": token} if token else {}
+        if self._having is not None:
+            more["filter"] = {"eventMetadata": [{"left": {"metadataKey": self._having}, "operator": "EXISTS"}]}
+        if is_chosen and token is not None and agents is not None:
+            _, below, after = token.split("|", 2) if token.count("|") > 1 else (*token.split("|"), "")
+            more = {"filter": agents.filter(), **({"nextToken": after} if after else {})}
         answer = self._call("list_events", "events", maxResults=page_size, includePayloads=payloads, **more)
-        events = tuple(
-            self._decode(event) for event in answer["events"] if not isinstance(event, dict) or _on_main(event)
-        )
-        return Page(events, answer.get("nextToken") or None)
+        found = [event for event in answer["events"] if not isinstance(event, dict) or _on_main(event)]
+        following = answer.get("nextToken") or None
+        if agents is None:
+            return Page(tuple(map(self._decode, found)), following)
+        if not agents.is_known:
+            self._learn(agents, found, is_all=following is None)
+        mine = [event for event in found if not isinstance(event, dict) or agents.has(event)]
+        if below:
+            mine = [event for event in mine if Position(str(event["eventId"])) < Position(below)]
+        agents.is_shared = agents.is_shared or len(mine) < len(found)
+        if following is not None and is_chosen:
+            following = f"{_CHOSEN}|{below}|{following}"
+        elif following is not None and 2 * len(mine) < len(found):
+            following = f"{_CHOSEN}|{found[-1]['eventId']}|"
+        return Page(tuple(map(self._decode, mine)), following)
+
+    def _learn(self, agents: AgentEvents, events: Sequence[Any], *, is_all: bool) -> None:
+        """Find out whether an agent is the session's main one, from its newest events."""
+        agents.learn([event for event in events if isinstance(event, dict)])
+        if agents.own is None or self.is_agent or any(agents.has(event) for event in events):
+            return
+        if is_all or agents.agent_id == UNNAMED:
+            agents.lead()
+            return
+        chosen = self._call("list_events", "events", maxResults=1, includePayloads=False, filter=agents.filter())
+        if not chosen["events"]:
+            agents.lead()
 
     def newest_event_id(self) -> str | None:
         """Return the id of the newest event of any branch, or None when there is no event; reads no payload.
@@ -189,6 +257,8 @@ class EventReader:
                 f"an event of {self._address} is not of the service's shape ({type(error).__name__}: {error}), so the "
                 "history is not known; check what answers in the service's place, such as a proxy"
             ) from error
+        if self.agents is None and decoded.agent_id is not None:
+            self.whose[decoded.event_id] = decoded.agent_id
         if decoded.unknown and not self._told_unknown:
             self._told_unknown = True
             _log.warning(

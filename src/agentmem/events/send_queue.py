@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from agentmem.events.agents import AGENT
 from agentmem.events.batch import OutgoingItem, places_of, positions_of
 from agentmem.events.codec import decode_event
 from agentmem.events.position import Position
@@ -88,6 +89,13 @@ class QueuedEvent:
             return list(self.body["payload"])
         return [payload for item in self.items for payload in item.payload_items]
 
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """Metadata that says whose its messages are."""
+        if self.body is not None:
+            return {key: value["stringValue"] for key, value in (self.body.get("metadata") or {}).items()}
+        return self.items[0].marks if self.items else {}
+
     def replace(self, new: Replacement) -> None:
         """Replace a message; only before the first attempt to send the event."""
         place = self.places[new.tracking_id]
@@ -98,7 +106,7 @@ class QueuedEvent:
         said = new.payload[0] if len(new.payload) > 1 else None
         payload = new.payload[-1] if new.payload else None
         items = [
-            OutgoingItem(item.tracking_id, payload, item.conversational, said)
+            OutgoingItem(item.tracking_id, payload, item.conversational, said, item.marks)
             if item.tracking_id == new.tracking_id
             else item
             for item in self.items
@@ -255,9 +263,14 @@ class SendQueue:
         with self.lock:
             return [event for job in self._jobs if isinstance(job, QueuedTurn) for event in job.events]
 
-    def waiting(self) -> list[Message]:
-        """Return the messages that wait, in order, as they will be stored; plain text is not among them."""
-        decoded = [decode_event({"eventId": "", "payload": event.payload}) for event in self.events()]
+    def waiting(self, agent: str | None = None) -> list[Message]:
+        """Return the messages of an agent that wait, in order, as they will be stored; plain text is not among them.
+
+        Args:
+            agent: What its events are marked with; None for the main agent.
+        """
+        waiting = [event for event in self.events() if event.marks.get(AGENT) == agent]
+        decoded = [decode_event({"eventId": "", "payload": event.payload}) for event in waiting]
         return [one.message for event in decoded for one in event.messages if one.origin != "text"]
 
     def event_of(self, tracking_id: str) -> QueuedEvent | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from strands.types.session import SessionMessage, encode_bytes_values
 
 from agentmem.errors import ConfigurationError
+from agentmem.events.agents import AGENT
 from agentmem.events.batch import OutgoingItem
 from agentmem.events.codec import MARK, MESSAGE, REPLACES, decode_stored
 from agentmem.events.size_limits import SMALL_ITEM, as_json, fitting_text, is_too_large, within_limit
@@ -58,22 +59,38 @@ _log = logging.getLogger(__name__)
 
 
 class Serializer:
-    """Serializes messages as a configuration of writing says."""
+    """Serializes messages as a configuration of writing says.
+
+    Attributes:
+        marks: Metadata of the events of the messages, which says whose they are.
+    """
 
     def __init__(self, settings: WriteConfig) -> None:
         """Serialize in the settings' ``event_format``, after their ``redact``."""
         self._redact = settings.redact
         check_redact(self._redact)
         self._clean = settings.event_format == "clean"
+        self.marks: Mapping[str, str] = {}
+
+    def mark(self, marks: Mapping[str, str]) -> None:
+        """Say whose the messages are from now on.
+
+        Args:
+            marks: Metadata of their events (`agents.AgentEvents.marks`). Those of an agent that is not the session's
+                main one are put into items that the SDK's session manager passes over, and extraction too.
+        """
+        self.marks = marks
 
     def item(self, message: Message) -> OutgoingItem:
         """Return a message as it is stored."""
         kept = message if self._redact is None else self.message(message)
         name = message["tracking_id"]
+        if AGENT in self.marks:
+            return OutgoingItem(name, _encoded(kept, _faithful_item), conversational=False, marks=self.marks)
         if not self._clean:
-            return OutgoingItem(name, _encoded(kept, _sdk_item), has_conversation(kept))
+            return OutgoingItem(name, _encoded(kept, _sdk_item), has_conversation(kept), marks=self.marks)
         said = clean_text(kept)
-        return OutgoingItem(name, _encoded(kept, _faithful_item), said is not None, said)
+        return OutgoingItem(name, _encoded(kept, _faithful_item), said is not None, said, self.marks)
 
     def message(self, message: Message) -> Message:
         """Return a message with every text passed through the user's redaction; the same one without any."""
@@ -92,6 +109,13 @@ class Serializer:
             return state
         changed = {key: self._texts(value) for key, value in state.items()}
         return {**changed, "state": self._all(state["state"])}
+
+    def run(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the stored state of a graph or a swarm with its texts passed through the user's redaction."""
+        if self._redact is None:
+            return state
+        said = {key: self._all(state[key]) for key in ("current_task", "context") if key in state}
+        return {**{key: self._texts(value) for key, value in state.items()}, **said}
 
     def text(self, text: str) -> str:
         """Pass one text through the user's redaction."""

@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,6 +23,7 @@ from botocore.parsers import ResponseParserError
 
 from agentmem.clients.answers import ask
 from agentmem.errors import ConfigurationError, HistoryUnavailableError, UnsentMessagesError
+from agentmem.events.agents import AGENT
 from agentmem.events.batch import as_call, body_of, parts_of
 from agentmem.events.breaker import breaker_of
 from agentmem.events.outbox import item_of
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["EventWriter", "check_flush"]
 
 _REFUSED = frozenset({"ValidationException", "InvalidInputException", "RequestEntityTooLargeException"})
+_shared: weakref.WeakValueDictionary[tuple[int, SessionAddress], EventWriter] = weakref.WeakValueDictionary()
+_shared_lock = threading.Lock()
 _FAILURES = (ClientError, BotoCoreError, ResponseParserError, HistoryUnavailableError, OSError)
 _log = logging.getLogger(__name__)
 
@@ -70,6 +74,7 @@ class EventWriter:
     Attributes:
         queue: Turns and redactions that wait to be sent, in order.
         retry_seconds: Seconds after a failure until another attempt may help.
+        agents: The agents that write through it.
     """
 
     def __init__(
@@ -108,12 +113,13 @@ class EventWriter:
         self._now = now
         self.queue = SendQueue(settings.queue_limit, tally or Tally())
         self._outbox = SessionOutbox.open(settings.outbox, address)
-        self._reader = EventReader(client, address)
+        self._reader = EventReader(client, address, everyone=True)
         self._log_end = Reconciler(self._reader, self.queue)
         self._sending = threading.Lock()
         self._last_error: str | None = None
         self._told_dropped = self.queue.tally.dropped
         self.has_outbox = self._outbox is not None
+        self.agents: set[str] = set()
         if self._outbox is not None:
             weakref.finalize(self, self._outbox.let_go).atexit = False
 
@@ -125,6 +131,24 @@ class EventWriter:
                 writer.serve_anew()
                 return writer
         return None
+
+    def shared_by(self, agent_id: str) -> EventWriter:
+        """Return the writer that an agent of the session writes through: one for all agents of this process.
+
+        Args:
+            agent_id: The agent. One that had a writer before gets a new one, which the others' later ones join.
+        """
+        key = id(self._client), self._address
+        with _shared_lock:
+            found = _shared.get(key)
+            if (
+                found is None
+                or agent_id in found.agents
+                or not found.serves(self._client, self._address, self._settings)
+            ):
+                found = _shared[key] = self
+            found.agents.add(agent_id)
+            return found
 
     def serve_anew(self) -> None:
         """Serve another owner from now on; what is queued brings no checkpoint of the last one's."""
@@ -415,7 +439,7 @@ class EventWriter:
 
     def _body(self, turn: QueuedTurn, event: QueuedEvent, checkpoint: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
         """Return what an event of a turn carries, besides the ids and the time."""
-        metadata = self._settings.metadata
+        metadata = {**self._settings.metadata, **(event.items[0].marks if event.items else {})}
         if not turn.events or event is not turn.events[-1]:
             return body_of(event.items, (), metadata, self._options)
         return body_of(event.items, [*checkpoint, *turn.last], {**metadata, **turn.metadata}, self._options)
@@ -492,8 +516,8 @@ class EventWriter:
         self._log_end.must_look = self._log_end.must_look or foreign
         # The messages of a turn that was never closed become a turn of their own.
         items = [item_of(entry) for entry in entries if entry.kind == "message"]
-        if items:
-            self.submit(items)
+        for _, of_one in groupby(sorted(items, key=_whose), key=_whose):
+            self.submit(list(of_one))
         if foreign:
             _log.info(
                 "session=<%s>, entries=<%d> | taken over from the outbox of a process that ended",
@@ -502,3 +526,7 @@ class EventWriter:
             )
         registry.keep(self)
         return True
+
+
+def _whose(item: OutgoingItem) -> str:
+    return item.marks.get(AGENT, "")

@@ -9,6 +9,7 @@ import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from strands.bidi import BidiAgent
 from strands.hooks import (
     AfterInvocationEvent,
     AfterModelCallEvent,
@@ -22,7 +23,12 @@ from strands.hooks import (
 from strands.hooks.events import MessageUpdatedEvent
 from strands.middleware import InvokeModelStage
 
-from agentmem.clients.strands_compat import is_structured_output_prompt, keeps_results_apart, session_manager_of
+from agentmem.clients.strands_compat import (
+    is_structured_output_prompt,
+    keeps_results_apart,
+    said_by_user,
+    session_manager_of,
+)
 from agentmem.errors import AgentMemError, ConfigurationError, HistoryUnavailableError
 from agentmem.events.exit_handlers import exit_handlers
 from agentmem.events.reader import EventReader
@@ -225,7 +231,12 @@ class MemoryHook(HookProvider):
         self._adopt(event.agent)
 
     def _on_initialized(self, event: AgentInitializedEvent) -> None:
-        agent = event.agent
+        agent: Any = event.agent
+        if isinstance(agent, BidiAgent):
+            raise ConfigurationError(
+                f"MemoryHook puts memories before single model calls, and a {type(agent).__name__} makes none; give it "
+                "session_manager=memory.session_manager(), and what memory.search() finds in its system_prompt"
+            )
         memory = self._memory_of(agent)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
         if not memory.restored and not _in_event_loop():
@@ -247,10 +258,14 @@ class MemoryHook(HookProvider):
         message = event.message
         if memory is None or not memory.invoking:
             return  # a direct tool call: its messages are made up and say nothing
+        said = said_by_user(message) if message["role"] == "user" else message
         if is_own_message(message) and not memory.called_model:
             memory.anchor = message["tracking_id"]
-            memory.query = plain_text(message["content"], "user", without_thinking=False)
+            memory.query = plain_text((said or message)["content"], "user", without_thinking=False)
             memory.shown, memory.records = None, ()
+        if said is None:
+            return  # a node of a graph or a swarm is told again what the first one was told
+        message = said
         if not memory.saves or message["role"] not in self._settings.roles or is_structured_output_prompt(message):
             return
         memory.saved.turn.add(message)

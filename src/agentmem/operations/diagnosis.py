@@ -15,7 +15,9 @@ from botocore.parsers import ResponseParserError
 
 from agentmem.deploy.provisioning import shortcomings
 from agentmem.errors import AgentMemError, CheckpointStoreError, MissingExtraError
+from agentmem.events.agents import AGENT
 from agentmem.operations.remedies import CREDENTIALS, DENIED, REJECTED, code_of, other_endpoints, remedy_of
+from agentmem.operations.session_agents import agents_of
 from agentmem.settings.sections import DynamoDBCheckpoints, InMemoryCheckpoints, SqliteCheckpoints
 from agentmem.support.installation import other_distribution
 from agentmem.support.version import __version__
@@ -332,7 +334,14 @@ def _formats(config: MemoryConfig, actor_id: str | None, session_id: str | None)
     except (ClientError, *_UNREACHABLE, AgentMemError, KeyError) as error:
         yield Finding("event formats", "failed", _told(error))
         return
-    origins: Counter[str] = Counter(logged.origin for event in events for logged in event.messages)
+    agents = agents_of(answer["events"])
+    if agents:
+        told = ", ".join(f"{one.agent_id} ({one.kind})" for one in agents)
+        yield Finding("agents", "ok", f"{told} in the newest {len(events)} events")
+    # Every agent but the main one is written in agentmem's own form.
+    origins: Counter[str] = Counter(
+        logged.origin for event in events if AGENT not in event.marks for logged in event.messages
+    )
     yield _mixed(origins, len(events))
     if unknown := sum(event.unknown for event in events):
         yield Finding(

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from agentmem.errors import AgentMemError
 from agentmem.operations.inventory import Inventory
+from agentmem.operations.session_agents import agents_of
 from agentmem.scope.identity import validate_actor_id
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Traces:
         unsent: Entries of the outbox.
         newest: Time of the newest event, UTC, or None.
         shared: Namespace templates without an actor; their records cannot be separated by actor.
+        agents: The agents that events name, nodes and agents as tools included, each as ``session: agent``.
     """
 
     events: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Traces:
     unsent: int = 0
     newest: datetime | None = None
     shared: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -101,9 +104,11 @@ class Forgetting:
         """
         events: dict[str, tuple[str, ...]] = {}
         times: list[datetime] = []
+        agents: list[str] = []
         for session in self._inventory.sessions(self._actor):
             found = list(self._inventory.events(self._actor, session["sessionId"], payloads=False))
             events[session["sessionId"]] = tuple(event["eventId"] for event in found)
+            agents += [f"{session['sessionId']}: {one.agent_id}" for one in agents_of(found)]
             times += [event["eventTimestamp"] for event in found]
         return Traces(
             events=events,
@@ -112,6 +117,7 @@ class Forgetting:
             unsent=self._outbox_count(),
             newest=max(times, default=None),
             shared=tuple(self._inventory.templates()[1]),
+            agents=tuple(agents),
         )
 
     def forget(self, traces: Traces, *, on_progress: Callable[[int], object] = lambda _done: None) -> Traces:

@@ -42,6 +42,7 @@ class RecalledMessage:
         handle: Its handle, by which it can be asked for again.
         content: Its blocks as they were written: media with their bytes, tool traffic, reasoning.
         why: Why each passage is there, one line a passage; empty unless it was asked for.
+        agent: The agent whose history it is in, when the whole session was asked; empty otherwise.
     """
 
     text: str
@@ -51,6 +52,7 @@ class RecalledMessage:
     handle: str = ""
     content: tuple[ContentBlock, ...] = field(default=(), repr=False, compare=False)
     why: tuple[str, ...] = field(default=(), compare=False)
+    agent: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
         """Tell the role, the beginning of the text, and where the message is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from strands import tool
 
@@ -12,13 +12,13 @@ from agentmem.errors import AgentMemError
 from agentmem.messages.cutting import RECALL_TOOL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from strands.agent.agent import Agent
     from strands.types.tools import AgentTool
 
-    from agentmem.recall.recall import RecalledMessage, SessionRecall
+    from agentmem.recall.recall import RecalledMessage
 
 __all__ = ["recall_tool", "register_recall_tool"]
 
@@ -30,7 +30,55 @@ _WORDS_TOKENS = 2_000
 _log = logging.getLogger(__name__)
 
 
-def recall_tool(recall: SessionRecall) -> AgentTool:
+class Recalls(Protocol):
+    """What the tool asks; see `SessionRecall`."""
+
+    @property
+    def looked_back_to(self) -> datetime | None:
+        """Where the last recall by words stopped."""
+        ...
+
+    @property
+    def has_more(self) -> bool:
+        """Whether more passages match."""
+        ...
+
+    def by_handle(self, handle: str) -> RecalledMessage | None:
+        """Return what a handle names."""
+        ...
+
+    def by_words(self, query: str, *, max_tokens: int, asked: bool) -> list[RecalledMessage]:
+        """Return what answers a question."""
+        ...
+
+
+class OpenRecall:
+    """Asks the recall of whichever conversation is open when it is asked."""
+
+    def __init__(self, current: Callable[[], Recalls]) -> None:
+        """Ask what ``current`` returns."""
+        self._current = current
+
+    @property
+    def looked_back_to(self) -> datetime | None:
+        """See `SessionRecall`."""
+        return self._current().looked_back_to
+
+    @property
+    def has_more(self) -> bool:
+        """See `SessionRecall`."""
+        return self._current().has_more
+
+    def by_handle(self, handle: str) -> RecalledMessage | None:
+        """See `SessionRecall.by_handle`."""
+        return self._current().by_handle(handle)
+
+    def by_words(self, query: str, *, max_tokens: int, asked: bool) -> list[RecalledMessage]:
+        """See `SessionRecall.by_words`."""
+        return self._current().by_words(query, max_tokens=max_tokens, asked=asked)
+
+
+def recall_tool(recall: Recalls) -> AgentTool:
     """Return the tool over one session's recall."""
 
     @tool(name=RECALL_TOOL)
@@ -61,12 +109,42 @@ def recall_tool(recall: SessionRecall) -> AgentTool:
     return recall_session
 
 
-def register_recall_tool(agent: Agent, recall: SessionRecall) -> bool:
-    """Give an agent the tool, unless it has one of that name; return whether it did."""
+def shared_recall_tool(recall: Recalls, shared: Recalls) -> AgentTool:
+    """Return the tool over one agent's recall and the whole session's."""
+    own: Any = recall_tool(recall)
+    whole: Any = recall_tool(shared)
+
+    @tool(name=RECALL_TOOL)
+    async def recall_session(query: str = "", handle: str = "", page: int = 1, scope: str = "agent") -> Any:
+        """Read earlier messages, word for word: of this conversation, or of every agent of the session.
+
+        Use it when a tool result or a message was shortened and names a handle, or when something said earlier is
+        needed exactly and is not in view.
+
+        Args:
+            query: A question, or words of the answer. The same query again returns the next passages.
+                Leave empty when a handle is given.
+            handle: The handle a shortened text names, such as 3fa9c1d20b7e.0.
+            page: Which page of a long original to read, from 1.
+            scope: "agent" for this conversation, "session" for what the other agents of the session said too.
+        """
+        return await (whole if scope == "session" else own)(query=query, handle=handle, page=page)
+
+    return recall_session
+
+
+def register_recall_tool(agent: Agent, recall: Recalls, shared: Recalls | None = None) -> bool:
+    """Give an agent the tool, unless it has one of that name; return whether it did.
+
+    Args:
+        agent: The agent.
+        recall: Recall over its own history.
+        shared: Recall over the whole session, if it may look there.
+    """
     if RECALL_TOOL in agent.tool_registry.registry:
         _log.warning("tool_name=<%s> | the agent has a tool of this name already, recall is not offered", RECALL_TOOL)
         return False
-    agent.tool_registry.register_tool(recall_tool(recall))
+    agent.tool_registry.register_tool(recall_tool(recall) if shared is None else shared_recall_tool(recall, shared))
     return True
 
 
@@ -108,4 +186,5 @@ def _listed(found: list[RecalledMessage], query: str, looked_back_to: datetime |
 
 
 def _origin(one: RecalledMessage) -> str:
-    return f"[{one.role}, {one.at:%Y-%m-%d %H:%M} UTC, handle {one.handle}]"
+    whose = f" of {one.agent}" if one.agent else ""
+    return f"[{one.role}{whose}, {one.at:%Y-%m-%d %H:%M} UTC, handle {one.handle}]"

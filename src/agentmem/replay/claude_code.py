@@ -69,7 +69,7 @@ class ClaudeCodeReader:
         if value.get("isApiErrorMessage") is True:
             self._repairs["notes of failed calls left out"] += 1
             return
-        if (unique := value.get("uuid")) is not None:
+        if isinstance(unique := value.get("uuid"), str):
             if unique in self._seen:
                 self._repairs["repeated lines left out"] += 1
                 return

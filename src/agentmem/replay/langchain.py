@@ -118,7 +118,9 @@ def _content(content: Any, line: int, repairs: Counter[str]) -> list[dict[str, A
     if not isinstance(content, list):
         raise ReplayFormatError(f"content must be a text or a list of blocks, not {type(content).__name__}", line)
     return [
-        _block(part, line, repairs) for part in content if not (isinstance(part, dict) and part.get("type") in _CALLS)
+        _block(part, line, repairs)
+        for part in content
+        if not (isinstance(part, dict) and str(part.get("type")) in _CALLS)
     ]
 
 

@@ -41,10 +41,10 @@ def looks_like_responses(item: Mapping[str, Any]) -> bool:
     """Tell whether something is an item of the Responses API and not a message of another one."""
     kind = item.get("type")
     if kind == "message" and isinstance(item.get("content"), list):
-        return any(isinstance(part, dict) and part.get("type") in _PARTS for part in item["content"])
+        return any(isinstance(part, dict) and str(part.get("type")) in _PARTS for part in item["content"])
     if "role" in item:
         content = item.get("content")
-        return isinstance(content, list) and any(isinstance(p, dict) and p.get("type") in _PARTS for p in content)
+        return isinstance(content, list) and any(isinstance(p, dict) and str(p.get("type")) in _PARTS for p in content)
     return isinstance(kind, str) and (
         kind in _CALLS
         or kind in _HOSTED
@@ -69,6 +69,8 @@ def from_responses(item: Mapping[str, Any], line: int, repairs: Counter[str]) ->
         ReplayFormatError: An item without what it must hold.
     """
     kind = item.get("type", "message")
+    if not isinstance(kind, str):
+        raise ReplayFormatError(f"the type of an item is a text, not {kind!r:.60}", line)
     if kind == "message":
         return _message(item, line, repairs)
     if kind == "reasoning":
@@ -81,6 +83,8 @@ def from_responses(item: Mapping[str, Any], line: int, repairs: Counter[str]) ->
     if kind in _HOSTED:
         repairs["calls that OpenAI carried out itself, kept as text"] += 1
         block = {"text": _hosted(item)}
+    elif kind not in _CALLS:
+        raise ReplayFormatError(f"unknown type of an item: {kind!r:.60}", line)
     else:
         call = {"name": item.get("name") or kind.removesuffix("_call"), "arguments": item.get(_CALLS[kind])}
         block = tool_use(_call_id(item, line), call, repairs)
@@ -88,7 +92,7 @@ def from_responses(item: Mapping[str, Any], line: int, repairs: Counter[str]) ->
 
 
 def _reasoning(item: Mapping[str, Any], line: int, repairs: Counter[str]) -> RecordedMessage | None:
-    texts = [*(item.get("summary") or []), *(item.get("content") or [])]
+    texts = [part for member in ("summary", "content") if isinstance(item.get(member), list) for part in item[member]]
     text = "\n".join(str(part["text"]) for part in texts if isinstance(part, dict) and part.get("text"))
     if not text:
         repairs["reasoning that is encrypted left out"] += 1

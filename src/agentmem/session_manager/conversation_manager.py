@@ -32,8 +32,9 @@ def take_over(agent: Any) -> dict[str, Any]:
     """
     if not isinstance(agent, Agent):
         raise ConfigurationError(
-            f"CompactingSessionManager serves strands.Agent, and this is a {type(agent).__name__}; give that one a "
-            "session manager of its own, such as the SDK's AgentCoreMemorySessionManager"
+            f"CompactingSessionManager serves strands.Agent and strands.bidi.BidiAgent, graphs and swarms, and this is "
+            f"a {type(agent).__name__}; give that one a session manager of its own, such as the SDK's "
+            "AgentCoreMemorySessionManager"
         )
     if has_context_manager(agent):
         raise ConfigurationError(

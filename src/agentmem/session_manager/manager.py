@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig, PersistenceMode
 from strands.agent.state import AgentState
+from strands.bidi import BidiAgent
 from strands.hooks import (
     AfterInvocationEvent,
     AfterModelCallEvent,
     AgentInitializedEvent,
     BeforeInvocationEvent,
     BeforeModelCallEvent,
+    BeforeToolCallEvent,
     HookOrder,
     MessageAddedEvent,
 )
-from strands.hooks.events import MultiAgentInitializedEvent
 from strands.middleware import InvokeModelStage
 from strands.types.exceptions import ContextWindowOverflowException
 from strands.types.session import SessionAgent
@@ -34,6 +35,7 @@ from agentmem.compaction.summary.factory import summarizer_for
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.exit_handlers import exit_handlers
 from agentmem.events.pin_board import PinBoard
+from agentmem.events.reader import EventReader
 from agentmem.events.serializer import Serializer
 from agentmem.events.turn_buffer import PATIENCE
 from agentmem.events.writer import EventWriter
@@ -43,11 +45,13 @@ from agentmem.messages.pinned import with_pinned
 from agentmem.messages.requests import Requests
 from agentmem.messages.tracking import Arrivals, as_sent, ends_direct_call, identify
 from agentmem.recall.recall import SessionRecall
+from agentmem.recall.shared import SharedRecall
 from agentmem.recall.tool import register_recall_tool
 from agentmem.scope.identity import validate_agent_id
 from agentmem.session_manager.backfill import Backfill
 from agentmem.session_manager.conversation_manager import take_over
 from agentmem.session_manager.manager_card import manager_card
+from agentmem.session_manager.multi_agent import MultiAgentRuns
 from agentmem.session_manager.pin_tool import register_pin_tool
 from agentmem.session_manager.sdk_base import conversation_state
 from agentmem.session_manager.sdk_messages import SdkMessages
@@ -59,12 +63,14 @@ from agentmem.session_manager.sdk_settings import (
 )
 from agentmem.session_manager.session_log import SessionLog
 from agentmem.session_manager.session_pins import SessionPins
+from agentmem.session_manager.tool_calls import on_tool_call
+from agentmem.session_manager.voice import VoiceAgents
 from agentmem.settings.sections import CompactionConfig, EventLogCheckpoints, WriteConfig
 from agentmem.support import telemetry
 from agentmem.support.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import boto3
     from botocore.config import Config
@@ -86,7 +92,7 @@ __all__ = ["CompactingSessionManager"]
 _log = logging.getLogger(__name__)
 
 
-class CompactingSessionManager(SdkMessages):
+class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
     """A Strands session manager over AgentCore Memory that keeps the model's context inside a token budget.
 
     Every turn is one event. Before each model call the size of the coming request is estimated; at the threshold tool
@@ -99,6 +105,9 @@ class CompactingSessionManager(SdkMessages):
         session_id: The session.
         config: The SDK's configuration of it.
     """
+
+    _is_held: bool = False
+    """Whether the turn in progress is written by somebody else, together with what it belongs to."""
 
     def __init__(
         self,
@@ -182,16 +191,23 @@ class CompactingSessionManager(SdkMessages):
     @classmethod
     def for_session(cls, session: SessionScope) -> Self:
         """Make the manager of a bound session; ``MemorySession.session_manager()`` calls this."""
+        return cls(**cls.settings_of(session))
+
+    @staticmethod
+    def settings_of(session: SessionScope) -> dict[str, Any]:
+        """Return the arguments that make a manager of a bound session."""
         config = session.config
-        return cls(
-            AgentCoreMemoryConfig(memory_id=config.memory_id, session_id=session.session_id, actor_id=session.actor_id),
-            config.region,
-            checkpoints=config.checkpoints,
-            compaction=config.compaction,
-            writes=config.writes,
-            boto_session=config.boto_session(),
-            namespace_variables=session.variables,
-        )
+        return {
+            "agentcore_memory_config": AgentCoreMemoryConfig(
+                memory_id=config.memory_id, session_id=session.session_id, actor_id=session.actor_id
+            ),
+            "region_name": config.region,
+            "checkpoints": config.checkpoints,
+            "compaction": config.compaction,
+            "writes": config.writes,
+            "boto_session": config.boto_session(),
+            "namespace_variables": session.variables,
+        }
 
     # ---- what can be looked at
 
@@ -303,6 +319,7 @@ class CompactingSessionManager(SdkMessages):
     def _session_pins(self) -> SessionPins:
         if self._agent_id is None:
             raise ConfigurationError(f"no agent has this session manager of {self._address} yet; construct one with it")
+        self._refuse_voice("a pin")
         return self._pins
 
     # ---- hooks
@@ -310,13 +327,16 @@ class CompactingSessionManager(SdkMessages):
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
         """Subscribe to the agent's life; Strands calls this."""
         registry.add_callback(AgentInitializedEvent, lambda event: self.initialize(event.agent))
-        registry.add_callback(MultiAgentInitializedEvent, lambda event: self.initialize_multi_agent(event.source))
+        self.register_run(registry)
+        self.register_voice(registry)
         # Last: an invocation that another hook's error ends before it began has no end that we are told of.
         registry.add_callback(BeforeInvocationEvent, self._on_invocation, order=HookOrder.SDK_LAST)
         registry.add_callback(MessageAddedEvent, self._on_message)
         # Last before the model: whatever other hooks did to the messages is part of the request.
         registry.add_callback(BeforeModelCallEvent, self._before_model, order=HookOrder.SDK_LAST)
         registry.add_callback(AfterModelCallEvent, self._after_model, order=HookOrder.SDK_LAST)
+        # Last: another hook may put a sub-agent in the place of a tool.
+        registry.add_callback(BeforeToolCallEvent, on_tool_call, order=HookOrder.SDK_LAST)
         registry.add_callback(AfterInvocationEvent, self._after_invocation, order=HookOrder.SDK_LAST)
 
     def initialize(self, agent: Any, **_: Any) -> None:
@@ -331,17 +351,29 @@ class CompactingSessionManager(SdkMessages):
         """
         if self._agent_id is not None:
             raise ConfigurationError(
-                f"this session manager already serves agent_id {self._agent_id!r} in {self._address}; one session "
-                "holds one agent, make another session for the second"
+                f"this session manager already serves agent_id {self._agent_id!r} in {self._address}; make another one "
+                "for the second agent, of the same session if they are to share it"
             )
-        validate_agent_id(agent.agent_id, self._address)
+        validate_agent_id(self._name_of(agent), self._address)
+        if isinstance(agent, BidiAgent):
+            self._open_voice(agent, self._name_of(agent))
+            return
         self._conversation_state = take_over(agent)
-        self._agent_id = agent.agent_id
+        self._open(agent, self._name_of(agent))
+        # A middleware before ours may change any message on its way.
+        self._requests = Requests(self._compactor.summaries, is_first=not has_request_middleware(agent))
+        agent.add_middleware(InvokeModelStage.Input, self._to_model)
+
+    def _open(self, agent: Agent, name: str) -> None:
+        """Open an agent's history in the session under an id."""
+        self._agent_id = name
         self._stateful = agent.model.stateful
-        key = CheckpointKey(self._address.memory_id, self._address.actor_id, self._address.session_id, agent.agent_id)
+        key = CheckpointKey(self._address.memory_id, self._address.actor_id, self._address.session_id, name)
+        self._reader = EventReader(self._client, self._address, name, is_agent=True)
+        self._writer = self._writer.shared_by(name)
         self._settings = truncation_settings(self._compaction)
         self._recall = SessionRecall(self._reader, self._store, key, unsent=self._unsent)
-        has_tool = self._compaction.recall_tool and register_recall_tool(agent, self._recall)
+        has_tool = self._compaction.recall_tool and self._offer_recall(agent)
         self._summarizer = summarizer_for(self._compaction, agent)
         self._compactor = Compactor(
             self._settings,
@@ -354,15 +386,25 @@ class CompactingSessionManager(SdkMessages):
         self._log = SessionLog(
             self._writer, self._store, key, self._compactor, serializer=self._serializer, reader=self._reader
         )
+        self._restore(agent, key)
         self._pins = SessionPins(
-            self._client, self._address, self._board, self._serializer, self._thresholds.threshold(agent.model)
+            self._client,
+            self._address,
+            self._board,
+            self._serializer,
+            self._thresholds.threshold(agent.model),
+            self._reader.agents.marks() if self._reader.agents and self._own else {},
         )
         if self._compaction.pin_tool:
             register_pin_tool(agent, self._pins)
-        self._restore(agent, key)
-        # A middleware before ours may change any message on its way.
-        self._requests = Requests(self._compactor.summaries, is_first=not has_request_middleware(agent))
-        agent.add_middleware(InvokeModelStage.Input, self._to_model)
+
+    def _offer_recall(self, agent: Agent) -> bool:
+        """Give the agent the recall tool; return whether it has it."""
+        return register_recall_tool(agent, self._recall, self._shared_recall())
+
+    def _shared_recall(self) -> SharedRecall | None:
+        is_shared = self._compaction.recall_scope == "session"
+        return SharedRecall(self._client, self._address) if is_shared else None
 
     def sync_agent(self, agent: Any, **_: Any) -> None:
         """Write the agent's state, if it has changed since it was written last.
@@ -398,7 +440,7 @@ class CompactingSessionManager(SdkMessages):
         Returns:
             Whether everything is acknowledged; what is not stays queued.
         """
-        self._close_turn(agent)
+        self._close_turn(self._of_voice(agent))
         return self._log.drain()
 
     def close(self) -> None:
@@ -416,7 +458,7 @@ class CompactingSessionManager(SdkMessages):
 
     def finish(self) -> None:
         """Queue what the turn in progress has said so far; called when the process is about to end."""
-        if self._agent_id is not None and self.persistence_mode is PersistenceMode.FULL:
+        if self._agent_id is not None and self.persistence_mode is PersistenceMode.FULL and not self._is_held:
             self._log.close_part(0)
 
     def __enter__(self) -> Self:
@@ -463,8 +505,13 @@ class CompactingSessionManager(SdkMessages):
         self._log.turn.patience = PATIENCE
 
     async def _on_message(self, event: MessageAddedEvent) -> None:
+        if self._voice is not None:
+            await self._on_said(event)
+            return
         message = self._arrivals.take(event.message, event.agent.messages)
         self._log.turn.add(message)
+        if self._is_held:
+            return
         if self._writes.flush == "message" or (not self._invoking and ends_direct_call(message)):
             await asyncio.to_thread(self._close_turn, event.agent)
             await self._drain()
@@ -480,6 +527,7 @@ class CompactingSessionManager(SdkMessages):
         # Not on the event loop: what is closed is serialized, and put into the outbox.
         if (
             self.persistence_mode is PersistenceMode.FULL
+            and not self._is_held
             and self._log.turn.seconds >= self._writes.flush_interval_seconds
             and await asyncio.to_thread(self._log.close_part, self._writes.flush_interval_seconds)
         ):
@@ -505,9 +553,11 @@ class CompactingSessionManager(SdkMessages):
 
     async def _after_invocation(self, event: AfterInvocationEvent) -> None:
         self._invoking = False
-        await asyncio.to_thread(self._close_turn, event.agent)
+        if not self._is_held:
+            await asyncio.to_thread(self._close_turn, event.agent)
         self._arrivals.seen(event.agent.messages)
-        await self._drain()
+        if not self._is_held:
+            await self._drain()
         self._compactor.prepare(event.agent.messages)
 
     async def _to_model(self, context: InvokeModelContext) -> InvokeModelContext:
@@ -529,6 +579,22 @@ class CompactingSessionManager(SdkMessages):
             made = with_pinned(made, pinned)
         return context.replace(messages=made)
 
+    @property
+    def _own(self) -> str | None:
+        """What the agent's events are marked with; None for the session's main agent."""
+        return None if self._reader.agents is None else self._reader.agents.own
+
+    def _name_of(self, agent: Any) -> str:
+        """Return the id under which the session keeps an agent."""
+        return str(agent.agent_id)
+
+    def _take_place(self) -> None:
+        """Mark what is written from now on as the agent's, which the log has told the place of."""
+        if self._reader.agents is not None:
+            self._serializer.mark(self._reader.agents.marks())
+        if self._own is not None:
+            self._board = self._compactor.board = PinBoard.shared(self._client, self._address, self._own)
+
     def _restore(self, agent: Agent, key: CheckpointKey) -> None:
         if self.persistence_mode is not PersistenceMode.NONE:
             self._writer.recover()
@@ -539,17 +605,13 @@ class CompactingSessionManager(SdkMessages):
             if restored.checkpoint is not None:
                 sizes = restored.checkpoint.tokens_before, restored.checkpoint.tokens_after
                 telemetry.describe(span, tokens_before=sizes[0], tokens_after=sizes[1])
-        waiting = self._writer.queue.waiting()
+        self._take_place()
+        waiting = self._writer.queue.waiting(self._own)
         self._board.replace(restored.pins)
         if restored.newest_event_id is not None:
             self._writer.start_after(restored.newest_event_id)
         if restored.is_new and not waiting:
-            identify(agent.messages)
-            for message in agent.messages:
-                self._log.turn.add(message)
-            if self.persistence_mode is not PersistenceMode.NONE:
-                self._log.begin_session(self.session_id)
-                self._log.drain()
+            self._begin(agent)
             return
         self._log.resume(restored)
         stored = self._state_of(restored, key.agent_id)
@@ -565,6 +627,16 @@ class CompactingSessionManager(SdkMessages):
                 known = {message["tracking_id"] for message in shown}
                 self._log.leave_out([one for one in restored.messages if one.message["tracking_id"] not in known])
             agent.messages = shown
+
+    def _begin(self, agent: Agent) -> None:
+        """Begin a history with the messages that the agent was made with."""
+        identify(agent.messages)
+        for message in agent.messages:
+            self._log.turn.add(message)
+        if self.persistence_mode is not PersistenceMode.NONE:
+            if self._own is None:
+                self._log.begin_session(self.session_id)
+            self._log.drain()
 
     def _restore_state(self, agent: Agent, stored: Mapping[str, Any]) -> None:
         try:
@@ -591,15 +663,17 @@ class CompactingSessionManager(SdkMessages):
 
     def _unsent(self) -> list[Message]:
         """Return what was said and is not in the log yet: turns that could not be sent, and the one in progress."""
-        return [*self._writer.queue.waiting(), *self._log.turn.messages.values()]
+        return [*self._writer.queue.waiting(self._own), *self._log.turn.messages.values()]
 
-    def _close_turn(self, agent: Agent) -> None:
+    def _close_turn(
+        self, agent: Agent, beside: Sequence[dict[str, Any]] = (), metadata: Mapping[str, str] | None = None
+    ) -> None:
         self._log.adopt(agent.messages, self._known.first_new(agent.messages))
         if self.persistence_mode is PersistenceMode.NONE:
             return
         state = SessionAgent.from_agent(agent).to_dict()
         state["conversation_manager_state"] = self._conversation_state
-        self._log.close_turn(agent.agent_id, state, agent.messages)
+        self._log.close_turn(self._agent_id or agent.agent_id, state, agent.messages, beside=beside, metadata=metadata)
 
     async def _drain(self) -> None:
         if self._background is not None:

@@ -54,6 +54,7 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
         self._address = SessionAddress(config.memory_id, config.actor_id, config.session_id)
         self._client = client
         self._reader = EventReader(client, self._address)
+        """Reads the session's main agent until an agent is given."""
 
     @property
     def memory_client(self) -> MemoryClient:
@@ -109,20 +110,6 @@ class SdkSessionManager(AgentCoreMemorySessionManager):
             _log.info("session=<%s>, error=<%s> | no state of an older SDK can be read", self._address, cause)
             return None
         return page.events[0].agent_state if page.events else None
-
-    def initialize_multi_agent(self, source: Any, **_: Any) -> None:
-        """Refuse: a graph or swarm has no one history to compact.
-
-        Raises:
-            ConfigurationError: Always.
-        """
-        raise ConfigurationError(
-            f"CompactingSessionManager keeps one agent's session, and {type(source).__name__} is a multi-agent system. "
-            "Strands allows a session manager on the system only: give it one of Strands' own, such as "
-            "FileSessionManager or S3SessionManager, and its agents hooks=[memory.hook()] to share long-term memory"
-        )
-
-    sync_multi_agent = initialize_multi_agent
 
 
 def conversation_state(stored: Mapping[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -172,7 +172,7 @@ class SessionLog:
     def begin_session(self, session_id: str) -> None:
         """Write the mark by which the plain SDK session manager knows that a session exists."""
         mark = {"blob": json.dumps(Session(session_id=session_id, session_type=SessionType.AGENT).to_dict())}
-        self._writer.submit([], last=[mark], metadata={"stateType": "SESSION"})
+        self._writer.submit([], last=[mark], metadata={"stateType": "SESSION", **self._serializer.marks})
 
     # ---- the turn in progress
 
@@ -255,13 +255,23 @@ class SessionLog:
             self._submitted.append(part)
         return True
 
-    def close_turn(self, agent_id: str, state: Mapping[str, Any], shown: Sequence[Message]) -> None:
+    def close_turn(
+        self,
+        agent_id: str,
+        state: Mapping[str, Any],
+        shown: Sequence[Message],
+        *,
+        beside: Sequence[dict[str, Any]] = (),
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         """Close the turn: its messages, the checkpoint that is due, and the agent's state become one event.
 
         Args:
             agent_id: The agent.
             state: JSON form of its ``SessionAgent``, but for what an application put there.
             shown: Its messages; positions of others are forgotten.
+            beside: Payload items that are written with the turn or not at all.
+            metadata: More metadata of the event that carries them.
         """
         lasting = {key: state[key] for key in state if key not in ("created_at", "updated_at")}
         try:
@@ -272,7 +282,7 @@ class SessionLog:
         pins = self._changed_pins(pinned, shown) if pinned or self._pinned else []
         self._closed += self.turn.messages
         items, draft = self.turn.take(), self._compactor.draft
-        if not items and draft is None and not pins and comparable == self._state:
+        if not items and draft is None and not pins and not beside and comparable == self._state:
             return
         self._state = comparable
         checkpoint = None
@@ -285,8 +295,8 @@ class SessionLog:
             items,
             checkpoint=checkpoint,
             # The plain SDK session manager takes the last item for the agent's state.
-            last=[*([pins_item(pins)] if pins else []), {"blob": stored}],
-            metadata={"stateType": "AGENT", "agentId": agent_id},
+            last=[*([pins_item(pins)] if pins else []), *beside, {"blob": stored}],
+            metadata={"stateType": "AGENT", **self._serializer.marks, **(metadata or {}), "agentId": agent_id},
             owner=self,
         )
         if turn is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ class SessionPins:
         board: Where agents of this process look.
         serializer: Redacts what leaves the process.
         threshold: Tokens of a request at which it is compacted; pins may take a fifth of them.
+        marks: Metadata of the events, when the agent is not the session's main one.
     """
 
     client: Any
@@ -46,6 +47,7 @@ class SessionPins:
     board: PinBoard
     serializer: Serializer
     threshold: int
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     def pin(self, text: str, pins: Pins, *, by: PinnedBy = "application") -> Pin:
         """Pin a statement.
@@ -110,6 +112,11 @@ class SessionPins:
                 eventTimestamp=datetime.now(UTC),
                 payload=[pins_item([change])],
                 extractionMode="SKIP",
+                **(
+                    {"metadata": {name: {"stringValue": value} for name, value in self.marks.items()}}
+                    if self.marks
+                    else {}
+                ),
             )
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise PinError(

@@ -105,7 +105,8 @@ class SessionView:
         self.fixed_tokens = fixed_tokens
         self.limits: Limits = Thresholds(settings).limits(SimpleNamespace(context_window_limit=context_window))
         self._store, self._key = open_checkpoints(config, actor_id, session_id, agent_id)
-        self._reader = EventReader(config.data_plane(), SessionAddress(config.memory_id, actor_id, session_id))
+        address = SessionAddress(config.memory_id, actor_id, session_id)
+        self._reader = EventReader(config.data_plane(), address, agent_id)
         self._protected = settings.protected_turns
         self._settings = truncation_settings(settings)
         # Without an agent there is no model of its own to narrate.

@@ -18,8 +18,10 @@ from agentmem.settings.base import Count, Names, Seconds, Settings, no_bool, one
 METADATA_PATTERN = r"^[a-zA-Z0-9\s._:/=+@-]*$"
 """What the service takes in an event's metadata keys and values (botocore `MetadataKey`, `MetadataValue`)."""
 
-_RESERVED_METADATA = frozenset({"agentId", "stateType"})
-"""Keys the AgentCore SDK's session manager writes for itself and refuses from anyone else."""
+_RESERVED_METADATA = frozenset(
+    {"agentId", "stateType", "agentmemAgent", "agentmemMain", "agentmemCall", "agentmemRun", "agentmemKind"}
+)
+"""Keys that say whose an event is: the AgentCore SDK's session manager's own, and those of `events.agents`."""
 
 
 def _path(value: object) -> Path:
@@ -129,6 +131,10 @@ class CompactionConfig(Settings):
     recall_tool: bool = Field(
         default=True,
         description="Give false to leave out the tool with which the agent reads back what was folded away.",
+    )
+    recall_scope: Literal["agent", "session"] = Field(
+        default="agent",
+        description="Give 'session' to let the recall tool look at what the session's other agents said, too.",
     )
     pin_tool: bool = Field(
         default=False,
@@ -246,7 +252,9 @@ class WriteConfig(Settings):
     @model_validator(mode="after")
     def _unreserved(self) -> Self:
         if taken := sorted(_RESERVED_METADATA & self.metadata.keys()):
-            raise ValueError(f"metadata key {taken[0]!r} is written by the AgentCore SDK itself; choose another")
+            raise ValueError(
+                f"metadata key {taken[0]!r} is written by the AgentCore SDK or by agentmem itself; choose another"
+            )
         return self
 
 

@@ -21,6 +21,10 @@ DELIMITER = "__"
 MEMORY_ID_VARIABLE = "BEDROCK_AGENTCORE_MEMORY_ID"
 """The variable in which AgentCore Runtime and its starter toolkit hand over the memory's id."""
 
+MODEL_ID_VARIABLE = "BEDROCK_MODEL_ID"
+AGENT_SECTIONS = frozenset({"model", "guardrail"})
+"""What `AgentSettings` has beyond a `MemoryConfig`, which is read from the same file and environment without them."""
+
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _NONE = "none"
 _log = logging.getLogger(__name__)
@@ -31,7 +35,7 @@ def read_environment(model: type[BaseModel]) -> dict[str, Any]:
 
     ``AGENTMEM_<FIELD>`` sets a field and ``AGENTMEM_<SECTION>__<FIELD>`` a field of a section; lists and tables are
     JSON, and ``none`` is nothing. ``BEDROCK_AGENTCORE_MEMORY_ID`` and ``AWS_REGION`` or ``AWS_DEFAULT_REGION`` fill in
-    what ``AGENTMEM_MEMORY_ID`` and ``AGENTMEM_REGION`` leave open.
+    what ``AGENTMEM_MEMORY_ID`` and ``AGENTMEM_REGION`` leave open, and ``BEDROCK_MODEL_ID`` the model of an agent.
 
     Args:
         model: The configuration's class.
@@ -46,7 +50,7 @@ def read_environment(model: type[BaseModel]) -> dict[str, Any]:
     from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 
     fields = {name: field for name, field in model.model_fields.items() if not field.exclude}
-    _refuse_unknown(fields)
+    _refuse_unknown({**fields, **dict.fromkeys(sorted(AGENT_SECTIONS))})
     mirror: Any = create_model(
         "Environment",
         __base__=BaseSettings,
@@ -72,6 +76,8 @@ def read_environment(model: type[BaseModel]) -> dict[str, Any]:
         found.setdefault("memory_id", memory_id)
     if region := environment_region():
         found.setdefault("region", region)
+    if "model" in fields and (model_id := os.environ.get(MODEL_ID_VARIABLE)):
+        found["model"] = stacked({"model_id": model_id}, _as_section(found.get("model", {})))
     return found
 
 
@@ -80,12 +86,13 @@ def environment_region() -> str | None:
     return next((os.environ[name] for name in REGION_VARIABLES if os.environ.get(name)), None)
 
 
-def read_toml(path: str | Path) -> dict[str, Any]:
+def read_toml(path: str | Path, model: type[BaseModel]) -> dict[str, Any]:
     """Read a configuration file.
 
     Args:
         path: A TOML file with the fields of a `MemoryConfig`; its sections are tables, its namespaces an array of
             tables.
+        model: The configuration's class; a file may also hold the sections of an agent, which only `AgentSettings` has.
 
     Returns:
         The values found, as nested dictionaries, not checked yet.
@@ -95,7 +102,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path).expanduser()
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(
             f"path = {str(path)!r}: there is no such file in {Path.cwd()}. Make one with `agentmem init`, or give its "
@@ -105,6 +112,10 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise ConfigurationError(f"path = {str(path)!r}: it cannot be read ({error.strerror}). Mend that.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"path = {str(path)!r}: it is not TOML ({error}). Correct that line.") from error
+    if "model" in values:
+        values["model"] = _as_section(values["model"])
+    others = AGENT_SECTIONS - model.model_fields.keys()
+    return {name: value for name, value in values.items() if name not in others}
 
 
 def stacked(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,6 +140,11 @@ def stacked(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any
         else:
             result[name] = value
     return result
+
+
+def _as_section(model: Any) -> Any:
+    """Return a model that is given by its id alone as a section, so that sources can be laid over it."""
+    return {"model_id": model} if isinstance(model, str) else model
 
 
 def _refuse_unknown(fields: Mapping[str, Any]) -> None:

@@ -54,4 +54,5 @@ class Place:
         """
         validate_actor_id(self.actor_id, hierarchical=True)
         validate_session_id(self.session_id)
-        return EventReader(config.data_plane(), SessionAddress(config.memory_id, self.actor_id, self.session_id))
+        address = SessionAddress(config.memory_id, self.actor_id, self.session_id)
+        return EventReader(config.data_plane(), address, self.agent_id)
