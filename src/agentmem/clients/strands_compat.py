@@ -97,8 +97,8 @@ def sub_agent_of(tool: object) -> tuple[Agent, bool] | None:
     return (tool.agent, tool._preserve_context) if isinstance(tool, _AgentAsTool) else None  # noqa: SLF001
 
 
-def due_again(graph: Graph, batch: Sequence[str]) -> list[str]:
-    """Return the nodes of a cycle that a graph would run next, which its own serialized state leaves out.
+def due_next(graph: Graph, batch: Sequence[str]) -> list[str]:
+    """Return the nodes that a graph runs next; its own serialized state is wrong about those of a cycle.
 
     Uses ``Graph._find_newly_ready_nodes``, with which the graph itself goes on: ``Graph.serialize_state`` names no node
     that was completed before, so a run that is stored in the middle of a cycle would end there.
@@ -108,7 +108,7 @@ def due_again(graph: Graph, batch: Sequence[str]) -> list[str]:
         batch: The nodes that have just been completed together.
     """
     ready = graph._find_newly_ready_nodes([graph.nodes[name] for name in batch])  # noqa: SLF001
-    return sorted(node.node_id for node in ready if node in graph.state.completed_nodes)
+    return sorted(node.node_id for node in ready)
 
 
 def is_structured_output_prompt(message: Message) -> bool:

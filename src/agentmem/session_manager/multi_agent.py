@@ -25,7 +25,7 @@ from strands.hooks.events import (
 from strands.multiagent.base import MultiAgentBase
 from strands.multiagent.graph import Graph
 
-from agentmem.clients.strands_compat import due_again, hook_providers_of
+from agentmem.clients.strands_compat import due_next, hook_providers_of
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
 from agentmem.events.agents import AGENT, AGENT_ID, GROUP, RUN
 from agentmem.events.size_limits import MAX_ITEM_BYTES, as_json
@@ -108,8 +108,8 @@ class Run:
         if isinstance(self.source, Graph):
             following = list(state["next_nodes_to_execute"])
             following += [name for name in state["interrupted_nodes"] if name not in following]
-            if not self.running and self.is_going:
-                following += [name for name in due_again(self.source, self.batch) if name not in following]
+            if not self.running and self.is_going and not state["failed_nodes"]:
+                following = due_next(self.source, self.batch)
             state["next_nodes_to_execute"] = following
         return state
 
