@@ -48,6 +48,8 @@ def test_the_defaults_are_the_documented_ones():
         "exclude_tools": (),
         "keep_media": False,
         "recall_tool": True,
+        "recall_scope": "agent",
+        "preview_above": None,
         "pin_tool": False,
     }
     assert HookConfig().model_dump() == {
@@ -93,6 +95,8 @@ BAD = [
     (CompactionConfig, "exclude_tools", 5),
     (CompactionConfig, "keep_media", "perhaps"),
     (CompactionConfig, "recall_tool", "perhaps"),
+    (CompactionConfig, "recall_scope", "everybody"),
+    (CompactionConfig, "preview_above", "much"),
     (HookConfig, "restore", "everywhere"),
     (HookConfig, "restore_max_tokens", -1),
     (HookConfig, "retrieve", "perhaps"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +55,18 @@ def is_blank(text: str) -> bool:
 
 def valid_words(text: Any) -> str | None:
     """Return a text that the API accepts, the same object when it does already; None for a blank one."""
-    text = valid_text(text if isinstance(text, str) else "" if text is None else str(text))
+    text = valid_text(text if isinstance(text, str) else "" if text is None else _named(text))
     return None if is_blank(text) else text
+
+
+def _named(value: Any) -> str:
+    """Return a value as text that is the same each time: the text of an object may tell where in memory it is."""
+    if isinstance(value, (int, float)):
+        return str(value)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=lambda one: f"({type(one).__name__})")
+    except (TypeError, ValueError, RecursionError):
+        return f"({type(value).__name__})"
 
 
 def with_fields(value: Any, fields: dict[str, Any]) -> Any:

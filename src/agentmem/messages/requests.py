@@ -23,17 +23,21 @@ class Requests:
     """Makes requests from one agent's history; what was found valid is not looked at again.
 
     A history that needs more than a text made harmless is mended whole, every time.
+
+    Attributes:
+        is_first: Whether nothing changes the messages between the history and here. Otherwise all are looked at each
+            time.
     """
 
-    def __init__(self, summaries: ShownSummaries, *, is_first: bool) -> None:
+    def __init__(self, summaries: ShownSummaries, *, is_first: bool = True) -> None:
         """Start with a history of which nothing is known.
 
         Args:
             summaries: Knows the blocks that are summaries.
-            is_first: Nothing changes the messages between the history and here. Otherwise all are looked at each time.
+            is_first: See the class.
         """
         self._summaries = summaries
-        self._is_first = is_first
+        self.is_first = is_first
         self._begin()
 
     def _begin(self) -> None:
@@ -54,7 +58,7 @@ class Requests:
             tools: See `for_model`.
             results_apart: See there.
         """
-        if self._is_first and tools and not results_apart and self._settle(messages):
+        if self.is_first and tools and not results_apart and self._settle(messages):
             newest = messages[self._settled :]
             if all(valid_message(message) is message for message in newest) and self._fitting.would_end_with(newest):
                 made = list(messages)

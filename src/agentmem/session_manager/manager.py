@@ -185,6 +185,7 @@ class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
         self._known = KnownMessages()
         self._is_first_call = True
         self._requests: Requests
+        self._has_middleware_before = False
         self._board = PinBoard.shared(client, self._address)
         exit_handlers.finish(self)
 
@@ -360,8 +361,11 @@ class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
             return
         self._conversation_state = take_over(agent)
         self._open(agent, self._name_of(agent))
-        # A middleware before ours may change any message on its way.
-        self._requests = Requests(self._compactor.summaries, is_first=not has_request_middleware(agent))
+        self._stand_before_model(agent)
+
+    def _stand_before_model(self, agent: Agent) -> None:
+        """See every request before it leaves."""
+        self._has_middleware_before = has_request_middleware(agent)
         agent.add_middleware(InvokeModelStage.Input, self._to_model)
 
     def _open(self, agent: Agent, name: str) -> None:
@@ -383,6 +387,7 @@ class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
             board=self._board,
         )
         self._budget = Budget(self._compactor, self._thresholds, self._address)
+        self._requests = Requests(self._compactor.summaries)
         self._log = SessionLog(
             self._writer, self._store, key, self._compactor, serializer=self._serializer, reader=self._reader
         )
@@ -574,6 +579,8 @@ class CompactingSessionManager(VoiceAgents, MultiAgentRuns, SdkMessages):
         apart = keeps_results_apart(context.model) and any(
             "toolResult" in block for message in messages for block in message["content"]
         )
+        # A middleware before ours may change any message on its way.
+        self._requests.is_first = not self._has_middleware_before
         made = self._requests.made(messages, tools=bool(context.tool_specs), results_apart=apart)
         if self._board.pins.statements and (pinned := self._compactor.pinned_block) is not None:
             made = with_pinned(made, pinned)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Self
 
-from strands.middleware import InvokeModelStage
-
 from agentmem.clients.strands_compat import is_interrupted
 from agentmem.errors import ConfigurationError
 from agentmem.events.agents import CALL, TOOL, tool_call_id
@@ -72,7 +70,7 @@ class SubAgentManager(CalledAsTool, CompactingSessionManager):
         validate_agent_id(self._name, self._address)
         self._conversation_state = take_over(agent)
         self._agent = agent
-        agent.add_middleware(InvokeModelStage.Input, self._to_model)
+        self._stand_before_model(agent)
 
     def begin_call(self, agent: Agent, tool_use_id: str, *, keeps_context: bool) -> None:
         """Keep what is said from now on under a tool call; open the history of an agent that keeps its context."""

@@ -107,8 +107,9 @@ class VoiceAgents:
         self._voice = _AsAgent(agent)
         self._open(self._voice, name)
         self._serializer.mark({**self._serializer.marks, KIND: VOICE})
-        if self._budget.is_due(self._voice):  # type: ignore[arg-type]  # it has what is asked of an agent
-            self._budget.compact(self._voice, "restore")  # type: ignore[arg-type]
+        held = cast("Agent", self._voice)  # it has what is asked of an agent
+        if self._budget.look(held)[0]:
+            self._budget.compact(held, "restore")
 
     def _of_voice(self, agent: Any) -> Any:
         """Return an agent as restoring and compacting see it."""
