@@ -63,7 +63,7 @@ def test_list_shows_the_newest_first(run, config_file):
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["version", "3", "2", "1"]
-    assert {"2026-11-03T12:00:03+00:00", "threshold", "30", "12,345", "6,789"} <= set(lines[1].split())
+    assert {"2026-11-03", "12:00:03", "threshold", "30", "12,345", "6,789"} <= set(lines[1].split())
 
 
 def test_list_as_json_is_one_list_without_message_text(run, config_file):

@@ -150,7 +150,8 @@ def test_every_command_has_an_example_that_its_options_fit(command):
     words = ["agentmem", *command]
     assert f"Example: {' '.join(words)}" in help_text
     example = help_text.partition("Example: ")[2].partition("╭")[0].split()
-    assert all(option in help_text.partition("╭")[2] for option in example if option.startswith("--"))
+    options = [option.rstrip(":") for option in example if option.startswith("--")]
+    assert all(option in help_text.partition("╭")[2] for option in options)
 
 
 def test_the_version_is_shown():

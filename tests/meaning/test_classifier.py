@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from agentmem.meaning import classifier as module
+from agentmem.meaning import kernel
 from agentmem.meaning.classifier import UNKNOWN, SentenceClassifier
 from agentmem.meaning.loading import wait_until_ready
 from agentmem.meaning.prototypes import Group, Prototype, Prototypes, packaged_prototypes, read_prototypes
@@ -181,3 +183,19 @@ def test_another_encoder_is_fitted_from_the_beginning():
     assert first == second
     assert [judged.kind for judged in first] == ["a", "b", "a"]
     assert first[0].standing > 0.5 > first[1].standing
+
+
+def test_a_fit_multiplies_with_one_blas_thread(monkeypatch):
+    """OpenBLAS hangs when its number of threads is changed while another thread multiplies, so all take turns."""
+    seen = []
+    gamma = kernel._gamma
+
+    def watched(samples):
+        seen.extend(one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas")
+        return gamma(samples)
+
+    monkeypatch.setattr(kernel, "_gamma", watched)
+    rows = np.eye(12, dtype=np.float32)
+    kernel.fit(rows, np.arange(12) % 3, 3, (0,))
+    assert seen
+    assert set(seen) == {1}

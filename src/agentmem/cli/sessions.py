@@ -9,7 +9,6 @@ import typer
 
 from agentmem.cli.configuration import AsJson, configured
 from agentmem.cli.output import note, print_json, print_table, progress, when
-from agentmem.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agentmem.config import MemoryConfig
@@ -33,6 +32,8 @@ def sessions(
     inventory = Inventory(config)
     if session is not None:
         if actor is None:
+            from agentmem.errors import ConfigurationError
+
             raise ConfigurationError("--session names a session of an actor; give --actor too")
         _print_agents(inventory, actor, session, as_json=as_json)
         return

@@ -1,7 +1,8 @@
 """Holds BLAS to one thread while this package multiplies matrices.
 
 More threads gain little on products of this size, and spin while they wait: on a busy machine a judgement takes five
-times as long, and the time is taken from everyone else.
+times as long, and the time is taken from everyone else. Every product of this package is made inside: OpenBLAS hangs
+when the limit is changed while another thread multiplies.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from .blas import one_blas_thread
 from .language import script_of
 from .prototypes import Group, packaged_prototypes
 from .sentences import Sentence, split_sentences
@@ -111,7 +112,9 @@ class SentenceClassifier:
         if not sentences or not phrases:
             return [0.0] * len(sentences)
         texts = [sentence.text if isinstance(sentence, Sentence) else sentence for sentence in sentences]
-        cosines = self.encoder.encode(texts) @ self.encoder.encode(list(phrases)).T
+        ours, theirs = self.encoder.encode(texts), self.encoder.encode(list(phrases))
+        with one_blas_thread():
+            cosines = ours @ theirs.T
         return [round(float(cosine), 4) for cosine in cosines.max(axis=1)]
 
     def worth_searching(self, text: str, *, language: str | None = None) -> float:

@@ -98,14 +98,15 @@ def fit(
         group: The numbers of the kinds that form the group.
         calibration: That of a model of nearly the same samples; None finds it by cross-validation.
     """
-    if calibration is None:
-        together = alike(samples, kinds)
-        if min(len(np.unique(together[kinds == kind])) for kind in np.unique(kinds)) < _FOLDS:
-            together = np.arange(len(samples))  # a kind that says one thing only would be left out as a whole
-        scores = held_out_scores(samples, kinds, count, group, together)
-        calibration = calibrate(scores, kinds, group)
-    gamma = _gamma(samples)
-    return KernelModel(samples, _weights(samples, kinds, count, group, gamma), gamma, group, calibration)
+    with one_blas_thread():
+        if calibration is None:
+            together = alike(samples, kinds)
+            if min(len(np.unique(together[kinds == kind])) for kind in np.unique(kinds)) < _FOLDS:
+                together = np.arange(len(samples))  # a kind that says one thing only would be left out as a whole
+            scores = held_out_scores(samples, kinds, count, group, together)
+            calibration = calibrate(scores, kinds, group)
+        gamma = _gamma(samples)
+        return KernelModel(samples, _weights(samples, kinds, count, group, gamma), gamma, group, calibration)
 
 
 def extended(model: KernelModel, samples: Floats, kinds: Integers, count: int) -> KernelModel:
@@ -121,18 +122,21 @@ def extended(model: KernelModel, samples: Floats, kinds: Integers, count: int) -
         kinds: Shape (m,), the number of each sample's kind.
         count: The number of kinds.
     """
-    missing = _wanted(kinds, count, model.group) - _kernel(samples, model.samples, model.gamma) @ model.weights
-    nearest = np.argsort(-(samples @ model.samples.T), axis=1)[:, :_NEAREST]
-    known = np.union1d(nearest[:_MOST_ADDED], np.arange(0, len(model.samples), _EVERY))
-    old = model.samples[known]
-    shared = _kernel(old, samples, model.gamma)
-    gram = _kernel(old, old, model.gamma) + np.float32(_RIDGE) * np.eye(len(old), dtype=np.float32)
-    explained = np.linalg.solve(gram, shared).astype(np.float32)
-    left = _kernel(samples, samples, model.gamma) - shared.T @ explained
-    added = np.linalg.solve(left + np.float32(_RIDGE) * np.eye(len(left), dtype=np.float32), missing).astype(np.float32)
-    weights = model.weights.copy()
-    weights[known] -= explained @ added
-    return replace(model, samples=np.vstack([model.samples, samples]), weights=np.vstack([weights, added]))
+    with one_blas_thread():
+        missing = _wanted(kinds, count, model.group) - _kernel(samples, model.samples, model.gamma) @ model.weights
+        nearest = np.argsort(-(samples @ model.samples.T), axis=1)[:, :_NEAREST]
+        known = np.union1d(nearest[:_MOST_ADDED], np.arange(0, len(model.samples), _EVERY))
+        old = model.samples[known]
+        shared = _kernel(old, samples, model.gamma)
+        gram = _kernel(old, old, model.gamma) + np.float32(_RIDGE) * np.eye(len(old), dtype=np.float32)
+        explained = np.linalg.solve(gram, shared).astype(np.float32)
+        left = _kernel(samples, samples, model.gamma) - shared.T @ explained
+        added = np.linalg.solve(left + np.float32(_RIDGE) * np.eye(len(left), dtype=np.float32), missing).astype(
+            np.float32
+        )
+        weights = model.weights.copy()
+        weights[known] -= explained @ added
+        return replace(model, samples=np.vstack([model.samples, samples]), weights=np.vstack([weights, added]))
 
 
 def held_out_scores(samples: Floats, kinds: Integers, count: int, group: tuple[int, ...], together: Integers) -> Floats:
