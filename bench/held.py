@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from summary import DATA, ROOT, dialogues, said
-from talk_in_languages import FRESH, LANGUAGES, turns
+from talk_in_languages import FRESH, LANGUAGES, THIRD, turns
 
 from agentmem import CompactionConfig, MemoryConfig
 from agentmem.meaning.loading import wait_until_ready
@@ -337,6 +337,10 @@ def main() -> None:
             OTHERS,
             "",
             *languages(FRESH),
+            "",
+            "Five more a language, written after both and after every change, and measured once.",
+            "",
+            *languages(THIRD),
         ]
     text = "\n".join(lines) + "\n"
     print(text)

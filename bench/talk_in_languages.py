@@ -331,6 +331,80 @@ FRESH = {
 }
 """Five other statements in each language, written when the first had been measured and before what followed from it."""
 
+THIRD = {
+    "English": (
+        "Sign every mail you draft for me with just the letter K.",
+        "Whatever I ask, leave prices out of your replies.",
+        "I'd rather you answered in at most four lines each time.",
+        "Do not ever phone my landlord.",
+        "Always convert distances to miles for me.",
+    ),
+    "German": (
+        "Unterschreib jede Mail, die du für mich entwirfst, nur mit dem Buchstaben K.",
+        "Lass Preise grundsätzlich aus deinen Antworten weg.",
+        "Antworte mir jedes Mal in höchstens vier Zeilen.",
+        "Ruf niemals meinen Vermieter an.",
+        "Rechne Entfernungen für mich immer in Meilen um.",
+    ),
+    "Spanish": (
+        "Firma cada correo que redactes por mí solo con la letra K.",
+        "Pregunte lo que pregunte, deja los precios fuera de tus respuestas.",
+        "Contéstame siempre en cuatro líneas como mucho.",
+        "No llames jamás a mi casero.",
+        "Conviérteme siempre las distancias a millas.",
+    ),
+    "French": (
+        "Signe chaque courriel que tu rédiges pour moi de la seule lettre K.",
+        "Quoi que je demande, laisse les prix en dehors de tes réponses.",
+        "Réponds-moi chaque fois en quatre lignes au plus.",
+        "N'appelle jamais mon propriétaire.",
+        "Convertis toujours les distances en miles pour moi.",
+    ),
+    "Italian": (
+        "Firma ogni mail che scrivi per me solo con la lettera K.",
+        "Qualunque cosa chieda, lascia i prezzi fuori dalle risposte.",
+        "Rispondimi ogni volta in quattro righe al massimo.",
+        "Non chiamare mai il mio padrone di casa.",
+        "Converti sempre le distanze in miglia per me.",
+    ),
+    "Portuguese": (
+        "Assine cada e-mail que redigir por mim apenas com a letra K.",
+        "Pergunte eu o que perguntar, deixe os preços fora das respostas.",
+        "Responda-me sempre em quatro linhas no máximo.",
+        "Nunca telefone ao meu senhorio.",
+        "Converta sempre as distâncias para milhas.",
+    ),
+    "Dutch": (
+        "Onderteken elke mail die je voor me opstelt alleen met de letter K.",
+        "Wat ik ook vraag, laat prijzen uit je antwoorden weg.",
+        "Antwoord me telkens in hoogstens vier regels.",
+        "Bel nooit mijn huisbaas.",
+        "Reken afstanden voor mij altijd om naar mijlen.",
+    ),
+    "Polish": (
+        "Każdy mail, który dla mnie piszesz, podpisuj tylko literą K.",
+        "O cokolwiek zapytam, pomijaj ceny w odpowiedziach.",
+        "Odpowiadaj mi za każdym razem najwyżej w czterech wierszach.",
+        "Nigdy nie dzwoń do mojego gospodarza.",
+        "Zawsze przeliczaj mi odległości na mile.",
+    ),
+    "Japanese": (
+        "私の代わりに書くメールには、署名は必ずKの一文字だけにしてください。",
+        "何を聞いても、返事に値段は書かないでください。",
+        "毎回、四行以内で答えてください。",
+        "大家さんには絶対に電話しないでください。",
+        "距離はいつもマイルに直してください。",
+    ),
+    "Chinese": (
+        "替我写的每封邮件都只用字母K署名。",
+        "不管我问什么，回答里都不要写价格。",
+        "每次回答我最多四行。",
+        "绝对不要给我的房东打电话。",
+        "距离请一直帮我换算成英里。",
+    ),
+}
+"""Five more a language, written after the sample sentences were changed last, and measured once."""
+
 
 def turns(language: Language, number: int) -> list[tuple[str, str]]:
     """Return turns of talk, no two of them the same."""
