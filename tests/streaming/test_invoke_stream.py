@@ -132,7 +132,7 @@ async def test_each_delta_is_read_when_it_is_sent(reader):
 
 
 async def test_a_reader_that_goes_closes_the_connection_at_once_and_the_turn_is_cancelled():
-    runtime = Runtime("A long story. " * 4_000, seconds=0.02)  # four minutes
+    runtime = Runtime("A long story. " * 400, seconds=0.02)
     with serve(runtime) as port:
         began = time.monotonic()
         async with aclosing(invoke_stream_async(client(port), ARN, SESSION, "A story!")) as events:
@@ -141,7 +141,7 @@ async def test_a_reader_that_goes_closes_the_connection_at_once_and_the_turn_is_
                     break
         assert time.monotonic() - began < 60
         await asyncio.to_thread(until, lambda: runtime.model.ended)
-        assert len(runtime.model.given) < 6_000
+        assert len(runtime.model.given) < 1_000
 
 
 async def test_a_reader_that_goes_while_the_agent_is_silent_does_not_wait_for_it():
