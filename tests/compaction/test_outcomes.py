@@ -8,39 +8,13 @@ from typing import Any
 import pytest
 
 from agentmem.checkpoints.summary import DONE, OPEN, Summary
-from agentmem.compaction.summary.extractive import ExtractiveSummarizer
 from agentmem.meaning.loading import wait_until_ready
+from summarized import assistant, call, shown, summarize, user
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _loaded() -> None:
     wait_until_ready(60)
-
-
-def user(text: str) -> Any:
-    return {"role": "user", "content": [{"text": text}]}
-
-
-def assistant(text: str) -> Any:
-    return {"role": "assistant", "content": [{"text": text}]}
-
-
-def call(name: str, result: str, use_id: str, status: str = "success", **given_input: Any) -> list[Any]:
-    return [
-        {"role": "assistant", "content": [{"toolUse": {"toolUseId": use_id, "name": name, "input": given_input}}]},
-        {
-            "role": "user",
-            "content": [{"toolResult": {"toolUseId": use_id, "status": status, "content": [{"text": result}]}}],
-        },
-    ]
-
-
-def summarize(*messages: Any, previous: Summary | None = None) -> Summary:
-    return ExtractiveSummarizer().summarize(previous, messages, max_tokens=100_000, count=len)
-
-
-def shown(summary: Summary, section: str) -> list[str]:
-    return [one.text for one in summary.of_section(section)]
 
 
 def cancelled(code: str, use_id: str) -> list[Any]:

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from agentmem.checkpoints.summary import HELD, Summary
-from agentmem.compaction.summary.extractive import ExtractiveSummarizer
+from agentmem.checkpoints.summary import HELD
 from agentmem.meaning.loading import wait_until_ready
 from agentmem.messages.tokens import count_text
+from summarized import assistant, shown, summarize, user
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _loaded() -> None:
     wait_until_ready(60)
-
-
-def user(text: str) -> Any:
-    return {"role": "user", "content": [{"text": text}]}
-
-
-def assistant(text: str) -> Any:
-    return {"role": "assistant", "content": [{"text": text}]}
-
-
-def summarize(*messages: Any, max_tokens: int) -> Summary:
-    return ExtractiveSummarizer().summarize(None, messages, max_tokens=max_tokens, count=count_text)
-
-
-def shown(summary: Summary, section: str) -> list[str]:
-    return [one.text for one in summary.of_section(section)]
 
 
 def test_when_the_share_of_held_requests_is_full_the_rest_is_counted_and_nothing_else_takes_it() -> None:
@@ -44,7 +26,7 @@ def test_when_the_share_of_held_requests_is_full_the_rest_is_counted_and_nothing
         for message in (user(f"Invoice {n} over ${n * 7} came on day {n}."), assistant(f"Booked {n} under B-{n}."))
     ]
     talk = [message for rule in rules for message in (user(rule), assistant("Understood."))]
-    summary = summarize(*talk, *chatter, max_tokens=160)
+    summary = summarize(*talk, *chatter, max_tokens=160, count=count_text)
     held = shown(summary, HELD)
     assert 0 < len(held) < len(rules)
     assert summary.held_gave_way == len(rules) - len(held)
@@ -63,6 +45,6 @@ def test_what_holds_is_not_left_out_for_chatter_when_its_share_is_full() -> None
     ]
     chatter = [one for n in range(20) for one in (user(f"My cat slept {n} minutes on the sofa."), assistant("I see."))]
     talk = [one for rule in rules for one in (user(rule), assistant("Fine."))]
-    held = shown(summarize(*talk, *chatter, max_tokens=100_000), HELD)
+    held = shown(summarize(*talk, *chatter, max_tokens=100_000, count=count_text), HELD)
     assert sum(map(count_text, held)) > 0.4 * 180
-    assert shown(summarize(*talk, *chatter, max_tokens=180), HELD) == held
+    assert shown(summarize(*talk, *chatter, max_tokens=180, count=count_text), HELD) == held

@@ -23,30 +23,7 @@ from agentmem.messages.summary_fence import inside_fence
 from agentmem.messages.tokens import count_text
 from agentmem.messages.truncation import handle_of
 from gears import examples
-
-PLENTY = 100_000
-
-
-def user(*texts: str) -> Any:
-    return {"role": "user", "content": [{"text": text} for text in texts]}
-
-
-def assistant(text: str) -> Any:
-    return {"role": "assistant", "content": [{"text": text}]}
-
-
-def call(name: str, result: str, use_id: str, status: str = "success", **given_input: Any) -> list[Any]:
-    return [
-        {"role": "assistant", "content": [{"toolUse": {"toolUseId": use_id, "name": name, "input": given_input}}]},
-        {
-            "role": "user",
-            "content": [{"toolResult": {"toolUseId": use_id, "status": status, "content": [{"text": result}]}}],
-        },
-    ]
-
-
-def summarize(*messages: Any, previous: Summary | None = None, max_tokens: int = PLENTY, count: Any = len) -> Summary:
-    return ExtractiveSummarizer().summarize(previous, messages, max_tokens=max_tokens, count=count)
+from summarized import assistant, call, summarize, user
 
 
 def shown(summary: Summary, section: str) -> list[str]:

@@ -327,6 +327,13 @@ def _say(config: MemoryConfig, actor_id: str, count: int) -> None:
         )
 
 
+def _leave(config: MemoryConfig, actor_id: str, count: int) -> None:
+    """Say something and wait for its records."""
+    _say(config, actor_id, count)
+    namespace = FACTS.resolve(actor_id, SESSION)
+    wait_for_memories(config.data_plane(), config.memory_id, namespace, max_wait=10, poll_interval=0.05)
+
+
 def _all_texts(config: MemoryConfig, actor_id: str) -> list[str]:
     pages = config.data_plane().get_paginator("list_events")
     found = pages.paginate(memoryId=config.memory_id, actorId=actor_id, sessionId=SESSION, includePayloads=True)
@@ -405,10 +412,7 @@ class Forgetting_:  # noqa: N801 - the package has the plain name
         """Leave traces, of this person and of another one."""
         config = place.config(wire)
         for actor in (place.actor_id, f"{place.actor_id}-other"):
-            _say(config, actor, 3)
-            wait_for_memories(
-                config.data_plane(), place.memory_id, FACTS.resolve(actor, SESSION), max_wait=10, poll_interval=0.05
-            )
+            _leave(config, actor, 3)
 
     def live(self, place: Place, wire: Any, notes: Notes) -> None:
         """Forget."""
@@ -443,14 +447,7 @@ class Copying:
     def prepare(self, place: Place, wire: Any) -> None:
         """Leave something to copy."""
         config = place.config(wire)
-        _say(config, place.actor_id, 4)
-        wait_for_memories(
-            config.data_plane(),
-            place.memory_id,
-            FACTS.resolve(place.actor_id, SESSION),
-            max_wait=10,
-            poll_interval=0.05,
-        )
+        _leave(config, place.actor_id, 4)
 
     def live(self, place: Place, wire: Any, notes: Notes) -> None:
         """Copy, and go on where an error interrupted it."""

@@ -436,7 +436,7 @@ def test_an_agent_that_was_kept_is_not_tried_again_for_every_new_session(memory)
         with agents.use("ann", session(name)):
             pass
         until(lambda: len(agents.sessions) <= 2)
-    assert fault.fired < tried + 4  # once; on a busy machine, also when its time to be tried again has come
+    assert fault.fired == tried + 1
     assert ("ann", session("1")) in agents.sessions
     fault.remove()
     agents.close()

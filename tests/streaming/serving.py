@@ -11,7 +11,7 @@ import time
 
 import uvicorn
 
-SECONDS = 60
+SECONDS = 15.0
 
 
 def until(condition):

@@ -221,7 +221,7 @@ def test_two_minutes_of_extraction_are_awaited_in_no_time(run, query):
                 agentmem_agent("I have a dog named Rex.")
                 began = clock.monotonic()
                 assert agentmem_session.wait_for_memories("facts", {query!r}, max_wait=180)
-                assert clock.monotonic() - began < 10  # seconds of real time
+                assert clock.monotonic() - began < 0.5  # seconds of real time
         """
     )
     result.assert_outcomes(passed=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING, Any
 
@@ -31,19 +32,26 @@ def check_answers(client: Any) -> None:
 
 
 def _call(client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    try:
+    with _of_its_shape(operation):
         answer: dict[str, Any] = type(client)._make_api_call(client, operation, parameters)  # noqa: SLF001
+    shape = client.meta.service_model.operation_model(operation).output_shape
+    missing = next(_missing(shape, answer), None) if shape is not None else None
+    if missing is not None:
+        raise ResponseParserError(f"the answer of {operation} has no {missing!r}")
+    return answer
+
+
+@contextlib.contextmanager
+def _of_its_shape(operation: str) -> Iterator[None]:
+    """Turn what botocore's parser stumbles with over JSON of another shape into `ResponseParserError`."""
+    try:
+        yield
     except (ClientError, BotoCoreError, ResponseParserError):
         raise
     except NOT_OF_THE_SHAPE as error:
         raise ResponseParserError(
             f"the answer of {operation} is not of its shape ({type(error).__name__}: {error})"
         ) from error
-    shape = client.meta.service_model.operation_model(operation).output_shape
-    missing = next(_missing(shape, answer), None) if shape is not None else None
-    if missing is not None:
-        raise ResponseParserError(f"the answer of {operation} has no {missing!r}")
-    return answer
 
 
 def _missing(shape: Any, answer: dict[str, Any]) -> Iterator[str]:
@@ -73,14 +81,8 @@ def ask(client: Any, operation: str, member: str | None = None, **parameters: An
         BotoCoreError: The service could not be reached, or the call is malformed.
         ResponseParserError: The answer is none that the service would give.
     """
-    try:
+    with _of_its_shape(operation):  # the client may be somebody else's, which checks nothing itself
         answer: dict[str, Any] = getattr(client, operation)(**parameters)
-    except (BotoCoreError, ResponseParserError):
-        raise
-    except NOT_OF_THE_SHAPE as error:  # botocore's parser met JSON of another shape
-        raise ResponseParserError(
-            f"the answer of {operation} is not of its shape ({type(error).__name__}: {error})"
-        ) from error
     if member is not None:
         check_answer(answer, operation, member)
     return answer

@@ -45,5 +45,6 @@ class AgentMemory:
         from agentmem.session_manager.node_manager import NodeManager
         from agentmem.session_manager.sub_agent_manager import SubAgentManager
 
-        made = NodeManager.for_node if self.kind == "node" else SubAgentManager.for_sub_agent
-        return made(self.session, self.name, self.compaction)
+        manager: type[NodeManager | SubAgentManager] = NodeManager if self.kind == "node" else SubAgentManager
+        settings = manager.settings_of(self.session)
+        return manager(**{**settings, "compaction": self.compaction or settings["compaction"]}, name=self.name)

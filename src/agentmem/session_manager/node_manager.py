@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from strands.agent.state import AgentState
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from strands.hooks import BeforeInvocationEvent
     from strands.types.content import Message
 
-    from agentmem.scope.scope import SessionScope
-    from agentmem.settings.sections import CompactionConfig
 
 __all__ = ["NodeManager"]
 
@@ -44,12 +42,6 @@ class NodeManager(HeldTurn, CompactingSessionManager):
         self._name = f"{NODE}{name}"
         self._kept: list[Message] = []
         self._kept_state: Mapping[str, Any] = {}
-
-    @classmethod
-    def for_node(cls, session: SessionScope, name: str, compaction: CompactionConfig | None = None) -> Self:
-        """Make the memory of a node in a bound session; see `AgentMemory`."""
-        settings = cls.settings_of(session)
-        return cls(**{**settings, "compaction": compaction or settings["compaction"]}, name=name)
 
     @property
     def _is_held(self) -> bool:  # type: ignore[override]  # of a node it changes with the run

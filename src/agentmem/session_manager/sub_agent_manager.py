@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from agentmem.clients.strands_compat import is_interrupted
 from agentmem.errors import ConfigurationError
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from strands.hooks import BeforeInvocationEvent
 
     from agentmem.checkpoints.checkpoint import CheckpointKey
-    from agentmem.scope.scope import SessionScope
-    from agentmem.settings.sections import CompactionConfig
 
 __all__ = ["SubAgentManager"]
 
@@ -49,12 +47,6 @@ class SubAgentManager(CalledAsTool, CompactingSessionManager):
         self._call: str | None = None
         self._is_fresh = True
         self._has_recall: bool | None = None
-
-    @classmethod
-    def for_sub_agent(cls, session: SessionScope, name: str, compaction: CompactionConfig | None = None) -> Self:
-        """Make the memory of a sub-agent in a bound session; see `AgentMemory`."""
-        settings = cls.settings_of(session)
-        return cls(**{**settings, "compaction": compaction or settings["compaction"]}, name=name)
 
     def initialize(self, agent: Any, **_: Any) -> None:
         """Take an agent; its history is opened when it is called first.
