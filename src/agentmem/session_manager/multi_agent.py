@@ -22,8 +22,6 @@ from strands.hooks.events import (
     BeforeNodeCallEvent,
     MultiAgentInitializedEvent,
 )
-from strands.multiagent.base import MultiAgentBase
-from strands.multiagent.graph import Graph
 
 from agentmem.clients.strands_compat import due_next, hook_providers_of
 from agentmem.errors import ConfigurationError, HistoryUnavailableError
@@ -104,6 +102,8 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """Return the state to store, with every node that is left to do."""
+        from strands.multiagent.graph import Graph  # here: most agents are in none, and it takes long to import
+
         state = dict(as_json(self.source.serialize_state()))
         if isinstance(self.source, Graph):
             following = list(state["next_nodes_to_execute"])
@@ -182,6 +182,8 @@ class MultiAgentRuns(SdkSessionManager):
 
     def _take_in(self, name: str, executor: Any) -> None:
         """Have what a node's agent or inner graph writes be written with the node."""
+        from strands.multiagent.base import MultiAgentBase
+
         run = cast("Run", self._run)
         if isinstance(executor, Agent):
             for held in hook_providers_of(executor, HeldTurn):
@@ -280,6 +282,8 @@ class MultiAgentRuns(SdkSessionManager):
 
 
 def _agents_of(source: Any) -> list[Agent]:
+    from strands.multiagent.base import MultiAgentBase
+
     executors = [node.executor for node in source.nodes.values()]
     inner = [agent for one in executors if isinstance(one, MultiAgentBase) for agent in _agents_of(one)]
     return [*(one for one in executors if isinstance(one, Agent)), *inner]
